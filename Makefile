@@ -1,0 +1,142 @@
+# Everything a developer or an operator types. `make` lists it. Each step leaves a stamp in $(VENV), so repeats are quick.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The first Python on the path that is new enough; choose another with `make install PYTHON=/path/to/python3`.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+VNU := tests/browser/node_modules
+# Words after the target's own: `make test ARGS="-k ledger"`, `make run ARGS=--help`.
+ARGS ?=
+# What the tests need from the system, as command:debian-package.
+TOOLS := chromium:chromium java:default-jre-headless npm:npm
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(VENV)/.runtime ## Create .venv with the publisher and what it needs to run
+
+.PHONY: run
+run: install ## Start the whole stack on this machine: store, edge, API and worker
+	@exec $(BIN)/publisher up $(ARGS)
+
+.PHONY: test
+test: lint typecheck $(VENV)/.tools $(VNU)/.stamp ## Check style, types and behaviour
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check style and formatting
+	@$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: format
+format: $(VENV)/.dev ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: typecheck
+typecheck: $(VENV)/.dev ## Check types
+	@$(BIN)/mypy
+
+.PHONY: lock
+lock: $(VENV)/.dev ## Pin every dependency by hash again (UPGRADE=--upgrade takes newer releases)
+	@lock() { $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header $(UPGRADE) --group backend "$$@"; }
+	lock --output-file requirements.txt
+	lock --group dev --constraints requirements.txt --output-file requirements-dev.txt
+	lock --group bench --constraints requirements-dev.txt --output-file requirements-bench.txt
+	npm --prefix tests/browser install --package-lock-only
+
+.PHONY: bench
+bench: $(VENV)/.bench ## Measure; ARGS chooses which benchmark and how large
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: test-corpus
+test-corpus: $(VENV)/.dev ## Test against a folder of real posts: make test-corpus CORPUS=folder
+	@if [ ! -d "$(CORPUS)" ]; then
+		echo "CORPUS must name a folder of Markdown posts: make test-corpus CORPUS=folder" >&2
+		exit 1
+	fi
+	CORPUS="$(CORPUS)" $(BIN)/python -m pytest -m corpus $(ARGS)
+
+.PHONY: screenshots
+screenshots: $(VENV)/.dev $(VENV)/.tools ## Photograph the pages for the documentation
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what these targets made; data/ stays
+	@rm -rf $(VENV) $(VNU) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- steps, each with its stamp ---
+
+# $(call need,PACKAGES): install Debian packages as root, else say which are missing.
+define need
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+		echo "Installing from Debian:" $(1)
+		apt-get update -qq
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null
+	else
+		echo "These system packages are missing (names as in Debian):" $(1) >&2
+		echo "Install them, then try again:  sudo apt-get install" $(1) >&2
+		exit 1
+	fi
+endef
+
+# $(call check_python): stop, saying why, unless PYTHON is 3.11 or newer and can make virtual environments.
+define check_python
+	if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+		echo "Python 3.11 or newer is needed, and was not found$(if $(PYTHON), as $(PYTHON))." >&2
+		echo "Name one:  make install PYTHON=/path/to/python3" >&2
+		exit 1
+	fi
+	if ! "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null; then
+		$(call need,python3-venv)
+	fi
+endef
+
+$(BIN)/python:
+	@$(check_python)
+	"$(PYTHON)" -m venv "$(VENV)"
+
+$(VENV)/.runtime: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the publisher into $(VENV) ..."
+	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@echo "Installing what developing needs into $(VENV) ..."
+	$(PIP) --require-hashes -r requirements-dev.txt
+	touch $@
+
+$(VENV)/.bench: requirements-bench.txt $(VENV)/.runtime
+	@echo "Installing what measuring needs into $(VENV) ..."
+	$(PIP) --require-hashes -r requirements-bench.txt
+	touch $@
+
+# No stamp: packages come and go outside this folder, and asking takes a millisecond.
+.PHONY: $(VENV)/.tools
+$(VENV)/.tools:
+	@missing=""
+	for tool in $(TOOLS); do
+		command -v "$${tool%%:*}" >/dev/null || missing="$$missing $${tool#*:}"
+	done
+	if [ -n "$$missing" ]; then
+		$(call need,$$missing)
+	fi
+
+$(VNU)/.stamp: tests/browser/package.json tests/browser/package-lock.json tests/browser/.npmrc | $(VENV)/.tools
+	@echo "Installing the HTML checker into $(VNU) ..."
+	npm --prefix tests/browser ci --silent
+	touch $@

@@ -1,0 +1,1 @@
+"""The write API: the HTTP face of publisher.content."""

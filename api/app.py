@@ -1,0 +1,125 @@
+"""The application: opens the store, puts the rooms together, and is what granian starts (`api.app:from_environment`)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar, Request, Response, get
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, Contact, SecurityScheme, Tag
+from litestar.serialization import encode_json
+
+from api import docs, keys
+from api.auth import Tokens
+from api.newsroom import Newsroom
+from api.problems import HANDLERS
+from api.routes import auth, editors, products, reviews, system
+from api.shell import Application
+from api.wire import Addresses
+from publisher import sandbox, settings
+from publisher.content.writer import Writer
+from publisher.settings import Settings
+
+VERSION = "1.0.0"
+DESCRIPTION = (
+    "Editors write reviews of cameras and lenses here; readers never come here, they load the static portal. "
+    "Sign in with `POST /auth/token`, then send the token as `Authorization: Bearer …`. Every answer carries "
+    "`X-Request-Id`, and so does the change log."
+)
+
+
+def from_environment() -> Litestar:
+    """The application as the environment sets it: what the server starts."""
+    return create_app(settings.load(os.environ))
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The application. The store is opened when it starts and closed when it stops."""
+
+    @asynccontextmanager
+    async def open_newsroom(app: Litestar) -> AsyncIterator[None]:
+        newsroom = _newsroom(settings)
+        app.state["newsroom"] = newsroom
+        try:
+            yield
+        finally:
+            newsroom.close()
+
+    app = Application(
+        route_handlers=[
+            system.router, auth.router, reviews.router, products.router, editors.router, openapi_document,
+        ],
+        lifespan=[open_newsroom],
+        exception_handlers=HANDLERS,
+        request_max_body_size=settings.api.max_body,
+        logging_config=None,
+        openapi_config=_openapi(f"{settings.site.title} · write API"),
+    )  # fmt: skip
+    app.state["title"] = settings.site.title
+    return app
+
+
+def doorbell(path: Path) -> Callable[[], None]:
+    """A function that wakes whoever listens at the Unix socket `path`; nobody listening is of no consequence."""
+
+    def ring() -> None:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+            bell.setblocking(False)
+            bell.sendto(b"!", str(path))
+
+    return ring
+
+
+@get("/openapi.json", include_in_schema=False, opt={"open": True})
+async def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The OpenAPI document, for tools."""
+    state = request.app.state
+    if "openapi" not in state:
+        state["openapi"] = encode_json(request.app.openapi_schema.to_schema())
+    return Response(
+        state["openapi"], media_type="application/json", headers={"Access-Control-Allow-Origin": "*"}
+    )
+
+
+def _newsroom(settings: Settings) -> Newsroom:
+    data_dir, base = Path(settings.data.dir), settings.site.url.rstrip("/")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    signing = keys.load(data_dir / "keys", datetime.now(UTC))
+    return Newsroom(
+        data_dir=data_dir,
+        content_db=settings.data.content_db,
+        writer=Writer(settings.data.content_db, wake=doorbell(data_dir / "worker.sock")),
+        renderer=sandbox.Sandbox(),
+        is_small=sandbox.is_small,
+        keys=signing,
+        tokens=Tokens(signing, issuer=base, life=timedelta(minutes=settings.api.token_minutes)),
+        addresses=Addresses(base),
+        language=settings.site.language,
+    )
+
+
+def _openapi(title: str) -> OpenAPIConfig:
+    scheme = SecurityScheme(type="http", scheme="bearer", bearer_format="JWT", description="POST /auth/token gives one.")
+    return OpenAPIConfig(
+        title=title,
+        version=VERSION,
+        description=DESCRIPTION,
+        components=Components(security_schemes={"bearer": scheme}),
+        tags=[
+            Tag("reviews", "What editors write."),
+            Tag("products", "The cameras and lenses that reviews are about."),
+            Tag("editors", "Accounts."),
+            Tag("auth", "Signing in."),
+            Tag("system", "Where things are, and whether all is well."),
+        ],
+        use_handler_docstrings=False,
+        render_plugins=[docs.Page()],
+        openapi_router=docs.router(),
+    )

@@ -1,0 +1,158 @@
+"""What the handlers work with: the writer, readers, the renderer, the gate. One `Newsroom` for each running application.
+
+Nothing here blocks the event loop: reads, rendering and password checks run in small pools of threads, each with its own
+bound, so that one kind of work cannot starve another; writes are awaited without holding a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+from litestar.connection import ASGIConnection
+
+from api.auth import Gate, Tokens
+from api.keys import Keys
+from api.shell import request_id
+from api.throttle import Throttle
+from api.wire import Addresses
+from publisher.content import editors
+from publisher.content.database import Database, connect
+from publisher.content.model import Editor, Text
+from publisher.content.writer import Transaction, Writer
+
+T = TypeVar("T")
+READERS = 4
+SMALL_RENDERERS = 2
+PASSWORDS_AT_ONCE = 2
+PASSWORDS_WAITING = 64
+"""Password checks that may wait for one of those under way: together less than a second of work."""
+WINDOW_SECONDS = 300
+FAILURES_PER_ACCOUNT = 10
+FAILURES_PER_ADDRESS = 50
+
+
+class Renderer(Protocol):
+    """Renders untrusted Markdown within a time limit."""
+
+    def render(self, text: str) -> Text:
+        """The rendered text; MarkdownError when it cannot be rendered."""
+
+    def close(self) -> None:
+        """Give up what it holds."""
+
+
+class Connections:
+    """One read-only connection for each thread that asks."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._own = threading.local()
+        self._opened: list[Database] = []
+
+    def ask(self, question: Callable[..., T], *args: Any) -> T:
+        """The answer to `question(db, *args)`."""
+        db: Database | None = getattr(self._own, "db", None)
+        if db is None:
+            db = self._own.db = connect(self._path, readonly=True)
+            self._opened.append(db)
+        return question(db, *args)
+
+    def close(self) -> None:
+        """Close all; no thread may be asking any more."""
+        for db in self._opened:
+            db.close()
+
+
+class Newsroom:
+    """Everything that one application holds open."""
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path,
+        content_db: Path,
+        writer: Writer,
+        renderer: Renderer,
+        is_small: Callable[[str], bool],
+        keys: Keys,
+        tokens: Tokens,
+        addresses: Addresses,
+        language: str,
+    ) -> None:
+        """`is_small` says which texts are so small that they cannot be slow to render."""
+        self.data_dir, self.keys, self.tokens = data_dir, keys, tokens
+        self.addresses, self.language = addresses, language
+        self._writer, self._renderer, self._is_small = writer, renderer, is_small
+        self._connections = Connections(content_db)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="content-reader")
+        self._small = ThreadPoolExecutor(SMALL_RENDERERS, thread_name_prefix="markdown")
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="markdown-large")
+        self._passwords = ThreadPoolExecutor(PASSWORDS_AT_ONCE, thread_name_prefix="passwords")
+        self._checking = 0
+        self.gate = Gate(tokens, functools.partial(self.read, editors.get))
+        self.by_account = Throttle(FAILURES_PER_ACCOUNT, WINDOW_SECONDS)
+        self.by_address = Throttle(FAILURES_PER_ADDRESS, WINDOW_SECONDS)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether as many password checks wait as may wait."""
+        return self._checking >= PASSWORDS_AT_ONCE + PASSWORDS_WAITING
+
+    async def read(self, question: Callable[..., T], *args: Any) -> T:
+        """The answer to `question(db, *args)`, from a read-only connection."""
+        return await self._in(self._readers, self._connections.ask, question, *args)
+
+    async def write(self, operation: Callable[[Transaction], T], *, actor: str, request_id: str) -> T:
+        """What `operation` returned, once it is on disk."""
+        return await asyncio.wrap_future(self._writer.submit(operation, actor=actor, request_id=request_id))
+
+    async def render(self, text: str) -> Text:
+        """The rendered text; a large one waits for other large ones, never a small one for them."""
+        return await self._in(self._small if self._is_small(text) else self._large, self._renderer.render, text)
+
+    async def authenticate(self, email: str, password: str) -> Editor:
+        """The editor with this e-mail address and password; UnauthenticatedError when they do not match."""
+        self._checking += 1
+        try:
+            return await self._in(
+                self._passwords, self._connections.ask, editors.authenticate, email, password
+            )
+        finally:
+            self._checking -= 1
+
+    async def elsewhere(self, work: Callable[..., T], *args: Any) -> T:
+        """What `work(*args)` returns, done in a reader's thread."""
+        return await self._in(self._readers, work, *args)
+
+    def close(self) -> None:
+        """Finish what was begun and let everything go."""
+        for pool in (self._passwords, self._small, self._large, self._readers):
+            pool.shutdown()
+        self._connections.close()
+        self._renderer.close()
+        self._writer.close()
+
+    @staticmethod
+    async def _in(pool: ThreadPoolExecutor, work: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, work, *args)
+
+
+def newsroom_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Newsroom:
+    """The newsroom of the application that answers this request."""
+    return cast(Newsroom, connection.app.state["newsroom"])
+
+
+async def written(
+    connection: ASGIConnection[Any, Any, Any, Any], operation: Callable[[Transaction], T]
+) -> T:
+    """What `operation` returned, once it is on disk, done for who makes this request and under its id."""
+    newsroom = newsroom_of(connection)
+    return await newsroom.write(
+        operation, actor=connection.user.editor_id, request_id=request_id(connection.scope)
+    )

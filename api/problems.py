@@ -1,0 +1,198 @@
+"""Every error answered as a problem document (RFC 9457): one table from an error's code to its status.
+
+::
+
+    {"type": "/docs#invalid", "title": "Bad Request", "status": 400, "code": "invalid",
+     "detail": "$.title: required, but missing", "field": "$.title",
+     "errors": [{"field": "$.title", "reason": "required, but missing"}], "request_id": "5f0c…"}
+
+Inside a failure that nobody foresaw is logged under its request id, and answered without a word about it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from publisher.content.database import SqliteError
+from publisher.errors import (
+    InvalidError,
+    MarkdownError,
+    PublisherError,
+    StaleVersionError,
+    StoreError,
+    TokenError,
+    UnauthenticatedError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+INTERNAL = "internal_error"
+STATUS = {
+    "not_found": 404,
+    "conflict": 409,
+    "stale_version": 412,
+    "invalid": 400,
+    "bad_markdown": 400,
+    "markdown_too_slow": 400,
+    "unauthenticated": 401,
+    "bad_token": 401,
+    "forbidden": 403,
+    "store_failed": 503,
+}
+"""The status of each code that has one of its own; any other error is a 500 of which nothing is told."""
+CODES = {
+    400: "invalid",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    429: "throttled",
+    503: "unavailable",
+}
+"""The code of each status that is answered before the content is asked."""
+RETRY_SECONDS = 2
+MEANINGS = {
+    "invalid": "A value breaks a rule; `field` names it.",
+    "bad_markdown": "The content cannot be rendered: it is too long or nested too deep.",
+    "markdown_too_slow": "The content takes too long to render.",
+    "unauthenticated": "Nobody is signed in, or e-mail address and password do not match.",
+    "bad_token": "The access token is malformed, expired or revoked.",
+    "forbidden": "You may not do this.",
+    "not_found": "Nothing is here.",
+    "method_not_allowed": "This address does not know the method; `Allow` names those it knows.",
+    "conflict": "The request contradicts what is stored.",
+    "stale_version": "The request is based on another version than `current_version`.",
+    "body_too_large": "The body is larger than is accepted.",
+    "unsupported_media_type": "The body is not said to be JSON.",
+    "throttled": "Too many attempts; `Retry-After` says when to try again.",
+    "store_failed": "The store cannot answer now; nothing was written. Try again.",
+    "unavailable": "The service cannot answer now. Try again.",
+    INTERNAL: "The service failed; its log knows more under `request_id`.",
+}
+
+_log = logging.getLogger("api")
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """What is wrong with one field."""
+
+    field: str
+    reason: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A problem document; `type` leads to its description."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    field: str | None = None
+    errors: tuple[FieldProblem, ...] = ()
+    current_version: int | None = None
+
+
+Answer = Response[Problem]
+Handler = Callable[[Request[Any, Any, Any], Any], Answer]
+
+
+def problem(
+    request: Request[Any, Any, Any],
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: tuple[FieldProblem, ...] = (),
+    current_version: int | None = None,
+    headers: dict[str, str] | None = None,
+) -> Answer:
+    """The answer to a request that cannot be fulfilled."""
+    content = Problem(
+        type=f"/docs#{code}", title=HTTPStatus(status).phrase, status=status, detail=detail, code=code,
+        request_id=request.scope["request_id"],  # type: ignore[typeddict-item]
+        field=errors[0].field if errors else None, errors=errors, current_version=current_version,
+    )  # fmt: skip
+    return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def foreseen(request: Request[Any, Any, Any], error: PublisherError) -> Answer:
+    """The answer to an error of the publisher's tree."""
+    status = STATUS.get(error.code)
+    if status is None:
+        return unforeseen(request, error)
+    if isinstance(error, InvalidError):
+        return problem(
+            request, status, error.code, str(error), errors=(FieldProblem(error.field, error.reason),)
+        )
+    if isinstance(error, MarkdownError):
+        return problem(request, status, error.code, str(error), errors=(FieldProblem("$.content", str(error)),))
+    if isinstance(error, StaleVersionError):
+        headers = {"ETag": f'"{error.current}"'}
+        return problem(
+            request, status, error.code, str(error), current_version=error.current, headers=headers
+        )
+    if isinstance(error, UnauthenticatedError):
+        challenge = 'Bearer error="invalid_token"' if isinstance(error, TokenError) else "Bearer"
+        return problem(request, status, error.code, str(error), headers={"WWW-Authenticate": challenge})
+    if type(error) is StoreError:
+        return unavailable(request, error)
+    return problem(request, status, error.code, str(error))
+
+
+def unavailable(request: Request[Any, Any, Any], error: Exception) -> Answer:
+    """The answer when the store fails: try again; what failed goes to the log."""
+    _log.error("the store failed (request %s)", request.scope["request_id"], exc_info=error)  # type: ignore[typeddict-item]
+    detail = "the store cannot answer now; nothing was written; try again"
+    return problem(request, 503, "store_failed", detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
+    """The answer to what the framework refuses: an address, a method, a size, a parameter."""
+    status = error.status_code
+    if status >= 500 and status != 503:
+        return unforeseen(request, error)
+    extra = error.extra if isinstance(error.extra, list) else []
+    errors = tuple(
+        FieldProblem(str(part.get("key", "$")), str(part["message"]))
+        for part in extra
+        if isinstance(part, dict) and "message" in part
+    )
+    details = {404: "nothing is at this address", 405: "this address does not know the method"}
+    detail = details.get(status) or (f"{errors[0].field}: {errors[0].reason}" if errors else error.detail)
+    if errors and errors[0].field == "data":
+        errors, detail = (FieldProblem("$", "send a JSON object"),), "the body is empty; send a JSON object"
+    return problem(
+        request, status, CODES.get(status, "invalid"), detail, errors=errors, headers=dict(error.headers or {})
+    )
+
+
+def unforeseen(request: Request[Any, Any, Any], error: Exception) -> Answer:
+    """The answer to a failure that nobody foresaw: nothing about it."""
+    identity = request.scope["request_id"]  # type: ignore[typeddict-item]
+    _log.error("request %s failed", identity, exc_info=error)
+    return problem(request, 500, INTERNAL, "the service failed; its log has the reason under this request_id")
+
+
+def too_often(seconds: float) -> HTTPException:
+    """The error for a client that has to wait."""
+    wait = max(1, math.ceil(seconds))
+    detail = f"too many attempts; try again in {wait} s"
+    return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(wait)})
+
+
+HANDLERS: dict[int | type[Exception], Handler] = {
+    PublisherError: foreseen,
+    HTTPException: refused,
+    SqliteError: unavailable,
+    Exception: unforeseen,
+}
+"""Which function answers which exception, for Litestar."""

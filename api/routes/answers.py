@@ -1,0 +1,52 @@
+"""What the OpenAPI document says of answers that many routes share, and how entity tags are written."""
+
+from __future__ import annotations
+
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
+
+from api.problems import MEANINGS, MEDIA_TYPE, STATUS, Problem
+
+
+def refusals(*codes: str) -> dict[int, ResponseSpec]:
+    """The problem documents that a route may answer, by status; the first code of a status is its example."""
+    specs: dict[int, ResponseSpec] = {}
+    for code in codes:
+        status = STATUS.get(code) or _OTHER[code]
+        specs.setdefault(
+            status,
+            ResponseSpec(
+                Problem,
+                description=MEANINGS[code],
+                media_type=MEDIA_TYPE,  # type: ignore[arg-type]
+                generate_examples=False,
+                examples=[Example(summary=code, value=_example(code, status))],
+            ),
+        )
+    return specs
+
+
+def etag(version: int) -> str:
+    """The entity tag of a version: `"3"`."""
+    return f'"{version}"'
+
+
+_OTHER = {"body_too_large": 413, "unsupported_media_type": 415, "throttled": 429}
+_TITLES = {
+    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict",
+    412: "Precondition Failed", 413: "Request Entity Too Large", 415: "Unsupported Media Type",
+    429: "Too Many Requests", 503: "Service Unavailable",
+}  # fmt: skip
+
+
+def _example(code: str, status: int) -> dict[str, object]:
+    example: dict[str, object] = {
+        "type": f"/docs#{code}", "title": _TITLES[status], "status": status, "detail": MEANINGS[code],
+        "code": code, "request_id": "5f0c1d2e3a4b5c6d",
+    }  # fmt: skip
+    if code == "invalid":
+        reason = "required, but missing"
+        example |= {"detail": f"$.title: {reason}", "field": "$.title", "errors": [{"field": "$.title", "reason": reason}]}
+    if code == "stale_version":
+        example["current_version"] = 4
+    return example

@@ -1,0 +1,236 @@
+"""Reviews: write, read, list, replace, amend and delete them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+from litestar import Request, Response, Router, delete, get, patch, post, put
+from litestar.datastructures import State as AppState
+from litestar.openapi.spec import Example
+from litestar.params import Body, FromPath, HeaderParameter, QueryParameter
+from msgspec import UNSET
+
+from api import browsing, editing
+from api.access import SECURITY, signed_in
+from api.auth import Principal
+from api.body import Json
+from api.editing import Precondition
+from api.newsroom import newsroom_of, written
+from api.routes.answers import etag, refusals
+from api.wire import (
+    NewReview,
+    PartOfReview,
+    ReviewAnswer,
+    ReviewPage,
+    Standing,
+    WholeReview,
+    chosen,
+)
+from publisher.content.model import State
+from publisher.errors import InvalidError
+
+SIMPLE = Example(
+    summary="The simplest review",
+    value={
+        "title": "Sony A7 IV: dos años después",
+        "content": "Una cámara **equilibrada**.",
+        "camera_model": "Sony A7 IV",
+    },
+)
+FULL = Example(
+    summary="Everything said",
+    value={
+        "title": "Canon RF 50mm F1.8 STM",
+        "content": "## Nitidez\n\nSorprende desde f/2.8.",
+        "lens_model": "Canon RF 50mm F1.8 STM",
+        "summary": "El objetivo que todos deberían tener.",
+        "lang": "es",
+        "tags": ["retrato", "ligero"],
+        "rating": 8.5,
+        "pros": ["Precio", "Peso"],
+        "cons": ["Enfoque ruidoso"],
+        "byline": "Ana Quispe",
+        "state": "draft",
+    },
+)
+AMENDED = Example(summary="Publish a draft with another rating", value={"state": "published", "rating": 9})
+WRITING = ("invalid", "unauthenticated", "body_too_large", "unsupported_media_type", "store_failed")
+CHANGING = ("forbidden", "not_found", "stale_version", *WRITING)
+
+Asking = Request[Principal, Any, AppState]
+IfMatch = Annotated[
+    str | None, HeaderParameter(name="If-Match", description='Change only this version, such as "3".', required=False)
+]
+
+
+@post(
+    dto=Json[NewReview],
+    operation_id="createReview",
+    summary="Write a review",
+    description="Publishes it at once unless `state` is `draft`. Name a camera or a lens in any spelling; one that "
+    "nobody knew is added to the catalogue.",
+    responses=refusals("conflict", *WRITING),
+)
+async def create(
+    request: Asking, data: Annotated[NewReview, Body(examples=[SIMPLE, FULL])]
+) -> Response[ReviewAnswer]:
+    """Write a review and answer once it is on disk."""
+    newsroom, product = newsroom_of(request), chosen(data)
+    assert product is not None
+    body = await newsroom.render(data.content)
+    standing = await written(
+        request,
+        partial(
+            editing.create, who=request.user, said=data, product=product, body=body, language=newsroom.language
+        ),
+    )
+    return _answer(request, standing, 201, {"Location": f"/reviews/{standing.review.id}"})
+
+
+@get(
+    operation_id="listReviews",
+    summary="List reviews",
+    description="All reviews, drafts too, newest first and without their bodies.",
+    responses=refusals("invalid", "unauthenticated"),
+)
+async def page(
+    request: Asking,
+    limit: Annotated[int, QueryParameter(ge=1, le=browsing.MAX_PAGE)] = 20,
+    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
+    review_state: Annotated[
+        str | None, QueryParameter(name="state", description="draft, scheduled, published or archived.")
+    ] = None,
+    mine: Annotated[bool, QueryParameter(description="Only those that you wrote.")] = False,
+) -> Response[ReviewPage]:
+    """One page of the list."""
+    newsroom = newsroom_of(request)
+    question = partial(
+        browsing.review_page,
+        cursor=cursor,
+        limit=limit,
+        state=_state(review_state),
+        editor_id=request.user.editor_id if mine else None,
+    )
+    found, following = await newsroom.read(question)
+    return Response(ReviewPage(reviews=tuple(map(newsroom.addresses.head, found)), next=following))
+
+
+@get(
+    "/{review_id:str}",
+    operation_id="getReview",
+    summary="Read a review",
+    responses=refusals("not_found", "unauthenticated"),
+)
+async def read(request: Asking, review_id: FromPath[str]) -> Response[ReviewAnswer]:
+    """The review as it stands, with its body in Markdown."""
+    standing = await newsroom_of(request).read(editing.read, review_id)
+    return _answer(request, standing, 200)
+
+
+@put(
+    "/{review_id:str}",
+    dto=Json[WholeReview],
+    operation_id="replaceReview",
+    summary="Say a review anew",
+    description="All fields: one that is left out takes its default, but `state` and `slug` stay.",
+    responses=refusals(*CHANGING),
+)
+async def replace(
+    request: Asking,
+    review_id: FromPath[str],
+    data: Annotated[WholeReview, Body(examples=[SIMPLE])],
+    if_match: IfMatch = None,
+) -> Response[ReviewAnswer]:
+    """Replace what is said; a save without change stores nothing."""
+    newsroom, product = newsroom_of(request), chosen(data)
+    assert product is not None
+    condition = Precondition.parse(if_match)
+    body = await newsroom.render(data.content)
+    standing = await written(
+        request,
+        partial(
+            editing.replace,
+            who=request.user,
+            review_id=review_id,
+            condition=condition,
+            said=data,
+            product=product,
+            body=body,
+            language=newsroom.language,
+        ),
+    )
+    return _answer(request, standing, 200)
+
+
+@patch(
+    "/{review_id:str}",
+    dto=Json[PartOfReview],
+    operation_id="amendReview",
+    summary="Change some fields of a review",
+    description="A JSON Merge Patch (RFC 7396): a field left out stays, null takes a field back to its default. "
+    "`state` publishes, withdraws or archives.",
+    responses=refusals(*CHANGING),
+)
+async def amend(
+    request: Asking,
+    review_id: FromPath[str],
+    data: Annotated[PartOfReview, Body(examples=[AMENDED])],
+    if_match: IfMatch = None,
+) -> Response[ReviewAnswer]:
+    """Change what is named; a save without change stores nothing."""
+    newsroom = newsroom_of(request)
+    chosen(data)
+    condition = Precondition.parse(if_match)
+    body = None if data.content is UNSET else await newsroom.render(data.content)
+    standing = await written(
+        request,
+        partial(
+            editing.amend,
+            who=request.user,
+            review_id=review_id,
+            condition=condition,
+            said=data,
+            body=body,
+            language=newsroom.language,
+        ),
+    )
+    return _answer(request, standing, 200)
+
+
+@delete(
+    "/{review_id:str}",
+    operation_id="deleteReview",
+    summary="Delete a review",
+    description="It disappears for readers with the next publish; its history is kept.",
+    responses=refusals("forbidden", "not_found", "stale_version", "unauthenticated", "store_failed"),
+)
+async def remove(request: Asking, review_id: FromPath[str], if_match: IfMatch = None) -> None:
+    """Delete a review."""
+    condition = Precondition.parse(if_match)
+    await written(request, partial(editing.remove, who=request.user, review_id=review_id, condition=condition))
+
+
+def _answer(
+    request: Asking, standing: Standing, status: int, headers: dict[str, str] | None = None
+) -> Response[ReviewAnswer]:
+    answer = newsroom_of(request).addresses.review(standing)
+    return Response(answer, status_code=status, headers={"ETag": etag(answer.version), **(headers or {})})
+
+
+def _state(name: str | None) -> State | None:
+    if name is None:
+        return None
+    if name not in State.__members__ or name == State.deleted:
+        raise InvalidError("state", "one of draft, scheduled, published, archived")
+    return State(name)
+
+
+router = Router(
+    "/reviews",
+    route_handlers=[create, page, read, replace, amend, remove],
+    guards=[signed_in],
+    security=SECURITY,
+    return_dto=None,
+    tags=["reviews"],
+)

@@ -1,0 +1,82 @@
+"""The outermost layer: a request id on everything, HEAD where there is GET, headers that every answer carries.
+
+It wraps the application itself, for Litestar's middleware is only run for addresses that exist.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any, cast
+
+from litestar import Litestar
+from litestar.types import HTTPResponseStartEvent, Message, Receive, Scope, Send
+
+_SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_BARE = {
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
+}
+"""Headers of an answer that does not say otherwise."""
+
+
+def request_id(scope: Mapping[str, Any]) -> str:
+    """The id of a request: the client's own when it sent a sane one. It is in the answer, the log and the change log."""
+    return cast(str, scope["request_id"])
+
+
+def bearer(scope: Mapping[str, Any]) -> bytes | None:
+    """The `Authorization` header of a request."""
+    return _header(scope, b"authorization")
+
+
+class Application(Litestar):
+    """Litestar with the outermost layer around it."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request (ASGI)."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        wanted = _header(scope, b"x-request-id")
+        identity = wanted if wanted is not None and _SANE.fullmatch(wanted) else secrets.token_hex(8).encode()
+        scope["request_id"] = identity.decode()
+        bodiless = scope["method"] == "HEAD"
+        if bodiless:
+            scope["method"] = "GET"
+
+        async def dress(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = _dressed(message, identity)
+            elif bodiless and message["type"] == "http.response.body":
+                message["body"] = b""
+            await send(message)
+
+        await super().__call__(cast(Scope, scope), cast(Receive, receive), cast(Send, dress))
+
+
+def _dressed(message: HTTPResponseStartEvent, identity: bytes) -> list[tuple[bytes, bytes]]:
+    headers = list(message["headers"])
+    names = {name for name, _ in headers}
+    if b"allow" in names:
+        headers = [(name, _with_head(value) if name == b"allow" else value) for name, value in headers]
+    headers.append((b"x-request-id", identity))
+    headers.extend(item for item in _BARE.items() if item[0] not in names)
+    return headers
+
+
+def _with_head(allow: bytes) -> bytes:
+    methods = {method.strip() for method in allow.split(b",")}
+    if b"GET" in methods:
+        methods.add(b"HEAD")
+    return b", ".join(sorted(methods))
+
+
+def _header(scope: Mapping[str, Any], wanted: bytes) -> bytes | None:
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return cast(bytes, value)
+    return None

@@ -1,0 +1,1 @@
+"""An offline-first, edge-cached static content publisher."""

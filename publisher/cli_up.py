@@ -1,0 +1,194 @@
+"""`publisher up`: the embedded stack, ready to use, with its addresses."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import signal
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from publisher import local
+from publisher.cli_output import console
+from publisher.content import catalogue, database, editors, log
+from publisher.content.model import Role
+from publisher.content.writer import Writer
+from publisher.errors import StackError
+from publisher.settings import Settings
+
+READY_SECONDS = 120.0
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """Where everything is: what `publisher up --json` prints."""
+
+    edge: str
+    api: str
+    s3: str
+    bucket: str
+    admin_email: str
+    admin_password: str | None
+    data_dir: str
+
+
+
+@click.command()
+@click.option("--data-dir", metavar="DIR", help="Folder of the databases, the store and the rendered site.")
+@click.option("--edge-port", type=click.IntRange(0, 65535), help="Port of the portal; 0 picks a free one.")
+@click.option("--api-port", type=click.IntRange(0, 65535), help="Port of the write API; 0 picks a free one.")
+@click.option("--s3-port", type=click.IntRange(0, 65535), help="Port of the S3 store; 0 picks a free one.")
+@click.option("--json", "in_json", is_flag=True, help="Print one line of JSON when all is ready.")
+@click.pass_obj
+def up(
+    held: Settings,
+    data_dir: str | None,
+    edge_port: int | None,
+    api_port: int | None,
+    s3_port: int | None,
+    in_json: bool,
+) -> None:
+    """Start the whole stack on this machine: S3 store, edge, write API and worker.
+
+    The first start makes an administrator, whose password is shown once, and imports the catalogue of cameras and
+    lenses. A later start goes on where the last one ended. Ctrl-C ends everything.
+
+    \b
+    Examples:
+      publisher up
+      publisher up --data-dir /srv/reviews --edge-port 80
+      publisher up --edge-port 0 --api-port 0 --s3-port 0 --json
+    """
+    chosen = _with_flags(held, data_dir, edge_port, api_port, s3_port)
+    say = console()
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    fill_catalogue(chosen, announce=say.print)
+    stack = local.Stack(chosen, announce=say.print)
+    stack.stop_event = stop
+    with stack:
+        wait_until_published(stack.settings, stop)
+        if stop.is_set():
+            return
+        email, password = first_administrator(stack.settings)
+        ready = _ready(stack.settings, email, password)
+        if in_json:
+            click.echo(msgspec.json.encode(ready).decode())
+        else:
+            _show(ready)
+        stack.wait()
+    say.print("stopped")
+
+
+def _with_flags(
+    held: Settings, data_dir: str | None, edge_port: int | None, api_port: int | None, s3_port: int | None
+) -> Settings:
+    replace = msgspec.structs.replace
+    data, stack, api = held.data, held.stack, held.api
+    if data_dir is not None:
+        data = replace(data, dir=data_dir)
+    data = replace(data, dir=str(Path(data.dir).absolute()))
+    if edge_port is not None:
+        stack = replace(stack, edge_port=edge_port)
+    if s3_port is not None:
+        stack = replace(stack, s3_port=s3_port)
+    if api_port is not None:
+        api = replace(api, port=api_port)
+    return replace(held, data=data, stack=stack, api=api)
+
+
+def fill_catalogue(chosen: Settings, announce: object) -> None:
+    """Import the cameras and lenses that everyone knows, unless they are there."""
+    with Writer(chosen.data.content_db) as writer:
+        added = catalogue.load(writer).added
+    if added and callable(announce):
+        announce(f"catalogue: {added:,} cameras and lenses")
+
+
+def first_administrator(chosen: Settings) -> tuple[str, str | None]:
+    """E-mail of the first administrator, and the password when the account was made just now."""
+    db = database.connect(chosen.data.content_db, readonly=True)
+    try:
+        known = editors.first(db, Role.administrator)
+    finally:
+        db.close()
+    if known is not None:
+        return known.email, None
+    password = secrets.token_urlsafe(15)
+    password_hash = editors.hash_password(password)
+    with Writer(chosen.data.content_db) as writer:
+        editor = writer.run(
+            lambda tx: editors.create(
+                tx, email=chosen.stack.admin_email, name="Redacción", role=Role.administrator,
+                password_hash=password_hash,
+            )
+        )  # fmt: skip
+    return editor.email, password
+
+
+def wait_until_published(chosen: Settings, stop: threading.Event) -> None:
+    """Return when the edge serves the newest content version; StackError when that takes too long."""
+    db = database.connect(chosen.data.content_db, readonly=True)
+    until = time.monotonic() + READY_SECONDS
+    seen = -1
+    try:
+        while time.monotonic() < until and not stop.is_set():
+            seen = _published_version(chosen.site.url, chosen.stack.edge_port)
+            if seen >= log.content_version(db):
+                return
+            stop.wait(0.05)
+    finally:
+        db.close()
+    if not stop.is_set():
+        raise StackError(
+            f"the site was not published within {READY_SECONDS:.0f} s; see {Path(chosen.data.dir, 'logs', 'worker.log')}"
+        )
+
+
+def _published_version(url: str, port: int) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/content/sync/head.json", headers={"Host": urlsplit(url).netloc})
+        answer = connection.getresponse()
+        body = answer.read()
+        return int(msgspec.json.decode(body)["version"]) if answer.status == 200 else -1
+    except (OSError, http.client.HTTPException, msgspec.DecodeError):
+        return -1
+    finally:
+        connection.close()
+
+
+def _ready(chosen: Settings, email: str, password: str | None) -> Ready:
+    return Ready(
+        edge=f"http://127.0.0.1:{chosen.stack.edge_port}",
+        api=f"http://{chosen.api.host}:{chosen.api.port}",
+        s3=chosen.s3.endpoint,
+        bucket=chosen.s3.bucket,
+        admin_email=email,
+        admin_password=password,
+        data_dir=chosen.data.dir,
+    )
+
+
+def _show(ready: Ready) -> None:
+    click.echo()
+    click.echo(f"  Portal    {click.style(ready.edge + '/', bold=True)}")
+    click.echo(f"  API docs  {ready.api}/docs")
+    click.echo(f"  Bucket    {ready.s3}/{ready.bucket}/")
+    click.echo(f"  Data      {ready.data_dir}")
+    click.echo()
+    if ready.admin_password is None:
+        click.echo(f"  Administrator {ready.admin_email} (the password was shown at the first start)")
+    else:
+        click.echo(f"  Administrator {ready.admin_email}")
+        click.echo(f"  Password      {click.style(ready.admin_password, bold=True)}   (shown only now; keep it)")
+    click.echo()
+    click.echo("  Ctrl-C ends everything.")
+
+
+COMMANDS = (up,)

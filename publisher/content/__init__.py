@@ -1,0 +1,1 @@
+"""What was said: reviews, products, editors, and the log of every change."""

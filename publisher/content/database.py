@@ -1,0 +1,75 @@
+"""Open the content database as it must be opened: a sound SQLite, WAL, full durability, explicit transactions.
+
+SQLite before 3.51.3 can corrupt a WAL database when two connections commit and checkpoint at once
+(https://sqlite.org/wal.html#walresetbug), so an older library is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlite_utils
+from pysqlite3 import dbapi2 as sqlite3
+
+from publisher.errors import StoreError, UnsafeSqliteError
+
+SAFE_SQLITE = (3, 51, 3)
+Database = sqlite_utils.Database
+SqliteError = sqlite3.Error
+
+
+def require_safe(version: str = sqlite3.sqlite_version) -> None:
+    """Raise UnsafeSqliteError when `version` of SQLite has the WAL-reset bug."""
+    if tuple(int(part) for part in version.split(".")) < SAFE_SQLITE:
+        raise UnsafeSqliteError(
+            f"SQLite {version} can corrupt a WAL database (fixed in 3.51.3); install pysqlite3>=0.6.1"
+        )
+
+
+def connect(path: Path | str, *, readonly: bool = False) -> Database:
+    """A connection in autocommit mode: callers begin and end their own transactions.
+
+    `synchronous=FULL`: an acknowledged commit survives power loss. May be used from another thread than the one that
+    opened it, by one thread at a time.
+    """
+    require_safe()
+    try:
+        if readonly:
+            connection = sqlite3.connect(
+                f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+            )
+        else:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA busy_timeout = 10000")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -16000")
+        if not readonly:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot open the database {path}: {error}") from error
+    return Database(connection, execute_plugins=False)
+
+
+@contextmanager
+def snapshot(db: Database) -> Iterator[Database]:
+    """All reads inside see one state of the database, whatever is written meanwhile."""
+    db.conn.execute("BEGIN")
+    try:
+        yield db
+    finally:
+        db.conn.execute("ROLLBACK")
+
+
+def stamp(moment: datetime) -> str:
+    """A UTC moment as stored: `2026-11-22T02:00:00.123456Z`, of one width, so that text order is time order."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def moment(stamped: str) -> datetime:
+    """The UTC moment that `stamp` stored."""
+    return datetime.fromisoformat(stamped)

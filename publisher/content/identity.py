@@ -1,0 +1,84 @@
+"""Identity: UUIDv7 ids, and slugs that are unique, stable and never given to another."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime
+from uuid import UUID
+
+from publisher.content import names
+from publisher.content.model import Slug
+from publisher.content.writer import Transaction
+from publisher.errors import InvalidError
+
+_ROOM = 8
+"""Characters kept free for a number: a slug stays within its limit when it is numbered."""
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def uuid7(at: datetime) -> str:
+    """A UUIDv7 (RFC 9562, 5.7): 48 bits of milliseconds since 1970, then 74 random bits."""
+    milliseconds = int(at.timestamp() * 1000) & (1 << 48) - 1
+    tail = secrets.randbits(74)
+    return str(UUID(int=milliseconds << 80 | 0x7 << 76 | (tail >> 62) << 64 | 0b10 << 62 | tail & (1 << 62) - 1))
+
+
+def require_uuid7(text: str, field: str = "$.id") -> str:
+    """`text` when it is a lower-case UUIDv7; InvalidError names the field otherwise."""
+    if not _UUID7.fullmatch(text):
+        raise InvalidError(field, "not a UUIDv7 in lower case")
+    return text
+
+
+def claim(tx: Transaction, kind: str, title: str, entity_id: str, wanted: str | None = None) -> Slug:
+    """The slug of `entity_id` for `title` (or exactly `wanted`): its own if it ever had it, else the first free one.
+
+    A taken slug is numbered: `a7`, `a7-2`, `a7-3`. InvalidError when `wanted` is not a slug or belongs to another.
+    """
+    if wanted is not None and (not wanted or wanted != names.slugify(wanted, fallback="")):
+        raise InvalidError("$.slug", "use lower-case letters, digits and single hyphens, at most 80 characters")
+    base = wanted or names.slugify(title, fallback=kind)
+    if _take(tx, kind, base, entity_id):
+        return Slug(base)
+    if wanted is not None:
+        raise InvalidError("$.slug", f"{wanted} is taken")
+    stem = base[: names.MAX_SLUG - _ROOM].rstrip("-")
+    if (own := _own_number(tx, kind, stem, entity_id)) is not None:
+        return own
+    number = _next_number(tx, kind, stem)
+    while not _take(tx, kind, f"{stem}-{number}", entity_id):
+        number += 1
+    return Slug(f"{stem}-{number}")
+
+
+def _take(tx: Transaction, kind: str, slug: str, entity_id: str) -> bool:
+    """Give the slug to the entity unless another has it."""
+    row = tx.db.conn.execute(
+        "INSERT INTO slugs VALUES (?, ?, ?) ON CONFLICT (kind, slug) DO UPDATE SET slug = slug RETURNING entity_id",
+        (kind, slug, entity_id),
+    ).fetchone()
+    return bool(row[0] == entity_id)
+
+
+def _own_number(tx: Transaction, kind: str, stem: str, entity_id: str) -> Slug | None:
+    """The numbered slug that the entity was once given for this stem."""
+    rows = tx.db.conn.execute("SELECT slug FROM slugs WHERE kind = ? AND entity_id = ?", (kind, entity_id))
+    numbered = re.compile(re.escape(stem) + r"-\d+")
+    return next((Slug(row[0]) for row in rows if numbered.fullmatch(row[0])), None)
+
+
+def _next_number(tx: Transaction, kind: str, base: str) -> int:
+    """A number after those already taken, found without trying each of them: doubling, then halving."""
+    def taken(number: int) -> bool:
+        query = "SELECT 1 FROM slugs WHERE kind = ? AND slug = ?"
+        return tx.db.conn.execute(query, (kind, f"{base}-{number}")).fetchone() is not None
+
+    high = 2
+    while taken(high):
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if taken(middle) else (low, middle)
+    return high

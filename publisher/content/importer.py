@@ -1,0 +1,256 @@
+"""Import reviews from files: Markdown with front matter (Jekyll, Hugo, or our own fields), and JSON lines.
+
+Identity. A document is known by its origin: the name of its source, and its path within it (for JSON lines also its
+`id`, else its `slug`, else its line). Importing again changes nothing when nothing was said anew, and otherwise adds a
+revision. A review whose newest revision was made by somebody else, or that was deleted, is kept as it is.
+
+Policy for what was written for another site; the summary counts all of it:
+
+- Every word of the text stays. Foreign shortcodes become plain Markdown (see `shortcodes`). An image without a file here
+  shows its alternative text (the renderer sees to it). A link that leads nowhere here keeps its words.
+- Of the tags, the first 24 stay; further ones, and those longer than 60 characters, are dropped and counted.
+- Authors are said as `byline`; the review belongs to the editor who imports. `camera` and `lens` name a product, which
+  is created when unknown; when both are named, the review is of the camera.
+- A slug that is taken is numbered. An address once given stays until the document asks for another.
+- A date to come schedules the review. `draft: true`, `published: false` and the folder `_drafts` keep it from readers.
+- Anything that breaks a rule of the content (a title too long, a rating out of range, a date that is none) is refused
+  with its reason; nothing is cut or guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import Future
+from datetime import datetime
+from itertools import islice
+from typing import Literal
+
+import msgspec
+
+from publisher.content import identity, names, products, reviews, shortcodes
+from publisher.content.model import MAX_TAG, MAX_TAGS, Draft, ProductId, Review, Slug, State, Text
+from publisher.content.reader import Document, Problem, read
+from publisher.content.writer import Transaction, Writer
+from publisher.errors import PublisherError
+
+__all__ = ["Document", "Problem", "Summary", "load", "read"]
+
+BATCH = 64
+IN_FLIGHT = 512
+"""Writes queued at most: enough to share commits, few enough to bound memory."""
+_MISSING_IMAGE = 'class="missing-image"'
+_LENS = re.compile(r"\d\s?mm\b|\bf/?\d", re.IGNORECASE)
+
+Outcome = Literal["added", "updated", "unchanged", "kept"]
+Render = Callable[[str], Text]
+
+
+class Summary(msgspec.Struct):
+    """What an import did: documents by outcome, those refused with their reason, and what was lost on the way."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    kept: int = 0
+    failed: list[Problem] = []
+    missing_images: int = 0
+    shortcodes: Counter[str] = msgspec.field(default_factory=Counter)
+    dropped_tags: int = 0
+
+
+class _Prepared(msgspec.Struct, frozen=True):
+    """A document ready to be stored, but for its product, its slug and the body's HTML."""
+
+    document: Document
+    draft: Draft
+    markdown: str
+
+
+def load(
+    writer: Writer,
+    render: Render,
+    documents: Iterable[Document | Problem],
+    *,
+    editor_id: str,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Summary:
+    """Store the documents as reviews of `editor_id`, in their order, and say what became of each.
+
+    `render` makes a body (and may raise MarkdownError); `on_progress` is told how many of how many are done (the total is
+    0 while it is not known).
+    """
+    return _Import(writer, render, editor_id, on_progress, documents).run()
+
+
+class _Import:
+    """One import under way."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        render: Render,
+        editor_id: str,
+        on_progress: Callable[[int, int], None],
+        documents: Iterable[Document | Problem],
+    ) -> None:
+        self._writer, self._render, self._editor_id = writer, render, editor_id
+        self._on_progress, self._documents = on_progress, documents
+        self._total = len(documents) if isinstance(documents, Sized) else 0
+        self._actor = f"import:{editor_id}"
+        self._summary = Summary()
+        self._done = 0
+        self._pending: deque[tuple[Document, Future[Outcome]]] = deque()
+        self._origins: set[str] = set()
+
+    def run(self) -> Summary:
+        waiting = iter(self._documents)
+        while batch := list(islice(waiting, BATCH)):
+            ready = [prepared for item in batch if (prepared := self._prepared(item)) is not None]
+            known = self._known(ready)
+            for prepared in ready:
+                self._store(prepared, known.get(prepared.document.origin))
+        while self._pending:
+            self._settle()
+        return self._summary
+
+    def _prepared(self, item: Document | Problem) -> _Prepared | None:
+        if isinstance(item, Problem):
+            self._fail(item)
+            return None
+        if item.origin in self._origins:
+            self._refuse(item, "another document of this import has the same id")
+            return None
+        self._origins.add(item.origin)
+        translation = shortcodes.translate(item.body)
+        tags = [tag for tag in item.tags if len(tag) <= MAX_TAG][:MAX_TAGS]
+        said = {
+            "title": item.title, "summary": item.summary, "tags": tags, "rating": item.rating, "pros": item.pros,
+            "cons": item.cons, "byline": ", ".join(item.authors), "origin": item.origin, "lang": item.lang,
+        }  # fmt: skip
+        try:
+            draft = msgspec.convert(said, Draft)
+        except msgspec.ValidationError as error:
+            self._refuse(item, str(error))
+            return None
+        self._summary.shortcodes.update(translation.met)
+        self._summary.dropped_tags += len(item.tags) - len(tags)
+        return _Prepared(item, draft, translation.markdown)
+
+    def _known(self, ready: list[_Prepared]) -> dict[str, Text]:
+        """The stored bodies that say exactly what their documents say: they need no rendering."""
+
+        def look(tx: Transaction) -> dict[str, Text]:
+            found = {}
+            for prepared in ready:
+                held = reviews.by_origin(tx.db, prepared.document.origin)
+                if held is not None:
+                    body = reviews.text(tx.db, held.text_digest)
+                    if body.markdown == prepared.markdown:
+                        found[held.origin] = body
+            return found
+
+        return self._writer.run(look, actor=self._actor)
+
+    def _store(self, prepared: _Prepared, known: Text | None) -> None:
+        try:
+            body = self._render(prepared.markdown) if known is None else known
+        except PublisherError as error:
+            self._refuse(prepared.document, str(error))
+            return
+        self._summary.missing_images += body.html.count(_MISSING_IMAGE)
+        operation = self._operation(prepared, body)
+        self._pending.append((prepared.document, self._writer.submit(operation, actor=self._actor)))
+        while len(self._pending) > IN_FLIGHT or (self._pending and self._pending[0][1].done()):
+            self._settle()
+
+    def _operation(self, prepared: _Prepared, body: Text) -> Callable[[Transaction], Outcome]:
+        return lambda tx: _write(tx, prepared, body, self._editor_id)
+
+    def _settle(self) -> None:
+        document, future = self._pending.popleft()
+        try:
+            outcome = future.result()
+        except PublisherError as error:
+            self._refuse(document, str(error))
+            return
+        setattr(self._summary, outcome, getattr(self._summary, outcome) + 1)
+        self._advance()
+
+    def _refuse(self, document: Document, reason: str) -> None:
+        self._fail(Problem(document.path, document.line, reason))
+
+    def _fail(self, problem: Problem) -> None:
+        self._summary.failed.append(problem)
+        self._advance()
+
+    def _advance(self) -> None:
+        self._done += 1
+        self._on_progress(self._done, self._total)
+
+
+def _write(tx: Transaction, prepared: _Prepared, body: Text, editor_id: str) -> Outcome:
+    document = prepared.document
+    held = reviews.by_origin(tx.db, document.origin)
+    if held is not None and (held.state is State.deleted or not _made_by_program(tx, held)):
+        return "kept"
+    draft = msgspec.structs.replace(prepared.draft, product_id=_product(tx, document))
+    state, publish_at = _state(document, tx.at)
+    if held is None:
+        review_id = identity.uuid7(tx.at)
+        slug = identity.claim(tx, "review", document.slug or draft.title, review_id)
+        published_at = None if publish_at else document.date
+        draft = msgspec.structs.replace(draft, slug=slug)
+        reviews.create(
+            tx, draft, body, editor_id=editor_id, state=state, review_id=review_id, published_at=published_at,
+            publish_at=publish_at,
+        )  # fmt: skip
+        return "added"
+    draft = msgspec.structs.replace(draft, slug=_slug(tx, document, held))
+    review = reviews.update(tx, held.id, draft, body)
+    if review.state is not state or (publish_at is not None and review.publish_at != publish_at):
+        review = reviews.move(tx, held.id, state, publish_at=publish_at)
+    return "unchanged" if review.version == held.version else "updated"
+
+
+def _made_by_program(tx: Transaction, held: Review) -> bool:
+    """Whether the newest revision was made by an import, or by the system when a scheduled review came due."""
+    row = tx.db.conn.execute(
+        "SELECT actor FROM revisions WHERE review_id = ? AND version = ?", (held.id, held.version)
+    ).fetchone()
+    return row is not None and (row[0] == "system" or row[0].startswith("import:"))
+
+
+def _slug(tx: Transaction, document: Document, held: Review) -> Slug:
+    """The address that the review has, unless the document asks for another one than it did."""
+    wanted = names.slugify(document.slug, fallback="")
+    if not wanted or re.fullmatch(re.escape(wanted) + r"(?:-\d+)?", held.slug):
+        return held.slug
+    return identity.claim(tx, "review", wanted, held.id)
+
+
+def _state(document: Document, at: datetime) -> tuple[State, datetime | None]:
+    if document.draft:
+        return State.draft, None
+    if document.date is not None and document.date > at:
+        return State.scheduled, document.date
+    return State.published, None
+
+
+def _product(tx: Transaction, document: Document) -> ProductId | None:
+    if document.camera:
+        return products.find_or_create(tx, "camera", document.camera).id
+    if document.lens:
+        return products.find_or_create(tx, "lens", document.lens).id
+    if not document.product:
+        return None
+    known = products.find(tx.db, "camera", document.product) or products.find(tx.db, "lens", document.product)
+    if known is not None:
+        return known.id
+    return products.find_or_create(tx, "lens" if _LENS.search(document.product) else "camera", document.product).id
+
+
+def documents(items: Iterable[Document | Problem]) -> Iterator[Document]:
+    """Only what could be read, for callers that show the rest themselves."""
+    return (item for item in items if isinstance(item, Document))

@@ -1,0 +1,76 @@
+"""The change log: outbox, audit trail and hash chain in one append-only table.
+
+Each row's hash covers its fields and the hash before it (SHA-256), so a row cannot be altered, dropped or moved without
+every later hash being wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from publisher.content.database import Database, moment, stamp
+from publisher.content.model import Change
+from publisher.content.writer import Transaction
+
+Entity = Literal["review", "product", "editor"]
+COLUMNS = "seq, at, actor, request_id, entity, entity_id, version, kind, digest, prev_hash, hash"
+
+
+def digest(value: Any) -> str:
+    """SHA-256, in hex, of a value's canonical JSON."""
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
+
+
+def chained(prev_hash: str, fields: tuple[Any, ...]) -> str:
+    """The hash of a row with these fields (seq … digest) after a row with `prev_hash`."""
+    return hashlib.sha256(prev_hash.encode() + msgspec.json.encode(fields)).hexdigest()
+
+
+def append(
+    tx: Transaction, entity: Entity, entity_id: str, version: int, kind: str, content_digest: str, *, public: bool
+) -> int:
+    """Add a row and return its sequence number; `public` says that readers can see the effect."""
+    connection = tx.db.conn
+    row = connection.execute("SELECT seq, hash FROM changes ORDER BY seq DESC LIMIT 1").fetchone()
+    seq, prev_hash = (row[0] + 1, row[1]) if row else (1, "")
+    fields = (seq, stamp(tx.at), tx.actor, tx.request_id, entity, entity_id, version, kind, content_digest)
+    connection.execute(
+        f"INSERT INTO changes ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        (*fields, prev_hash, chained(prev_hash, fields)),
+    )
+    if public:
+        connection.execute("UPDATE facts SET value = ? WHERE name = 'content_version'", (str(seq),))
+    return seq
+
+
+def head(db: Database) -> int:
+    """The sequence number of the newest row; 0 when there is none."""
+    return int(db.conn.execute("SELECT coalesce(max(seq), 0) FROM changes").fetchone()[0])
+
+
+def content_version(db: Database) -> int:
+    """The number of the newest change that readers can see."""
+    return int(db.conn.execute("SELECT value FROM facts WHERE name = 'content_version'").fetchone()[0])
+
+
+def since(db: Database, cursor: int, limit: int = -1) -> Iterator[Change]:
+    """Rows after `cursor`, oldest first."""
+    rows = db.conn.execute(f"SELECT {COLUMNS} FROM changes WHERE seq > ? ORDER BY seq LIMIT ?", (cursor, limit))
+    names = COLUMNS.split(", ")
+    for row in rows:
+        fields = dict(zip(names, row, strict=True))
+        yield Change(**{**fields, "at": moment(fields["at"])})
+
+
+def first_broken(db: Database) -> int | None:
+    """The sequence number of the first row that does not fit the chain; None when all fit."""
+    expected, prev_hash = 1, ""
+    for row in db.conn.execute(f"SELECT {COLUMNS} FROM changes ORDER BY seq"):
+        if row[0] != expected or row[9] != prev_hash or row[10] != chained(prev_hash, tuple(row[:9])):
+            return int(row[0])
+        expected, prev_hash = row[0] + 1, row[10]
+    return None

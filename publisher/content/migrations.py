@@ -1,0 +1,121 @@
+"""The schema of content.db, step by step; each step runs once, in order, in one transaction with its number."""
+
+from __future__ import annotations
+
+from publisher.content.database import Database
+from publisher.errors import StoreError
+
+STEPS: tuple[str, ...] = (
+    """
+    CREATE TABLE editors (
+        id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, name TEXT NOT NULL, slug TEXT NOT NULL, role TEXT NOT NULL,
+        password_hash TEXT NOT NULL, disabled INTEGER NOT NULL DEFAULT 0, version INTEGER NOT NULL,
+        created_at TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE products (
+        id TEXT PRIMARY KEY, slug TEXT NOT NULL, kind TEXT NOT NULL, brand TEXT NOT NULL, brand_slug TEXT NOT NULL,
+        model TEXT NOT NULL, aliases TEXT NOT NULL, spec TEXT NOT NULL, source TEXT NOT NULL, version INTEGER NOT NULL,
+        ordinal INTEGER NOT NULL UNIQUE, created_at TEXT NOT NULL, updated_at TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX products_by_brand ON products (brand_slug, kind, ordinal);
+
+    -- Every normal form of every product's names; the first product to take a form keeps it.
+    CREATE TABLE product_names (
+        kind TEXT NOT NULL, name TEXT NOT NULL, product_id TEXT NOT NULL REFERENCES products (id),
+        PRIMARY KEY (kind, name)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Every brand a product was ever listed under, so that a moved product also leaves its old brand's page.
+    CREATE TABLE product_brands (
+        product_id TEXT NOT NULL REFERENCES products (id), brand_slug TEXT NOT NULL,
+        PRIMARY KEY (product_id, brand_slug)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Bodies by the digest of their Markdown: a change of title or state does not copy the text.
+    CREATE TABLE texts (
+        digest TEXT PRIMARY KEY, markdown TEXT NOT NULL, html TEXT NOT NULL, plain TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE reviews (
+        id TEXT PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, slug TEXT NOT NULL, title TEXT NOT NULL,
+        summary TEXT NOT NULL, excerpt TEXT NOT NULL, lang TEXT NOT NULL,
+        product_id TEXT REFERENCES products (id), editor_id TEXT NOT NULL REFERENCES editors (id),
+        tags TEXT NOT NULL, tag_slugs TEXT NOT NULL, rating REAL, pros TEXT NOT NULL, cons TEXT NOT NULL,
+        byline TEXT NOT NULL, origin TEXT NOT NULL, text_digest TEXT NOT NULL REFERENCES texts (digest),
+        created_at TEXT NOT NULL, updated_at TEXT NOT NULL, published_at TEXT, publish_at TEXT
+    ) STRICT;
+    CREATE INDEX reviews_by_product ON reviews (product_id);
+    CREATE INDEX reviews_by_editor ON reviews (editor_id);
+    CREATE INDEX reviews_due ON reviews (publish_at) WHERE state = 'scheduled';
+    CREATE UNIQUE INDEX reviews_by_origin ON reviews (origin) WHERE origin != '';
+
+    CREATE TABLE revisions (
+        review_id TEXT NOT NULL REFERENCES reviews (id), version INTEGER NOT NULL, at TEXT NOT NULL,
+        actor TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL,
+        PRIMARY KEY (review_id, version)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Every address part ever given, so that an old one can lead to the new one and is never given twice.
+    CREATE TABLE slugs (
+        kind TEXT NOT NULL, slug TEXT NOT NULL, entity_id TEXT NOT NULL, PRIMARY KEY (kind, slug)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX slugs_by_entity ON slugs (kind, entity_id);
+
+    -- A listing (all, brand:…, product:…, tag:…, editor:…) gives each review an ordinal once and never takes it back.
+    CREATE TABLE listings (
+        name TEXT PRIMARY KEY, title TEXT NOT NULL, given INTEGER NOT NULL, live INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE places (
+        listing TEXT NOT NULL, ordinal INTEGER NOT NULL, review_id TEXT NOT NULL REFERENCES reviews (id),
+        live INTEGER NOT NULL, PRIMARY KEY (listing, ordinal)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX places_by_review ON places (review_id, listing);
+    CREATE INDEX places_live ON places (listing, ordinal) WHERE live = 1;
+
+    CREATE TABLE changes (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, actor TEXT NOT NULL, request_id TEXT NOT NULL,
+        entity TEXT NOT NULL, entity_id TEXT NOT NULL, version INTEGER NOT NULL, kind TEXT NOT NULL,
+        digest TEXT NOT NULL, prev_hash TEXT NOT NULL, hash TEXT NOT NULL
+    ) STRICT;
+    CREATE TRIGGER changes_are_final BEFORE UPDATE ON changes
+        BEGIN SELECT raise(ABORT, 'the change log is append-only'); END;
+    CREATE TRIGGER changes_are_kept BEFORE DELETE ON changes
+        BEGIN SELECT raise(ABORT, 'the change log is append-only'); END;
+
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO facts VALUES ('content_version', '0');
+    """,
+)
+
+
+def migrate(db: Database) -> int:
+    """Bring the schema up to date and return its number; a newer schema than this program knows is refused."""
+    connection = db.conn
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        held = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if held > len(STEPS):
+            raise StoreError(f"the database has schema {held}, this program knows {len(STEPS)}; upgrade the program")
+        for number, step in enumerate(STEPS[held:], start=held + 1):
+            for statement in _statements(step):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return len(STEPS)
+
+
+def _statements(script: str) -> list[str]:
+    """The single statements of a script (executescript would commit the open transaction)."""
+    from pysqlite3 import dbapi2 as sqlite3
+
+    statements, current = [], ""
+    for line in script.splitlines():
+        current += line + "\n"
+        if line.rstrip().endswith(";") and sqlite3.complete_statement(current):
+            statements.append(current)
+            current = ""
+    return statements

@@ -1,0 +1,195 @@
+"""What the site asks of the content, answered from one snapshot of the database.
+
+Every question costs rows in proportion to its answer (one review, one page of a listing), never to the site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from publisher.content import editors, log, products, reviews
+from publisher.content.database import Database, moment
+from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, Product, Review, Slug, Text
+
+_CARD = (
+    "SELECT r.id, q.ordinal, r.slug, r.title, r.excerpt, r.lang, r.byline, e.name, e.slug, p.brand, p.model, p.slug,"
+    " p.kind, r.rating, r.tags, r.tag_slugs, r.version, r.published_at, r.updated_at"
+    " FROM places q JOIN reviews r ON r.id = q.review_id JOIN editors e ON e.id = r.editor_id"
+    " LEFT JOIN products p ON p.id = r.product_id WHERE q.listing = ? AND q.live = 1"
+)
+_WORDS = msgspec.json.Decoder(tuple[str, ...])
+
+
+def _name(brand: str | None, model: str | None) -> str | None:
+    if brand is None or model is None:
+        return None
+    return model if model.casefold().startswith(brand.casefold()) else f"{brand} {model}"
+
+
+@lru_cache(maxsize=4096)
+def _words(encoded: str) -> tuple[str, ...]:
+    return _WORDS.decode(encoded)
+
+
+def _card(row: tuple[Any, ...]) -> Card:
+    return Card(
+        id=row[0], ordinal=row[1], slug=row[2], title=row[3], excerpt=row[4], lang=row[5], author=row[6] or row[7],
+        editor_slug=row[8], product_name=_name(row[9], row[10]), product_slug=row[11], product_kind=row[12],
+        rating=row[13], tags=_words(row[14]), tag_slugs=_words(row[15]), version=row[16],
+        published_at=moment(row[17]), updated_at=moment(row[18]),
+    )  # fmt: skip
+
+
+class Reading:
+    """Answers to the site's questions. For one snapshot (`database.snapshot`): what was asked once is kept."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._conn: Any = db.conn
+        self._products: dict[str, Product] = {}
+        self._editors: dict[str, Editor] = {}
+        self._newest: dict[str, list[Card]] = {}
+
+    def version(self) -> int:
+        """The content version: the number of the newest change that readers can see."""
+        return log.content_version(self._db)
+
+    def review_at(self, slug: str) -> Review | None:
+        """The review that has or once had this slug, if readers may see it."""
+        row = self._conn.execute(
+            f"SELECT {', '.join('r.' + c for c in reviews.COLUMNS.split(', '))} FROM slugs s"
+            " JOIN reviews r ON r.id = s.entity_id WHERE s.kind = 'review' AND s.slug = ? AND r.state = 'published'",
+            (slug,),
+        ).fetchone()
+        return None if row is None else reviews.from_row(row)
+
+    def text(self, digest: str) -> Text:
+        """The body kept under `digest`."""
+        return reviews.text(self._db, digest)
+
+    def product_at(self, slug: str) -> Product | None:
+        """The product that has or once had this slug."""
+        row = self._conn.execute("SELECT entity_id FROM slugs WHERE kind = 'product' AND slug = ?", (slug,)).fetchone()
+        return None if row is None else self.product(row[0])
+
+    def product(self, product_id: str) -> Product:
+        """The product with this id."""
+        if (held := self._products.get(product_id)) is None:
+            held = self._products[product_id] = products.get(self._db, product_id)
+        return held
+
+    def editor(self, editor_id: str) -> Editor:
+        """The editor with this id."""
+        if (held := self._editors.get(editor_id)) is None:
+            held = self._editors[editor_id] = editors.get(self._db, editor_id)
+        return held
+
+    def editor_at(self, slug: str) -> Editor | None:
+        """The editor whose page has this slug."""
+        row = self._conn.execute("SELECT entity_id FROM slugs WHERE kind = 'editor' AND slug = ?", (slug,)).fetchone()
+        return None if row is None else self.editor(row[0])
+
+    def listing(self, name: str) -> Listing:
+        """How many ordinals a listing gave and how many of its reviews are public; zeros when it never had one."""
+        row = self._conn.execute("SELECT given, live FROM listings WHERE name = ?", (name,)).fetchone()
+        return Listing(name, *row) if row else Listing(name, 0, 0)
+
+    def listing_title(self, name: str) -> str:
+        """The title that a listing got from its first member (a tag as first written); empty when unknown."""
+        row = self._conn.execute("SELECT title FROM listings WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else ""
+
+    def newest(self, listing: str) -> list[Card]:
+        """The newest 20 public reviews of a listing, newest first."""
+        if (held := self._newest.get(listing)) is None:
+            rows = self._conn.execute(_CARD + " ORDER BY q.ordinal DESC LIMIT ?", (listing, LISTING_PAGE))
+            held = self._newest[listing] = [_card(row) for row in rows]
+        return held
+
+    def span(self, listing: str, low: int, high: int) -> list[Card]:
+        """The public reviews of a listing with ordinals in [low, high), newest first."""
+        rows = self._conn.execute(
+            _CARD + " AND q.ordinal >= ? AND q.ordinal < ? ORDER BY q.ordinal DESC", (listing, low, high)
+        )
+        return [_card(row) for row in rows]
+
+    def addresses(self, low: int, high: int) -> list[tuple[Slug, datetime]]:
+        """Slug and last change of the public reviews with ordinals in [low, high), oldest first: for a sitemap."""
+        rows = self._conn.execute(
+            "SELECT r.slug, r.updated_at FROM places q JOIN reviews r ON r.id = q.review_id"
+            " WHERE q.listing = 'all' AND q.live = 1 AND q.ordinal >= ? AND q.ordinal < ? ORDER BY q.ordinal",
+            (low, high),
+        )
+        return [(row[0], moment(row[1])) for row in rows]
+
+    def product_span(self, low: int, high: int) -> list[Product]:
+        """The products with ordinals in [low, high), in order."""
+        rows = self._conn.execute(
+            f"SELECT {products.COLUMNS} FROM products WHERE ordinal >= ? AND ordinal < ? ORDER BY ordinal", (low, high)
+        )
+        return [products.from_row(row) for row in rows]
+
+    def product_count(self) -> int:
+        """How many product ordinals were given."""
+        return int(self._conn.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM products").fetchone()[0])
+
+    def brand(self, brand_slug: str) -> list[Product]:
+        """A brand's products, cameras before lenses, by model name."""
+        rows = self._conn.execute(
+            f"SELECT {products.COLUMNS} FROM products WHERE brand_slug = ? ORDER BY kind, model COLLATE NOCASE, ordinal",
+            (brand_slug,),
+        )
+        return [products.from_row(row) for row in rows]
+
+    def brands(self) -> list[tuple[str, str, int, int]]:
+        """Every brand as (slug, name, cameras, lenses), by name."""
+        return list(
+            self._conn.execute(
+                "SELECT brand_slug, min(brand), sum(kind = 'camera'), sum(kind = 'lens') FROM products"
+                " GROUP BY brand_slug ORDER BY min(brand) COLLATE NOCASE, brand_slug"
+            )
+        )
+
+    def footprint(self, review_id: str) -> tuple[list[str], list[tuple[str, int]]]:
+        """Every slug a review ever had, and every (listing, ordinal) it ever took: all the pages it can be on."""
+        slugs = self._conn.execute("SELECT slug FROM slugs WHERE kind = 'review' AND entity_id = ?", (review_id,))
+        places = self._conn.execute("SELECT listing, ordinal FROM places WHERE review_id = ?", (review_id,))
+        return [row[0] for row in slugs], list(places)
+
+    def product_footprint(self, product_id: str) -> tuple[list[str], list[str]]:
+        """Every slug a product ever had, and the slug of every brand it was ever listed under."""
+        slugs = self._conn.execute("SELECT slug FROM slugs WHERE kind = 'product' AND entity_id = ?", (product_id,))
+        brands = self._conn.execute("SELECT brand_slug FROM product_brands WHERE product_id = ?", (product_id,))
+        return [row[0] for row in slugs], [row[0] for row in brands]
+
+    def members(self, listing: str) -> Iterator[str]:
+        """Ids of every review that ever had a place in a listing."""
+        for row in self._conn.execute("SELECT review_id FROM places WHERE listing = ?", (listing,)):
+            yield row[0]
+
+    def listings(self, prefix: str) -> list[Listing]:
+        """Every listing whose name begins with `prefix`."""
+        rows = self._conn.execute(
+            "SELECT name, given, live FROM listings WHERE name >= ? AND name < ? ORDER BY name", (prefix, prefix + "\uffff")
+        )
+        return [Listing(*row) for row in rows]
+
+    def review_slugs(self) -> Iterator[str]:
+        """Every slug, old ones too, of the reviews that readers may see."""
+        for row in self._conn.execute(
+            "SELECT s.slug FROM reviews r JOIN slugs s ON s.kind = 'review' AND s.entity_id = r.id"
+            " WHERE r.state = 'published'"
+        ):
+            yield row[0]
+
+    def product_slugs(self) -> Iterator[tuple[Kind, str]]:
+        """Kind and slug of every product, old slugs too."""
+        for row in self._conn.execute(
+            "SELECT p.kind, s.slug FROM products p JOIN slugs s ON s.kind = 'product' AND s.entity_id = p.id"
+        ):
+            yield row

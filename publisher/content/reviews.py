@@ -1,0 +1,241 @@
+"""Reviews: written, changed, published, withdrawn, restored; each change is one revision and one row of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from publisher.content import identity, listings, log, names, products
+from publisher.content.database import Database, moment, stamp
+from publisher.content.model import Draft, Review, ReviewId, Slug, State, Text
+from publisher.content.writer import Transaction
+from publisher.errors import ConflictError, InvalidError, NotFoundError, StaleVersionError
+
+COLUMNS = (
+    "id, version, state, slug, title, summary, excerpt, lang, product_id, editor_id, tags, tag_slugs, rating, pros,"
+    " cons, byline, origin, text_digest, created_at, updated_at, published_at, publish_at"
+)
+EXCERPT = 220
+_NAMES = COLUMNS.split(", ")
+_WORDS = msgspec.json.Decoder(tuple[str, ...])
+_REVISION = msgspec.json.Decoder(Review)
+_SETTERS = ", ".join(f"{name} = excluded.{name}" for name in _NAMES if name != "id")
+_UPSERT = (
+    f"INSERT INTO reviews ({COLUMNS}) VALUES ({','.join('?' * len(_NAMES))}) ON CONFLICT (id) DO UPDATE SET {_SETTERS}"
+)
+VISIBLE = frozenset({State.published})
+
+
+def from_row(row: Sequence[Any]) -> Review:
+    """A review from a row of `COLUMNS`."""
+    fields = dict(zip(_NAMES, row, strict=True))
+    for name in ("tags", "tag_slugs", "pros", "cons"):
+        fields[name] = _WORDS.decode(fields[name])
+    for name in ("created_at", "updated_at", "published_at", "publish_at"):
+        fields[name] = moment(fields[name]) if fields[name] else None
+    fields["state"] = State(fields["state"])
+    return Review(**fields)
+
+
+def get(db: Database, review_id: str) -> Review:
+    """The review with this id, at its newest version; NotFoundError when there is none or it was deleted."""
+    row = db.conn.execute(f"SELECT {COLUMNS} FROM reviews WHERE id = ?", (review_id,)).fetchone()
+    if row is None or row[2] == State.deleted:
+        raise NotFoundError(f"no review has the id {review_id}")
+    return from_row(row)
+
+
+def by_origin(db: Database, origin: str) -> Review | None:
+    """The review that was imported from `origin`, deleted ones too; None when there is none."""
+    row = db.conn.execute(f"SELECT {COLUMNS} FROM reviews WHERE origin = ?", (origin,)).fetchone()
+    return None if row is None else from_row(row)
+
+
+def text(db: Database, digest: str) -> Text:
+    """The body kept under `digest`."""
+    row = db.conn.execute("SELECT digest, markdown, html, plain FROM texts WHERE digest = ?", (digest,)).fetchone()
+    if row is None:
+        raise NotFoundError(f"no text has the digest {digest}")
+    return Text(digest=row[0], markdown=row[1], html=row[2], plain=row[3])
+
+
+def revision(db: Database, review_id: str, version: int) -> Review:
+    """The review as it stood at `version`."""
+    row = db.conn.execute(
+        "SELECT data FROM revisions WHERE review_id = ? AND version = ?", (review_id, version)
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"review {review_id} has no version {version}")
+    return _REVISION.decode(row[0])
+
+
+def due(db: Database, at: datetime, limit: int = 100) -> list[ReviewId]:
+    """Scheduled reviews whose time has come, the longest overdue first."""
+    rows = db.conn.execute(
+        "SELECT id FROM reviews WHERE state = 'scheduled' AND publish_at <= ? ORDER BY publish_at, id LIMIT ?",
+        (stamp(at), limit),
+    )
+    return [ReviewId(row[0]) for row in rows]
+
+
+def create(
+    tx: Transaction,
+    draft: Draft,
+    body: Text,
+    *,
+    editor_id: str,
+    state: State = State.published,
+    review_id: str | None = None,
+    published_at: datetime | None = None,
+    publish_at: datetime | None = None,
+) -> Review:
+    """Write a new review; `published_at` dates an imported one, otherwise publishing dates it now.
+
+    Raises ConflictError when `review_id` is taken, InvalidError for a bad id, slug, product or schedule.
+    """
+    rid = identity.uuid7(tx.at) if review_id is None else identity.require_uuid7(review_id)
+    if tx.db.conn.execute("SELECT 1 FROM reviews WHERE id = ?", (rid,)).fetchone():
+        raise ConflictError(f"a review with the id {rid} exists already")
+    blank = Review(
+        id=ReviewId(rid), version=0, state=State.draft, slug=Slug(""), title="", summary="", excerpt="", lang="",
+        product_id=None, editor_id=_editor(tx, editor_id), tags=(), tag_slugs=(), rating=None, pros=(), cons=(), byline="", origin="",
+        text_digest="", created_at=tx.at, updated_at=tx.at, published_at=published_at, publish_at=None,
+    )  # fmt: skip
+    review = _in_state(_said(tx, blank, draft, body), state, tx.at, publish_at)
+    return _save(tx, None, review, "created")
+
+
+def update(tx: Transaction, review_id: str, draft: Draft, body: Text, *, expected: int | None = None) -> Review:
+    """Say everything anew; a save without change stores nothing.
+
+    Raises StaleVersionError when `expected` is not the stored version, NotFoundError when there is no such review.
+    """
+    held = _held(tx, review_id, expected)
+    return _save(tx, held, _said(tx, held, draft, body), "updated")
+
+
+def move(
+    tx: Transaction, review_id: str, state: State, *, expected: int | None = None, publish_at: datetime | None = None
+) -> Review:
+    """Bring a review into another state: publish, schedule (at `publish_at`), unpublish (draft), archive, delete."""
+    held = _held(tx, review_id, expected)
+    return _save(tx, held, _in_state(held, state, tx.at, publish_at), state.value)
+
+
+def restore(tx: Transaction, review_id: str, version: int, *, expected: int | None = None) -> Review:
+    """Say again what was said at `version`, as a new version; state, address and dates stay as they are."""
+    held = _held(tx, review_id, expected)
+    old = revision(tx.db, review_id, version)
+    said = msgspec.structs.replace(
+        held, title=old.title, summary=old.summary, excerpt=old.excerpt, lang=old.lang, product_id=old.product_id,
+        tags=old.tags, tag_slugs=old.tag_slugs, rating=old.rating, pros=old.pros, cons=old.cons, byline=old.byline,
+        text_digest=old.text_digest,
+    )  # fmt: skip
+    return _save(tx, held, said, "restored")
+
+
+def _held(tx: Transaction, review_id: str, expected: int | None) -> Review:
+    held = get(tx.db, review_id)
+    if expected is not None and expected != held.version:
+        raise StaleVersionError(expected, held.version)
+    return held
+
+
+def _editor(tx: Transaction, editor_id: str) -> Any:
+    if tx.db.conn.execute("SELECT 1 FROM editors WHERE id = ?", (editor_id,)).fetchone() is None:
+        raise InvalidError("$.editor_id", "no editor has this id")
+    return editor_id
+
+
+def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
+    if draft.product_id is not None:
+        try:
+            products.get(tx.db, draft.product_id)
+        except NotFoundError as error:
+            raise InvalidError("$.product_id", "no product has this id") from error
+    tags: dict[str, str] = {}
+    for tag in draft.tags:
+        words = " ".join(tag.split())
+        if words:
+            tags.setdefault(names.slugify(words, fallback=log.digest(words)[:12]), words)
+    wanted = draft.slug
+    if wanted is None and held.slug:
+        slug = held.slug
+    else:
+        slug = identity.claim(tx, "review", draft.title, held.id, wanted)
+    tx.db.conn.execute(
+        "INSERT OR IGNORE INTO texts VALUES (?,?,?,?)", (body.digest, body.markdown, body.html, body.plain)
+    )
+    return msgspec.structs.replace(
+        held, slug=slug, title=" ".join(draft.title.split()), summary=draft.summary.strip(),
+        excerpt=excerpt(draft.summary or body.plain), lang=draft.lang, product_id=draft.product_id,
+        tags=tuple(tags.values()), tag_slugs=tuple(tags), rating=draft.rating, pros=draft.pros, cons=draft.cons,
+        byline=draft.byline, origin=draft.origin or held.origin, text_digest=body.digest,
+    )  # fmt: skip
+
+
+def excerpt(plain: str) -> str:
+    """The first words of a text, at most 220 characters, cut between words with an ellipsis."""
+    words = " ".join(plain.split())
+    if len(words) <= EXCERPT:
+        return words
+    return (words[:EXCERPT].rpartition(" ")[0] or words[:EXCERPT]).rstrip(" ,.;:") + "…"
+
+
+def _in_state(held: Review, state: State, at: datetime, publish_at: datetime | None) -> Review:
+    if state is State.scheduled and publish_at is None:
+        raise InvalidError("$.publish_at", "a scheduled review needs the moment to publish it")
+    if state is not State.scheduled and publish_at is not None:
+        raise InvalidError("$.publish_at", "only a scheduled review has a moment to publish it")
+    if publish_at is not None and publish_at.tzinfo is None:
+        raise InvalidError("$.publish_at", "needs a time zone, such as a final Z")
+    published_at = held.published_at
+    if state in VISIBLE and published_at is None:
+        published_at = at
+    return msgspec.structs.replace(held, state=state, publish_at=publish_at, published_at=published_at)
+
+
+def _save(tx: Transaction, held: Review | None, review: Review, kind: str) -> Review:
+    if held is not None and held == review:
+        return held
+    if not review.title:
+        raise InvalidError("$.title", "needs at least one visible character")
+    review = msgspec.structs.replace(review, version=review.version + 1, updated_at=tx.at)
+    data = msgspec.json.encode(review).decode()
+    tx.db.conn.execute(_UPSERT, _row(review))
+    tx.db.conn.execute(
+        "INSERT INTO revisions VALUES (?,?,?,?,?,?)",
+        (review.id, review.version, stamp(tx.at), tx.actor, kind, data),
+    )
+    listings.place(tx, review.id, _memberships(tx, review))
+    public = review.state in VISIBLE or (held is not None and held.state in VISIBLE)
+    log.append(tx, "review", review.id, review.version, kind, log.digest(review), public=public)
+    return review
+
+
+def _memberships(tx: Transaction, review: Review) -> dict[str, str]:
+    """The listings that a review is a public member of, with their titles."""
+    if review.state not in VISIBLE:
+        return {}
+    wanted = {"all": "", f"editor:{review.editor_id}": ""}
+    if review.product_id is not None:
+        product = products.get(tx.db, review.product_id)
+        wanted |= {f"product:{product.id}": product.name, f"brand:{product.brand_slug}": product.brand}
+    return wanted | {f"tag:{slug}": tag for slug, tag in zip(review.tag_slugs, review.tags, strict=True)}
+
+
+def _row(review: Review) -> tuple[Any, ...]:
+    values: list[Any] = []
+    for name in _NAMES:
+        value = getattr(review, name)
+        if isinstance(value, tuple):
+            value = msgspec.json.encode(value).decode()
+        elif isinstance(value, datetime):
+            value = stamp(value)
+        elif isinstance(value, State):
+            value = value.value
+        values.append(value)
+    return tuple(values)

@@ -1,0 +1,152 @@
+"""One writer thread with group commit: what many callers ask for is made durable by one fsync.
+
+Each operation runs in its own SAVEPOINT, so that a refused one undoes only itself; one COMMIT answers them all.
+`BEGIN IMMEDIATE` takes the write lock first: a deferred transaction that reads and then writes fails as soon as another
+process (an import, the worker) wrote between the two.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from publisher.content import migrations
+from publisher.content.database import Database, SqliteError, connect
+from publisher.errors import PublisherError, StoreError
+
+T = TypeVar("T")
+GROUP = 256
+"""Operations in one commit at most; keeps the wait of the first of them short."""
+
+
+class Transaction(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operation is given: the connection, its moment (stamped once per commit), who asks, under which request."""
+
+    db: Database
+    at: datetime
+    actor: str
+    request_id: str
+
+
+class _Job(Generic[T]):
+    def __init__(self, operation: Callable[[Transaction], T], actor: str, request_id: str) -> None:
+        self.operation, self.actor, self.request_id = operation, actor, request_id
+        self.future: Future[T] = Future()
+
+
+class Writer:
+    """The only way to write content.db from this process.
+
+    `clock` gives the moment of each commit; `wake` is called after every commit that wrote something (a hint for the
+    worker; its failure is of no consequence).
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._db = connect(path)
+        migrations.migrate(self._db)
+        self._clock, self._wake = clock, wake
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._closing = False
+        self._gate = threading.Lock()
+        self._thread = threading.Thread(target=self._work, name="content-writer", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, operation: Callable[[Transaction], T], *, actor: str = "system", request_id: str = ""
+    ) -> Future[T]:
+        """Queue `operation`; the future resolves after the commit is on disk, or raises what the operation raised."""
+        job = _Job(operation, actor, request_id)
+        with self._gate:
+            if self._closing:
+                raise StoreError("the store is closing; try again after the restart")
+            self._jobs.put(job)
+        return job.future
+
+    def run(self, operation: Callable[[Transaction], T], *, actor: str = "system", request_id: str = "") -> T:
+        """`submit` and wait."""
+        return self.submit(operation, actor=actor, request_id=request_id).result()
+
+    def close(self) -> None:
+        """Finish what is queued and close the database."""
+        with self._gate:
+            if self._closing:
+                return
+            self._closing = True
+            self._jobs.put(None)
+        self._thread.join()
+        self._db.close()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            group, last = [job], False
+            while len(group) < GROUP:
+                try:
+                    following = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    last = True
+                    break
+                group.append(following)
+            self._commit(group)
+            if last:
+                return
+
+    def _commit(self, queued: list[_Job[Any]]) -> None:
+        group = [job for job in queued if job.future.set_running_or_notify_cancel()]
+        connection: Any = self._db.conn
+        answers: list[tuple[_Job[Any], Any, BaseException | None]] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            at, before = self._clock(), connection.total_changes
+            for job in group:
+                answers.append((job, *self._one(job, at)))
+            connection.execute("COMMIT")
+        except BaseException as error:
+            with contextlib.suppress(SqliteError):
+                connection.execute("ROLLBACK")
+            failure = error if isinstance(error, PublisherError) else StoreError(f"the commit failed: {error}")
+            for job in group:
+                job.future.set_exception(failure)
+            return
+        if connection.total_changes != before:
+            with contextlib.suppress(Exception):
+                self._wake()
+        for job, answer, refusal in answers:
+            if refusal is not None:
+                job.future.set_exception(refusal)
+            else:
+                job.future.set_result(answer)
+
+    def _one(self, job: _Job[Any], at: datetime) -> tuple[Any, BaseException | None]:
+        connection = self._db.conn
+        connection.execute("SAVEPOINT operation")
+        try:
+            transaction = Transaction(db=self._db, at=at, actor=job.actor, request_id=job.request_id)
+            answer = job.operation(transaction)
+        except Exception as refusal:  # handed to the caller through its future
+            connection.execute("ROLLBACK TO operation")
+            connection.execute("RELEASE operation")
+            return None, refusal
+        connection.execute("RELEASE operation")
+        return answer, None

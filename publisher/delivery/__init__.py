@@ -1,0 +1,1 @@
+"""How artifacts reach readers: ledger, difference, targets, push."""

@@ -1,0 +1,264 @@
+"""The ledger: what every page of the site should be, and what each target is known to hold.
+
+Differences are read from a queue of keys that changed, never from a listing of a bucket or a scan of the site. The
+ledger is derivable (`rebuild` makes it anew from content and templates), so it trades durability for speed: after power
+loss it may have forgotten its last steps, all together and in order, and they are done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlite_utils
+from pysqlite3 import dbapi2 as sqlite3
+
+from publisher.errors import DeliveryError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS desired (
+    key TEXT PRIMARY KEY, context TEXT NOT NULL, body TEXT NOT NULL, content_type TEXT NOT NULL,
+    cache_control TEXT NOT NULL, tier INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS targets (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS held (
+    target TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, content_type TEXT NOT NULL,
+    cache_control TEXT NOT NULL, tier INTEGER NOT NULL, etag TEXT NOT NULL, PRIMARY KEY (target, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pending (
+    target TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (target, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS releases (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL, content_version INTEGER NOT NULL,
+    built_at TEXT NOT NULL, written INTEGER NOT NULL, removed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS deliveries (
+    release INTEGER NOT NULL, target TEXT NOT NULL, done_at TEXT NOT NULL, puts INTEGER NOT NULL,
+    deletes INTEGER NOT NULL, PRIMARY KEY (target, release)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+class Desired(msgspec.Struct, frozen=True):
+    """What a key should hold. `context` is the digest of what the page was rendered from, `body` of its bytes."""
+
+    key: str
+    context: str
+    body: str
+    content_type: str
+    cache_control: str
+    tier: int
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What a target is known to hold under a key; the ETag is kept for people, never compared."""
+
+    key: str
+    body: str
+    content_type: str
+    cache_control: str
+    tier: int
+    etag: str = ""
+
+
+class Release(msgspec.Struct, frozen=True):
+    """One build that changed something: the last change it saw, and how many keys it wrote and removed."""
+
+    number: int
+    seq: int
+    content_version: int
+    built_at: str
+    written: int
+    removed: int
+
+
+class Ledger:
+    """The ledger database at `path`; use from one thread at a time."""
+
+    def __init__(self, path: Path | str) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA busy_timeout = 10000")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA cache_size = -16000")
+            connection.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
+        self._conn: Any = connection
+        self.db = sqlite_utils.Database(connection, execute_plugins=False)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All inside happens, or nothing."""
+        self._conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._conn.execute("ROLLBACK")
+            raise
+        self._conn.execute("COMMIT")
+
+    def cursor(self) -> int:
+        """The number of the last change that was built."""
+        return int(self._fact("cursor", "0"))
+
+    def edition(self) -> str:
+        """The edition of templates and code that the site was built with; empty before the first build."""
+        return self._fact("edition", "")
+
+    def contexts(self, keys: Iterable[str]) -> dict[str, str]:
+        """Context digests of those of `keys` that are desired."""
+        found: dict[str, str] = {}
+        for key in keys:
+            row = self._conn.execute("SELECT context FROM desired WHERE key = ?", (key,)).fetchone()
+            if row is not None:
+                found[key] = row[0]
+        return found
+
+    def desired(self) -> Iterator[Desired]:
+        """Every key of the site, in order."""
+        for row in self._conn.execute(
+            "SELECT key, context, body, content_type, cache_control, tier FROM desired ORDER BY key"
+        ):
+            yield Desired(*row)
+
+    def record(
+        self,
+        written: Iterable[Desired],
+        gone: Iterable[str],
+        *,
+        seq: int,
+        content_version: int,
+        edition: str,
+        at: datetime,
+    ) -> Release | None:
+        """Store a build's outcome, queue what changed for every target, and advance the cursor, all at once.
+
+        `gone` keys of the immutable tier stay on the targets for readers that still hold pages naming them. Returns
+        the release, or None when no byte and no header changed.
+        """
+        conn, removed = self._conn, 0
+        with self.transaction():
+            changed: list[str] = []
+            for row in written:
+                old = conn.execute(
+                    "SELECT body, content_type, cache_control FROM desired WHERE key = ?", (row.key,)
+                ).fetchone()
+                conn.execute("REPLACE INTO desired VALUES (?,?,?,?,?,?)", msgspec.structs.astuple(row))
+                if old != (row.body, row.content_type, row.cache_control):
+                    changed.append(row.key)
+            for key in gone:
+                tier = conn.execute("DELETE FROM desired WHERE key = ? RETURNING tier", (key,)).fetchone()
+                if tier is not None and tier[0] > 0:
+                    changed.append(key)
+                    removed += 1
+            conn.executemany(
+                "INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in changed)
+            )
+            self._set_fact("cursor", str(seq))
+            self._set_fact("edition", edition)
+            if not changed:
+                return None
+            fields = (seq, content_version, at.isoformat(), len(changed) - removed, removed)
+            number = conn.execute(
+                "INSERT INTO releases (seq, content_version, built_at, written, removed) VALUES (?,?,?,?,?)"
+                " RETURNING number",
+                fields,
+            ).fetchone()[0]
+        return Release(number, *fields)
+
+    def invalidate(self, body: str) -> int:
+        """Forget how the pages with this body were made, so that the next build renders them anew; returns how many."""
+        with self.transaction():
+            count = self._conn.execute("UPDATE desired SET context = '' WHERE body = ?", (body,)).rowcount
+            self._set_fact("edition", "")
+        return int(count)
+
+    def register(self, target: str) -> None:
+        """Make a target known; a new one is owed the whole site."""
+        with self.transaction():
+            if self._conn.execute("INSERT OR IGNORE INTO targets VALUES (?)", (target,)).rowcount:
+                self._conn.execute("INSERT OR IGNORE INTO pending SELECT ?, key FROM desired", (target,))
+
+    def targets(self) -> list[str]:
+        """Names of the known targets."""
+        return [row[0] for row in self._conn.execute("SELECT name FROM targets ORDER BY name")]
+
+    def waiting(self, target: str) -> int:
+        """How many keys a target is owed."""
+        return int(self._conn.execute("SELECT count(*) FROM pending WHERE target = ?", (target,)).fetchone()[0])
+
+    def owed(self, target: str) -> list[tuple[str, Desired | None, Held | None]]:
+        """Every key that may differ on a target, with what it should hold and what it is known to hold."""
+        rows = self._conn.execute(
+            "SELECT p.key, d.key, d.context, d.body, d.content_type, d.cache_control, d.tier,"
+            " h.key, h.body, h.content_type, h.cache_control, h.tier, h.etag FROM pending p"
+            " LEFT JOIN desired d ON d.key = p.key LEFT JOIN held h ON h.target = p.target AND h.key = p.key"
+            " WHERE p.target = ? ORDER BY p.key",
+            (target,),
+        )
+        return [
+            (row[0], Desired(*row[1:7]) if row[1] is not None else None, Held(*row[7:]) if row[7] is not None else None)
+            for row in rows
+        ]
+
+    def settle(self, target: str, put: Iterable[Held], deleted: Iterable[str], same: Iterable[str]) -> None:
+        """Record what a target confirmed. A key stays owed when what it should hold changed meanwhile."""
+        conn = self._conn
+        with self.transaction():
+            for held in put:
+                conn.execute("REPLACE INTO held VALUES (?,?,?,?,?,?,?)", (target, *msgspec.structs.astuple(held)))
+                conn.execute(
+                    "DELETE FROM pending WHERE target = ? AND key = ? AND EXISTS (SELECT 1 FROM desired d"
+                    " WHERE d.key = ? AND d.body = ? AND d.content_type = ? AND d.cache_control = ?)",
+                    (target, held.key, held.key, held.body, held.content_type, held.cache_control),
+                )
+            for key in deleted:
+                conn.execute("DELETE FROM held WHERE target = ? AND key = ?", (target, key))
+                conn.execute(
+                    "DELETE FROM pending WHERE target = ? AND key = ?"
+                    " AND NOT EXISTS (SELECT 1 FROM desired WHERE key = ?)",
+                    (target, key, key),
+                )
+            conn.executemany("DELETE FROM pending WHERE target = ? AND key = ?", ((target, key) for key in same))
+
+    def delivered(self, target: str, release: int, at: datetime, puts: int, deletes: int) -> None:
+        """Note that a target now holds everything up to `release`."""
+        self._conn.execute(
+            "INSERT OR IGNORE INTO deliveries VALUES (?,?,?,?,?)", (release, target, at.isoformat(), puts, deletes)
+        )
+
+    def delivered_release(self, target: str) -> int:
+        """The newest release that a target holds whole; 0 when none."""
+        row = self._conn.execute("SELECT coalesce(max(release), 0) FROM deliveries WHERE target = ?", (target,))
+        return int(row.fetchone()[0])
+
+    def release(self) -> Release | None:
+        """The newest release."""
+        row = self._conn.execute(
+            "SELECT number, seq, content_version, built_at, written, removed FROM releases ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else Release(*row)
+
+    def counts(self) -> Mapping[str, int]:
+        """Keys of the site by tier, and in all."""
+        rows = self._conn.execute("SELECT tier, count(*) FROM desired GROUP BY tier").fetchall()
+        return {str(tier): count for tier, count in rows} | {"all": sum(count for _, count in rows)}
+
+    def _fact(self, name: str, default: str) -> str:
+        row = self._conn.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return default if row is None else str(row[0])
+
+    def _set_fact(self, name: str, value: str) -> None:
+        self._conn.execute("REPLACE INTO facts VALUES (?, ?)", (name, value))

@@ -1,0 +1,102 @@
+"""Carry a target from what it holds to what it should: wave by wave, each confirmed before the next begins.
+
+Stopped anywhere, it goes on from there: a key is owed until the ledger records what the target confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from publisher.delivery import diff
+from publisher.delivery.diff import Step, Wave
+from publisher.delivery.ledger import Held, Ledger
+from publisher.delivery.objects import Objects
+from publisher.delivery.targets import Target
+from publisher.errors import DamagedObjectError, TargetError
+
+BATCH = 1000
+"""Steps between two entries in the ledger: what a crash makes us repeat at most."""
+Progress = Callable[[int, int], None]
+
+
+class Pushed(msgspec.Struct, frozen=True):
+    """What a push did."""
+
+    puts: int
+    deletes: int
+    bytes: int
+
+
+def plan(ledger: Ledger, target_name: str) -> list[Step]:
+    """What `run` would do now: printing it is the dry run."""
+    return [step for step in diff.delta(ledger.owed(target_name)) if step.wave is not Wave.nothing]
+
+
+class Pusher:
+    """Pushes to one target with up to `concurrency` PUTs in flight."""
+
+    def __init__(self, ledger: Ledger, objects: Objects, target: Target, *, concurrency: int = 16) -> None:
+        self._ledger, self._objects, self._target = ledger, objects, target
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"push-{target.name}")
+        ledger.register(target.name)
+
+    @property
+    def target_name(self) -> str:
+        """The name of the target, as the ledger knows it."""
+        return self._target.name
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def run(self, on_progress: Progress = lambda done, total: None) -> Pushed:
+        """Bring the target up to date. Raises TargetError when it failed (what was confirmed is recorded), and
+        DamagedObjectError when a body must be rendered again first.
+        """
+        steps = diff.delta(self._ledger.owed(self._target.name))
+        idle = [step.key for step in steps if step.wave is Wave.nothing]
+        steps = [step for step in steps if step.wave is not Wave.nothing]
+        if idle:
+            self._ledger.settle(self._target.name, (), (), idle)
+        puts = deletes = size = done = 0
+        for wave in diff.waves(steps):
+            for start in range(0, len(wave), BATCH):
+                batch = wave[start : start + BATCH]
+                if batch[0].wave is Wave.delete:
+                    self._delete(batch)
+                    deletes += len(batch)
+                else:
+                    size += self._put(batch)
+                    puts += len(batch)
+                done += len(batch)
+                on_progress(done, len(steps))
+        return Pushed(puts, deletes, size)
+
+    def _delete(self, batch: Sequence[Step]) -> None:
+        keys = [step.key for step in batch]
+        self._target.delete(keys)
+        self._ledger.settle(self._target.name, (), keys, ())
+
+    def _put(self, batch: Sequence[Step]) -> int:
+        """Put a batch, record every confirmed one, then raise the first failure if there was one."""
+        outcomes = list(self._pool.map(self._one, batch)) if len(batch) > 1 else [self._one(batch[0])]
+        confirmed = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
+        self._ledger.settle(self._target.name, [held for held, _ in confirmed], (), ())
+        for outcome in outcomes:
+            if not isinstance(outcome, tuple):
+                raise outcome
+        return sum(size for _, size in confirmed)
+
+    def _one(self, step: Step) -> tuple[Held, int] | TargetError | DamagedObjectError:
+        wanted = step.desired
+        assert wanted is not None
+        try:
+            body = self._objects.get(wanted.body)
+            etag = self._target.put(step.key, body, wanted.content_type, wanted.cache_control)
+        except (TargetError, DamagedObjectError) as failure:
+            return failure
+        held = Held(step.key, wanted.body, wanted.content_type, wanted.cache_control, wanted.tier, etag)
+        return held, len(body)

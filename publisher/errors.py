@@ -1,0 +1,166 @@
+"""Every deliberate error of the publisher: one tree, each class with a stable ``code``.
+
+::
+
+    PublisherError                    internal_error
+    ├── SettingsError                 bad_settings
+    ├── StoreError                    store_failed
+    │   ├── UnsafeSqliteError         unsafe_sqlite
+    │   ├── NotFoundError             not_found
+    │   ├── ConflictError             conflict
+    │   │   └── StaleVersionError     stale_version
+    │   └── InvalidError              invalid
+    ├── UnauthenticatedError          unauthenticated
+    │   └── TokenError                bad_token
+    ├── ForbiddenError                forbidden
+    ├── MarkdownError                 bad_markdown
+    │   └── MarkdownTimeoutError      markdown_too_slow
+    ├── ImportSourceError             bad_import_source
+    ├── BuildError                    build_failed
+    │   └── DamagedObjectError        damaged_object
+    ├── DeliveryError                 delivery_failed
+    │   ├── TargetError               target_failed
+    │   └── LeaseHeldError            lease_held
+    └── StackError                    stack_failed
+
+Adapters translate foreign exceptions into these with ``raise … from`` at the place that met them. The HTTP face maps
+``code`` to a status; nothing matches on message text. A message says what to do about it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PublisherError(Exception):
+    """The root: a failure that the program foresaw and can explain."""
+
+    code: ClassVar[str] = "internal_error"
+
+
+class SettingsError(PublisherError):
+    """A setting is missing, misspelt or out of range; the message names it."""
+
+    code = "bad_settings"
+
+
+class StoreError(PublisherError):
+    """The content database refused an operation."""
+
+    code = "store_failed"
+
+
+class UnsafeSqliteError(StoreError):
+    """The linked SQLite can corrupt a WAL database (before 3.51.3)."""
+
+    code = "unsafe_sqlite"
+
+
+class NotFoundError(StoreError):
+    """No entity has this id, slug or name."""
+
+    code = "not_found"
+
+
+class ConflictError(StoreError):
+    """The write contradicts what is stored (a taken id, slug or e-mail; an impossible state change)."""
+
+    code = "conflict"
+
+
+class StaleVersionError(ConflictError):
+    """The write was based on version ``expected``, but ``current`` is stored."""
+
+    code = "stale_version"
+
+    def __init__(self, expected: int, current: int) -> None:
+        super().__init__(f"based on version {expected}, but version {current} is stored; read it again")
+        self.expected = expected
+        self.current = current
+
+
+class InvalidError(StoreError):
+    """A value breaks a rule; ``field`` names it (a JSON path such as ``$.title``)."""
+
+    code = "invalid"
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class UnauthenticatedError(PublisherError):
+    """The caller did not prove who they are."""
+
+    code = "unauthenticated"
+
+
+class TokenError(UnauthenticatedError):
+    """A token is malformed, expired, revoked, or meant for something else."""
+
+    code = "bad_token"
+
+
+class ForbiddenError(PublisherError):
+    """The caller is known, but may not do this."""
+
+    code = "forbidden"
+
+
+class MarkdownError(PublisherError):
+    """A text cannot be rendered (too long, too deep)."""
+
+    code = "bad_markdown"
+
+
+class MarkdownTimeoutError(MarkdownError):
+    """A text took longer to render than is allowed."""
+
+    code = "markdown_too_slow"
+
+
+class ImportSourceError(PublisherError):
+    """A document to import cannot be read; the message says why."""
+
+    code = "bad_import_source"
+
+
+class BuildError(PublisherError):
+    """The site could not be rendered."""
+
+    code = "build_failed"
+
+
+class DamagedObjectError(BuildError):
+    """An object in ``build/`` is missing or does not hash to its name."""
+
+    code = "damaged_object"
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"object {digest} is missing from the build store or damaged; build again to restore it")
+        self.digest = digest
+
+
+class DeliveryError(PublisherError):
+    """Something between the build and a reader failed."""
+
+    code = "delivery_failed"
+
+
+class TargetError(DeliveryError):
+    """A bucket refused or failed an operation."""
+
+    code = "target_failed"
+
+
+class LeaseHeldError(DeliveryError):
+    """Another publisher is at work on the same data directory."""
+
+    code = "lease_held"
+
+
+class StackError(PublisherError):
+    """A part of the embedded stack did not start or stay up."""
+
+    code = "stack_failed"

@@ -1,0 +1,90 @@
+"""The parts that a root puts together: from settings to a builder, a pusher, a worker."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+
+from publisher import worker
+from publisher.builder import Builder
+from publisher.content import migrations
+from publisher.content.database import connect
+from publisher.delivery.ledger import Ledger
+from publisher.delivery.objects import Objects
+from publisher.delivery.push import Pusher
+from publisher.delivery.targets import S3, Target
+from publisher.errors import SettingsError
+from publisher.settings import Settings
+from publisher.site.pages import Site
+
+TARGET = "bucket"
+"""The name under which the ledger knows the bucket of the settings."""
+
+
+def bucket(settings: Settings) -> S3:
+    """The bucket of the settings; SettingsError when none is named."""
+    if not settings.s3.bucket:
+        raise SettingsError(
+            "no bucket is set: give S3_BUCKET (and S3_ENDPOINT unless it is on AWS), or start the embedded stack with"
+            " `publisher up`"
+        )
+    s3 = settings.s3
+    return S3(
+        s3.bucket, endpoint=s3.endpoint, region=s3.region, access_key=s3.access_key, secret_key=s3.secret_key,
+        name=TARGET,
+    )  # fmt: skip
+
+
+class Plant:
+    """Opened once by a command, closed at its end; parts are made when first asked for.
+
+    With `exclusive` it holds the lease of the data directory: only one process builds and pushes at a time.
+    """
+
+    def __init__(self, settings: Settings, *, exclusive: bool = True) -> None:
+        self.settings = settings
+        self._open = ExitStack()
+        if exclusive:
+            self._open.enter_context(worker.lease(settings.data.dir))
+        try:
+            db = connect(settings.data.content_db)
+            migrations.migrate(db)
+            db.close()
+            self.ledger = Ledger(settings.data.ledger_db)
+            self._open.callback(self.ledger.close)
+            self.objects = Objects(settings.data.build_dir)
+        except BaseException:
+            self._open.close()
+            raise
+
+    def __enter__(self) -> Plant:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def builder(self) -> Builder:
+        """The builder of the site."""
+        settings = self.settings
+        site = Site(title=settings.site.title, language=settings.site.language, url=settings.site.url)
+        builder = Builder(
+            settings.data.content_db, self.ledger, self.objects, site, build_dir=settings.data.build_dir,
+            workers=settings.build.workers,
+        )  # fmt: skip
+        self._open.callback(builder.close)
+        return builder
+
+    def pusher(self, target: Target | None = None) -> Pusher:
+        """A pusher to `target`, the bucket of the settings when None."""
+        where = bucket(self.settings) if target is None else target
+        pusher = Pusher(self.ledger, self.objects, where, concurrency=self.settings.s3.concurrency)
+        self._open.callback(pusher.close)
+        return pusher
+
+    def worker(self) -> worker.Worker:
+        """The worker that builds the site and pushes it to the bucket."""
+        return worker.Worker(
+            self.builder(), [self.pusher()], self.settings.data.content_db, self.objects, self.ledger
+        )

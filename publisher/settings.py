@@ -1,0 +1,143 @@
+"""Settings: ``load(environ, path)`` turns the environment and one optional TOML file into frozen structs.
+
+Precedence: environment over file over default. Each setting has one name: ``SECTION_FIELD`` in the environment
+(``SITE_LANGUAGE``) is ``[section] field`` in the file (``[site] language = "es"``). Pure: reads nothing but its
+arguments, apart from the named file. ``docs/settings.md`` is generated from these structs.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from publisher.errors import SettingsError
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+Language = Literal["es", "pt", "en"]
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every page says and in which language."""
+
+    title: Annotated[str, Meta(description="Name of the portal, shown on every page.")] = "RandomCameraReviews"
+    language: Annotated[Language, Meta(description="Language of the interface words and dates.")] = "es"
+    url: Annotated[
+        str, Meta(description="Public base URL of the portal, without a final slash; the embedded stack fills it in.")
+    ] = "http://127.0.0.1:8080"
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the databases and the rendered site live."""
+
+    dir: Annotated[str, Meta(description="Folder of content.db, ledger.db and build/.")] = "data"
+
+    @property
+    def content_db(self) -> Path:
+        """The precious database: reviews, products, editors, revisions, change log."""
+        return Path(self.dir) / "content.db"
+
+    @property
+    def ledger_db(self) -> Path:
+        """The derivable database: what was built and what each target holds."""
+        return Path(self.dir) / "ledger.db"
+
+    @property
+    def build_dir(self) -> Path:
+        """The content-addressed store of rendered bodies."""
+        return Path(self.dir) / "build"
+
+
+class S3(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The bucket that is the read store."""
+
+    endpoint: Annotated[str, Meta(description="Endpoint URL of an S3-compatible store; empty for AWS.")] = ""
+    bucket: Annotated[str, Meta(description="Name of the bucket.")] = ""
+    region: Annotated[str, Meta(description="Region to sign for.")] = "us-east-1"
+    access_key: Annotated[
+        str, Meta(description="Access key; empty to use the usual AWS chain (environment, profile, role).")
+    ] = ""
+    secret_key: Annotated[str, Meta(description="Secret key that goes with `access_key`.")] = ""
+    concurrency: Annotated[Positive, Meta(description="PUTs in flight at once.")] = 16
+
+
+class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The write API."""
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Port to listen on; 0 picks a free one.")] = 8000
+    max_body: Annotated[Positive, Meta(description="Largest request body accepted, in bytes.")] = 1_000_000
+    token_minutes: Annotated[
+        int, Meta(ge=1, le=15, description="Life of an access token, in minutes.")
+    ] = 15
+
+
+class Stack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ports of the embedded stack (`publisher up`)."""
+
+    edge_port: Annotated[Port, Meta(description="Port of the edge (Caddy); 0 picks a free one.")] = 8080
+    s3_port: Annotated[Port, Meta(description="Port of the S3 store (SeaweedFS); 0 picks a free one.")] = 8333
+    admin_email: Annotated[str, Meta(description="E-mail of the first administrator.")] = "admin@example.com"
+
+
+class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How pages are rendered."""
+
+    workers: Annotated[
+        int, Meta(ge=0, le=64, description="Processes for a full build; 0 takes one for each core.")
+    ] = 0
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings, one struct for each consumer."""
+
+    site: Site = Site()
+    data: Data = Data()
+    s3: S3 = S3()
+    api: Api = Api()
+    stack: Stack = Stack()
+    build: Build = Build()
+
+
+def load(environ: Mapping[str, str], path: Path | None = None) -> Settings:
+    """Read settings from `environ` over the TOML file at `path` over the defaults.
+
+    Raises SettingsError naming the setting that is unknown or out of range. Environment variables that match no
+    setting are not ours and are passed over.
+    """
+    values: dict[str, dict[str, Any]] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path} is not valid TOML: {error}") from error
+        try:
+            msgspec.convert(values, Settings)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"{path}: {error}") from error
+    for section, field, variable in names():
+        if variable in environ:
+            values.setdefault(section, {})[field] = environ[variable]
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"environment: {error}") from error
+
+
+def names() -> Iterator[tuple[str, str, str]]:
+    """Every setting as (section, field, environment variable)."""
+    for section in msgspec.structs.fields(Settings):
+        for field in msgspec.structs.fields(section.type):
+            yield section.name, field.name, f"{section.name}_{field.name}".upper()
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment that makes `load` return `settings` again: how a parent hands them to a child process."""
+    return {variable: str(getattr(getattr(settings, section), field)) for section, field, variable in names()}

@@ -1,0 +1,1 @@
+"""Which pages there are, and their bytes: pure functions from content to artifacts."""

@@ -1,0 +1,175 @@
+"""JSON for apps: one document per review and product, the list of all reviews, the finder's shards, the sync head.
+
+Addresses in documents are absolute, so that a document can be kept apart from the site. Keys with nothing to say are
+null, never missing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from publisher.content.model import Card, Product
+from publisher.site import contexts, pages
+from publisher.site.pages import Page, Site
+
+FORMAT = 1
+"""Major version of the documents; grows only when a reader of the old form would break."""
+
+
+def encode(value: Any) -> bytes:
+    """Canonical JSON: UTF-8, no spaces, keys in the order given."""
+    return msgspec.json.encode(value)
+
+
+def review(site: Site, context: contexts.ReviewDocument) -> bytes:
+    """A review with its text in three forms."""
+    said, product = context.review, context.product
+    page = Page("review", said.slug)
+    return encode(
+        {
+            "format": FORMAT,
+            "id": said.id,
+            "slug": said.slug,
+            "version": said.version,
+            "url": site.url + pages.path(page),
+            "title": said.title,
+            "summary": said.summary or said.excerpt,
+            "lang": said.lang,
+            "author": said.byline or context.editor.name,
+            "editor": {"name": context.editor.name, "slug": context.editor.slug,
+                       "url": site.url + pages.path(Page("editor", context.editor.slug))},
+            "product": None if product is None else _product(site, product),
+            "tags": _tags(said.tags, said.tag_slugs),
+            "rating": said.rating,
+            "pros": said.pros,
+            "cons": said.cons,
+            "published_at": said.published_at,
+            "updated_at": said.updated_at,
+            "content": context.markdown,
+            "html": context.html,
+            "text": context.plain,
+        }
+    )  # fmt: skip
+
+
+def product(site: Site, context: contexts.ProductDocument) -> bytes:
+    """A product with its specifications and newest reviews."""
+    document = {"format": FORMAT, **_product(site, context.product), "review_count": context.count}
+    document["reviews"] = [card(site, one) for one in context.cards]
+    return encode(document)
+
+
+def contents(site: Site, context: contexts.Contents) -> bytes:
+    """Reviews, newest first; `next` leads to the older ones and is null at the oldest."""
+    document: dict[str, Any] = {"format": FORMAT}
+    if context.count is not None:
+        document["count"] = context.count
+    document["reviews"] = [card(site, one) for one in context.cards]
+    document["next"] = None if context.next is None else site.url + context.next
+    return encode(document)
+
+
+def card(site: Site, one: Card) -> dict[str, Any]:
+    """A review as a list shows it, with the address of its whole document."""
+    product: dict[str, Any] | None = None
+    if one.product_slug is not None and one.product_kind is not None:
+        product = {"name": one.product_name, "slug": one.product_slug, "kind": one.product_kind}
+    return {
+        "id": one.id,
+        "slug": one.slug,
+        "version": one.version,
+        "url": site.url + pages.path(Page("review", one.slug)),
+        "document": site.url + pages.path(Page("review-json", one.slug)),
+        "title": one.title,
+        "summary": one.excerpt,
+        "lang": one.lang,
+        "author": one.author,
+        "product": product,
+        "tags": _tags(one.tags, one.tag_slugs),
+        "rating": one.rating,
+        "published_at": one.published_at,
+        "updated_at": one.updated_at,
+    }
+
+
+def moved(site: Site, context: contexts.Moved) -> bytes:
+    """What an old address of a document says: where it is now."""
+    return encode({"format": FORMAT, "moved": site.url + context.path})
+
+
+def finder(context: contexts.Finder) -> bytes:
+    """A shard of the product finder: [kind, slug, brand, model, aliases] for each product."""
+    return encode([[p.kind, p.slug, p.brand, p.model, p.aliases] for p in context.products])
+
+
+def head(site: Site, context: contexts.Head) -> bytes:
+    """The newest content version; the bundles that bring an app there are named here."""
+    return encode(
+        {"format": FORMAT, "version": context.version, "reviews": context.reviews, "content": site.url + "/content"}
+    )
+
+
+def web_manifest(site: Site) -> bytes:
+    """The web app manifest."""
+    return encode(
+        {
+            "name": site.title,
+            "short_name": site.title[:12],
+            "lang": site.language,
+            "start_url": "/",
+            "scope": "/",
+            "display": "standalone",
+            "background_color": "#ffffff",
+            "theme_color": "#111417",
+        }
+    )
+
+
+def feed(site: Site, context: contexts.Feed) -> bytes:
+    """JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
+    return encode(
+        {
+            "version": "https://jsonfeed.org/version/1.1",
+            "title": site.title,
+            "home_page_url": site.url + "/",
+            "feed_url": site.url + pages.path(Page("json-feed")),
+            "language": site.language,
+            "items": [_item(site, one) for one in context.cards],
+        }
+    )
+
+
+def _item(site: Site, one: Card) -> dict[str, Any]:
+    return {
+        "id": f"urn:uuid:{one.id}",
+        "url": site.url + pages.path(Page("review", one.slug)),
+        "title": one.title,
+        "content_text": one.excerpt,
+        "date_published": one.published_at,
+        "date_modified": one.updated_at,
+        "authors": [{"name": one.author}],
+        "tags": one.tags,
+        "language": one.lang,
+    }
+
+
+def _tags(names: tuple[str, ...], slugs: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"name": name, "slug": slug} for name, slug in zip(names, slugs, strict=True)]
+
+
+def _product(site: Site, one: Product) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "slug": one.slug,
+        "kind": one.kind,
+        "name": one.name,
+        "brand": {"name": one.brand, "slug": one.brand_slug},
+        "model": one.model,
+        "aliases": one.aliases,
+        "url": site.url + pages.path(Page(one.kind, one.slug)),
+        "document": site.url + pages.path(Page("product-json", one.slug)),
+        "specs": one.spec,
+        "source": one.source or None,
+    }

@@ -1,0 +1,169 @@
+"""What each page is made of: frozen values, complete, so that equal contexts give equal bytes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from publisher.content.model import Card, Editor, Product, Review
+
+
+class Home(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The newest reviews, and how many there are."""
+
+    cards: list[Card]
+    older: str | None
+    count: int
+
+
+class ReviewPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One review with its body as safe HTML."""
+
+    review: Review
+    html: str
+    editor: Editor
+    product: Product | None
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An old address; `path` is the new one."""
+
+    path: str
+    title: str
+
+
+class ProductPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A camera or lens: spec sheet, its newest reviews, how many there are."""
+
+    product: Product
+    cards: list[Card]
+    older: str | None
+    count: int
+
+
+class Brands(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Every brand as (slug, name, cameras, lenses)."""
+
+    brands: list[tuple[str, str, int, int]]
+
+
+class BrandPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A brand: its cameras and lenses as (slug, model), its newest reviews, how many there are."""
+
+    slug: str
+    name: str
+    cameras: list[tuple[str, str]]
+    lenses: list[tuple[str, str]]
+    cards: list[Card]
+    older: str | None
+    count: int
+
+
+class EditorPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An editor and their newest reviews."""
+
+    editor: Editor
+    cards: list[Card]
+    older: str | None
+    count: int
+
+
+class TagPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A tag and the newest reviews that carry it."""
+
+    slug: str
+    name: str
+    cards: list[Card]
+    older: str | None
+    count: int
+
+
+class NumberedPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Page `number` (from 1) of a listing: a fixed range of ordinals. `about` says of what: archive, brand, …"""
+
+    about: str
+    name: str
+    front: str
+    number: int
+    cards: list[Card]
+    newer: str
+    older: str | None
+
+
+class Plain(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A page that says the same whatever is published (offline, not found, compare)."""
+
+    kind: str
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The search page: where the product finder's files are, and the brands for readers without JavaScript."""
+
+    finders: list[str]
+    brands: list[tuple[str, str, int, int]]
+
+
+class Finder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A shard of the product finder."""
+
+    products: list[Product]
+
+
+class Feed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The newest reviews for feed readers; `updated` is the newest change among them."""
+
+    cards: list[Card]
+    updated: datetime | None
+
+
+class SitemapIndex(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Addresses of the sitemap's shards."""
+
+    paths: list[str]
+
+
+class Sitemap(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Addresses with the moment of their last change, where it is known."""
+
+    entries: list[tuple[str, datetime | None]]
+
+
+class ReviewDocument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A review for apps, with its text as written, as safe HTML and as plain words."""
+
+    review: Review
+    markdown: str
+    html: str
+    plain: str
+    editor: Editor
+    product: Product | None
+
+
+class ProductDocument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A product for apps, with its newest reviews."""
+
+    product: Product
+    cards: list[Card]
+    count: int
+
+
+class Contents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Reviews for apps, newest first; `next` is the address of the older ones."""
+
+    cards: list[Card]
+    next: str | None
+    count: int | None
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Which content version is published, and how many reviews it has."""
+
+    version: int
+    reviews: int
+
+
+Context = (
+    Home | ReviewPage | Moved | ProductPage | Brands | BrandPage | EditorPage | TagPage | NumberedPage | Plain
+    | Search | Finder | Feed | SitemapIndex | Sitemap | ReviewDocument | ProductDocument | Contents | Head
+)  # fmt: skip

@@ -1,0 +1,165 @@
+"""Markdown to safe HTML: comrak (CommonMark and GitHub's tables, footnotes, strikethrough), then nh3 by allow-list.
+
+Policy, applied to every text whoever wrote it:
+
+- Raw HTML is kept as far as the allow-list goes; scripts, styles, frames, forms and event handlers are dropped.
+- Images are kept when they are `https:`; any other image (a relative one has no file here) becomes its alternative text
+  in a marked span, so that no word is lost.
+- Links are kept when they are `http:`, `https:`, `mailto:`, a footnote of the text itself, or the address of a review,
+  product, brand or editor of this site; a link elsewhere loses its target and keeps its words.
+- A first-level heading becomes a second-level one, and so on: the page's title is the only first-level heading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html as entities
+import re
+
+import comrak
+import nh3
+
+from publisher.content.model import MAX_CONTENT, Text
+from publisher.errors import MarkdownError
+
+EDITION = "1"
+"""Changes whenever the same Markdown would render otherwise; part of every text's digest."""
+MAX_DEPTH = 200
+"""Nested elements at most: nh3's time grows with the square of the depth (100,000 nested tags hang it)."""
+
+_TAGS = set(
+    "a abbr b blockquote br caption cite code dd del details dfn div dl dt em figcaption figure h2 h3 h4 h5 h6 hr i img"
+    " ins kbd li mark ol p pre q s samp section small span strong sub summary sup table tbody td tfoot th thead tr u ul"
+    " var".split()
+)
+_ATTRIBUTES = {
+    "a": {"href", "title", "id"},
+    "abbr": {"title"},
+    "img": {"src", "alt", "title", "width", "height"},
+    "li": {"id"},
+    "ol": {"start"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+    "details": {"open"},
+}
+_CLASSES = {
+    "td": {"left", "center", "right"},
+    "th": {"left", "center", "right"},
+    "code": set[str](),
+    "section": {"footnotes"},
+    "sup": {"footnote-ref"},
+}
+_OWN_PATH = re.compile(r"/(?:reviews|cameras|lenses|brands|editors)/[a-z0-9-]+/(?:#[\w-]*)?")
+_FOOTNOTE = re.compile(r"#?fn(?:ref)?-[\w.%-]+")
+_LENGTH = re.compile(r"[0-9]{1,4}")
+_IMAGE = re.compile(r'<img((?:\s+[\w-]+(?:="[^"]*")?)*)\s*/?>')
+_ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
+_HEADING = re.compile(r"<(/?)h([1-6])\b")
+_ALIGN = re.compile(r'<(t[hd]) align="(left|center|right)"')
+_ID = re.compile(r' id="([^"]*)"')
+_TASK = re.compile(r'<input type="checkbox"( checked="")? disabled="" />')
+_BLOCK_END = re.compile(r"</(?:p|h[2-6]|li|tr|td|th|blockquote|pre|div|dd|dt|figcaption|summary)>|<br>|<hr>")
+_TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*)")
+_NOT_NESTING = frozenset("area br col embed hr img input link meta source track wbr p li dt dd tr td th option".split())
+"""Elements without content, and those that end where the next begins: however many stand open, they do not nest."""
+
+
+def _extensions() -> comrak.ExtensionOptions:
+    options = comrak.ExtensionOptions()
+    options.table = options.strikethrough = options.autolink = options.footnotes = options.tasklist = True
+    return options
+
+
+def _rendering() -> comrak.RenderOptions:
+    options = comrak.RenderOptions()
+    options.unsafe_ = True
+    return options
+
+
+_EXTENSIONS, _RENDERING = _extensions(), _rendering()
+
+
+def _attribute(element: str, attribute: str, value: str) -> str | None:
+    if attribute == "href":
+        if value.startswith(("https://", "http://", "mailto:")) or _FOOTNOTE.fullmatch(value):
+            return value
+        return value if _OWN_PATH.fullmatch(value) else None
+    if attribute == "src":
+        return value if value.startswith("https://") else None
+    if attribute == "id":
+        return value if _FOOTNOTE.fullmatch(value) else None
+    if attribute in ("width", "height", "colspan", "rowspan", "start"):
+        return value if _LENGTH.fullmatch(value) else None
+    return value
+
+
+_CLEANER = nh3.Cleaner(
+    tags=_TAGS,
+    attributes=_ATTRIBUTES,
+    attribute_filter=_attribute,
+    allowed_classes=_CLASSES,
+    url_schemes={"http", "https", "mailto"},
+    link_rel="noopener noreferrer",
+)
+_WORDS_ONLY = nh3.Cleaner(tags=set())
+
+
+def render(markdown: str) -> Text:
+    """The text as kept with a revision: Markdown as given, safe HTML, and plain words.
+
+    Raises MarkdownError when it is too long or nested too deep to be rendered safely.
+    """
+    if len(markdown) > MAX_CONTENT:
+        raise MarkdownError(f"the text has {len(markdown):,} characters; {MAX_CONTENT:,} are allowed")
+    raw = comrak.render_markdown(markdown.replace("\0", "\ufffd"), _EXTENSIONS, None, _RENDERING)
+    if _depth(raw) > MAX_DEPTH:
+        raise MarkdownError(f"the text nests more than {MAX_DEPTH} elements; simplify its quotes, lists or HTML")
+    raw = _ALIGN.sub(r'<\1 class="\2"', raw)
+    raw = _TASK.sub(lambda match: "☑" if match[1] else "☐", raw)
+    raw = _HEADING.sub(lambda match: f"<{match[1]}h{min(int(match[2]) + 1, 6)}", raw)
+    safe = _unique_ids(_IMAGE.sub(_image, _CLEANER.clean(raw))).strip()
+    return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=plain(safe))
+
+
+def digest(markdown: str) -> str:
+    """The name of a text: SHA-256 of the renderer's edition and the Markdown, in hex."""
+    return hashlib.sha256(f"{EDITION}\n{markdown}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def plain(safe_html: str) -> str:
+    """The words of safe HTML, blocks apart by one space."""
+    spaced = _BLOCK_END.sub(lambda match: match[0] + " ", safe_html)
+    return " ".join(entities.unescape(_WORDS_ONLY.clean(spaced)).split())
+
+
+def _depth(raw: str) -> int:
+    """An upper bound of how deep the elements of `raw` nest: open tags less closed ones, never below zero."""
+    depth = deepest = 0
+    for match in _TAG.finditer(raw):
+        if match[2].lower() in _NOT_NESTING:
+            continue
+        depth = max(depth - 1, 0) if match[1] else depth + 1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _image(match: re.Match[str]) -> str:
+    attributes = dict(_ATTRIBUTE.findall(match[1]))
+    alt = attributes.get("alt", "")
+    if "src" not in attributes:
+        return f'<span class="missing-image">{alt}</span>' if alt else ""
+    if "alt" not in attributes:
+        return f'<img alt=""{match[1]} loading="lazy">'
+    return f'<img{match[1]} loading="lazy">'
+
+
+def _unique_ids(safe_html: str) -> str:
+    seen: set[str] = set()
+
+    def once(match: re.Match[str]) -> str:
+        if match[1] in seen:
+            return ""
+        seen.add(match[1])
+        return match[0]
+
+    return _ID.sub(once, safe_html)

@@ -1,0 +1,219 @@
+"""From a context to its artifact: Jinja2 templates for what people read, `bundles` for what programs read.
+
+Templates are pure: they see the context, the site, the words and the names of the assets; no clock, no environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import datetime
+from importlib import metadata, resources
+from importlib.resources.abc import Traversable
+from typing import Any, cast
+
+import msgspec
+from jinja2 import DictLoader, Environment, StrictUndefined, meta
+from jinja2.ext import Extension
+from markupsafe import Markup, escape
+
+from publisher.errors import BuildError
+from publisher.site import bundles, contexts, pages
+from publisher.site.artifact import IMMUTABLE, PAGE, POINTER, Artifact, Key, Tier, content_type
+from publisher.site.pages import Page, Site
+from publisher.site.words import Words
+
+_TEMPLATES: dict[type[contexts.Context], str] = {
+    contexts.Home: "home.html",
+    contexts.ReviewPage: "review.html",
+    contexts.Moved: "moved.html",
+    contexts.ProductPage: "product.html",
+    contexts.Brands: "brands.html",
+    contexts.BrandPage: "brand.html",
+    contexts.EditorPage: "editor.html",
+    contexts.TagPage: "tag.html",
+    contexts.NumberedPage: "numbered.html",
+    contexts.Search: "search.html",
+    contexts.Feed: "feed.xml",
+    contexts.SitemapIndex: "sitemap-index.xml",
+    contexts.Sitemap: "sitemap.xml",
+}
+_PLAIN = {
+    "compare": "compare.html",
+    "offline": "offline.html",
+    "not-found": "not-found.html",
+    "robots": "robots.txt",
+    "service-worker": "sw.js",
+}
+_DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
+    "review-json": bundles.review,
+    "product-json": bundles.product,
+    "content": bundles.contents,
+    "content-page": bundles.contents,
+    "head": bundles.head,
+    "json-feed": bundles.feed,
+    "finder": lambda site, context: bundles.finder(context),
+    "web-manifest": lambda site, context: bundles.web_manifest(site),
+}
+_LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "compare", "offline",
+                     "not-found", "robots", "web-manifest"})  # fmt: skip
+_POINTERS = frozenset({"head", "sitemap", "service-worker"})
+_CONSTANTS = re.compile(r'\{\{ (_|url|asset)\("([^"\\]*)"\) \}\}')
+_TOOLS = ("jinja2", "babel", "msgspec", "markupsafe")
+
+
+class _Constants(Extension):
+    """Puts in `{{ _("…") }}`, `{{ url("…") }}` and `{{ asset("…") }}` when a template is compiled.
+
+    They never change while a site's renderer lives. A value with a brace is left for later: it must not become code.
+    """
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return _CONSTANTS.sub(self._put_in, source)
+
+    def _put_in(self, match: re.Match[str]) -> str:
+        say: Callable[[str], str] = self.environment.globals[match[1]]
+        value = str(escape(say(match[2])))
+        return match[0] if "{" in value else value
+
+
+class Renderer:
+    """Renders pages of one site. Construct once per process; rendering shares nothing between pages."""
+
+    def __init__(self, site: Site, folder: Traversable | None = None) -> None:
+        root = folder if folder is not None else resources.files("site_templates")
+        self.site = site
+        self._sources = {
+            file.name: file.read_text(encoding="utf-8")
+            for file in sorted(root.iterdir(), key=lambda file: file.name)
+            if file.is_file() and not file.name.endswith((".py", ".pyc"))
+        }
+        catalogue = root.joinpath("words", f"{site.language}.po").read_bytes()
+        self.words = Words(site.language, catalogue)
+        self._assets = {file.name: file.read_bytes() for file in root.joinpath("assets").iterdir() if file.is_file()}
+        self._asset_names = {name: _hashed(name, body) for name, body in sorted(self._assets.items())}
+        self._environment = self._jinja()
+        self._templates = {name: self._environment.get_template(name) for name in self._sources}
+        self._common = _digest(
+            msgspec.json.encode([site, sorted(self._asset_names.items()), [metadata.version(tool) for tool in _TOOLS]]),
+            catalogue,
+            *(file.read_bytes() for file in _own_sources()),
+        )
+        self._closures = {name: self._closure(name) for name in self._sources}
+
+    @property
+    def edition(self) -> str:
+        """Digest of all that shapes bytes besides the content; when it changes, every page is looked at again."""
+        return _digest(self._common.encode(), msgspec.json.encode(sorted(self._closures.items())))
+
+    def digest(self, page: Page, context: contexts.Context) -> str:
+        """The context digest: equal when and only when rendering `page` again would change nothing."""
+        name = self._template(page, context)
+        closure = self._closures[name] if name else self._common
+        return _digest(closure.encode(), msgspec.msgpack.encode((page, context)))
+
+    def artifact(self, page: Page, context: contexts.Context) -> Artifact:
+        """The page's artifact. Raises BuildError naming the page when its template fails."""
+        key = pages.key(page)
+        try:
+            body = self._body(page, context)
+        except Exception as error:
+            raise BuildError(f"cannot render {key}: {error}") from error
+        tier = Tier.leaf if page.kind in _LEAVES else Tier.pointer if page.kind in _POINTERS else Tier.listing
+        cache = POINTER if page.kind in ("head", "service-worker") else PAGE
+        return Artifact(key=Key(key), body=body, content_type=content_type(key), cache_control=cache, tier=tier)
+
+    def assets(self) -> list[Artifact]:
+        """Stylesheets, scripts and pictures under names that carry their digest."""
+        return [
+            Artifact(
+                key=Key(pages.key(Page("asset", self._asset_names[name]))), body=body,
+                content_type=content_type(name), cache_control=IMMUTABLE, tier=Tier.immutable,
+            )
+            for name, body in sorted(self._assets.items())
+        ]  # fmt: skip
+
+    def _body(self, page: Page, context: contexts.Context) -> bytes:
+        if isinstance(context, contexts.Moved) and page.kind.endswith("-json"):
+            return bundles.moved(self.site, context)
+        if (document := _DOCUMENTS.get(page.kind)) is not None:
+            return document(self.site, context)
+        name = self._template(page, context)
+        assert name is not None
+        return self._templates[name].render(page=context, kind=page.kind, path=pages.path(page)).encode("utf-8")
+
+    def _template(self, page: Page, context: contexts.Context) -> str | None:
+        if page.kind in _DOCUMENTS:
+            return None
+        if isinstance(context, contexts.Plain):
+            return _PLAIN[context.kind]
+        return _TEMPLATES[type(context)]
+
+    def _closure(self, name: str) -> str:
+        """Digest of a template with all that it extends, includes or imports."""
+        seen, waiting = set[str](), [name]
+        while waiting:
+            current = waiting.pop()
+            seen.add(current)
+            named = meta.find_referenced_templates(self._environment.parse(self._sources[current]))
+            waiting += [one for one in named if one is not None and one not in seen]
+        return _digest(self._common.encode(), *(f"{one}\0{self._sources[one]}".encode() for one in sorted(seen)))
+
+    def _jinja(self) -> Environment:
+        environment = Environment(
+            loader=DictLoader(self._sources), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True, auto_reload=False,
+        )  # fmt: skip
+        environment.globals.update(
+            {
+                "_": self.words.gettext,
+                "ngettext": self.words.ngettext,
+                "site": self.site,
+                "url": _url(),
+                "asset": lambda name: "/" + pages.key(Page("asset", self._asset_names[name])),
+            }
+        )
+        environment.filters.update(
+            {
+                "date": self.words.date,
+                "number": self.words.number,
+                "iso": _iso,
+                "safe_html": Markup,
+            }
+        )
+        environment.add_extension(_Constants)
+        return environment
+
+
+def _url() -> Callable[..., str]:
+    """`pages.path` as templates call it; addresses are cut at the name once per kind, for listings have hundreds."""
+    parts = {kind: pages.path(Page(kind, "\0")).split("\0") for kind in pages.KINDS}
+
+    def url(kind: str, name: str = "", number: int = 0) -> str:
+        return pages.path(Page(kind, name, number)) if number or not name else name.join(parts[kind])
+
+    return url
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _hashed(name: str, body: bytes) -> str:
+    stem, _, extension = name.rpartition(".")
+    return f"{stem}.{hashlib.sha256(body).hexdigest()[:16]}.{extension}"
+
+
+def _digest(*parts: bytes) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part).to_bytes(8, "big"))
+        total.update(part)
+    return total.hexdigest()
+
+
+def _own_sources() -> list[Traversable]:
+    """The modules whose code shapes bytes: this package's and the model's."""
+    site = [file for file in resources.files("publisher.site").iterdir() if file.name.endswith(".py")]
+    return [*sorted(site, key=lambda file: file.name), resources.files("publisher.content").joinpath("model.py")]

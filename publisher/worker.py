@@ -1,0 +1,168 @@
+"""The loop between content and readers: fire schedules, build, push, and try again with growing patience.
+
+It wakes when the write API says that it committed (a datagram on a local socket: a hint), and looks at the change log
+anyway every second (the cursor is the truth).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from publisher.builder import Builder, Built
+from publisher.content import reviews
+from publisher.content.database import Database, connect
+from publisher.content.hint import Listener
+from publisher.content.model import State
+from publisher.content.writer import Transaction, Writer
+from publisher.delivery.ledger import Ledger
+from publisher.delivery.objects import Objects
+from publisher.delivery.push import Pushed, Pusher
+from publisher.errors import ConflictError, DamagedObjectError, LeaseHeldError, NotFoundError, PublisherError
+
+TICK_SECONDS = 1.0
+PATIENCE_SECONDS = (0.5, 60.0)
+"""The first and the longest wait after a failed push."""
+
+logger = logging.getLogger("publisher.worker")
+
+
+def now() -> datetime:
+    """The moment, in UTC."""
+    return datetime.now(UTC)
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """What one round did; `failure` says why the site is not yet everywhere, and is empty when it is."""
+
+    fired: int = 0
+    built: Built | None = None
+    pushed: Pushed | None = None
+    failure: str = ""
+
+
+@contextmanager
+def lease(data_dir: Path | str) -> Iterator[None]:
+    """Only one publisher works on a data directory; the lock ends with the process, however it ends."""
+    path = Path(data_dir, "publisher.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LeaseHeldError(
+                f"another publisher is at work in {data_dir}; it will publish this change, or stop it first"
+            ) from error
+        yield
+
+
+class Worker:
+    """One builder and its pushers. `round` does all there is to do; `run` goes on until `stop` is set."""
+
+    def __init__(
+        self,
+        builder: Builder,
+        pushers: list[Pusher],
+        content_db: Path | str,
+        objects: Objects,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self._builder, self._pushers, self._objects, self._ledger = builder, pushers, objects, ledger
+        self._content_db, self._clock = content_db, clock
+        self._reading: Database = connect(content_db, readonly=True)
+        self._owing = True
+
+    def round(self) -> Round:
+        """Fire what is due, build what changed, push what is owed. A failed push is an outcome, not an exception."""
+        fired = self.fire()
+        built = self._builder.build() if self._builder.behind() or not self._ledger.edition() else None
+        if built is not None and built.release is not None:
+            self._owing = True
+        if not self._owing:
+            return Round(fired=fired, built=built)
+        pushed = Pushed(0, 0, 0)
+        try:
+            for pusher in self._pushers:
+                one = pusher.run()
+                pushed = Pushed(pushed.puts + one.puts, pushed.deletes + one.deletes, pushed.bytes + one.bytes)
+                self._note(pusher, one)
+        except DamagedObjectError as damage:
+            self._objects.discard(damage.digest)
+            self._ledger.invalidate(damage.digest)
+            built = self._builder.build()
+            return Round(fired=fired, built=built, pushed=pushed, failure=str(damage))
+        except PublisherError as failure:
+            return Round(fired=fired, built=built, pushed=pushed, failure=str(failure))
+        self._owing = False
+        return Round(fired=fired, built=built, pushed=pushed)
+
+    def fire(self) -> int:
+        """Publish the scheduled reviews whose time has come; returns how many."""
+        due = reviews.due(self._reading, self._clock())
+        if not due:
+            return 0
+        with Writer(self._content_db, clock=self._clock) as writer:
+            for review_id in due:
+                writer.run(lambda tx, rid=review_id: _publish_if_due(tx, rid), actor="scheduler")  # type: ignore[misc]
+        return len(due)
+
+    def run(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:
+        """Work until `stop` is set, waiting longer after each failure in a row, never less than the hint allows."""
+        failures = 0
+        while not stop.is_set():
+            done = self.round()
+            on_round(done)
+            if done.failure:
+                failures += 1
+                patience = min(PATIENCE_SECONDS[0] * 2**failures, PATIENCE_SECONDS[1])
+                self._wait(listener, stop, patience * random.uniform(0.5, 1.0))
+            else:
+                failures = 0
+                listener.wait(TICK_SECONDS)
+
+    def _wait(self, listener: Listener, stop: threading.Event, seconds: float) -> None:
+        """Wait for the store to recover, while building and schedules go on."""
+        until = time.monotonic() + seconds
+        while not stop.is_set() and (left := until - time.monotonic()) > 0:
+            listener.wait(min(left, TICK_SECONDS))
+            self.fire()
+            if self._builder.behind():
+                self._builder.build()
+
+    def _note(self, pusher: Pusher, pushed: Pushed) -> None:
+        release = self._ledger.release()
+        if release is not None and (pushed.puts or pushed.deletes):
+            self._ledger.delivered(pusher.target_name, release.number, self._clock(), pushed.puts, pushed.deletes)
+
+
+def log_round(done: Round) -> None:
+    """One line for each round that did or failed to do something."""
+    if done.fired:
+        logger.info("published %d scheduled reviews", done.fired)
+    if done.built is not None and done.built.release is not None:
+        logger.info(
+            "release %d: %d rendered, %d removed, up to change %d",
+            done.built.release.number, done.built.rendered, done.built.removed, done.built.seq,
+        )  # fmt: skip
+    if done.pushed is not None and (done.pushed.puts or done.pushed.deletes):
+        logger.info("pushed %d, deleted %d, %d bytes", done.pushed.puts, done.pushed.deletes, done.pushed.bytes)
+    if done.failure:
+        logger.warning("not delivered yet, will try again: %s", done.failure)
+
+
+def _publish_if_due(tx: Transaction, review_id: str) -> None:
+    with suppress(NotFoundError, ConflictError):
+        held = reviews.get(tx.db, review_id)
+        if held.state is State.scheduled and held.publish_at is not None and held.publish_at <= tx.at:
+            reviews.move(tx, review_id, State.published)

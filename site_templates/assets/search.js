@@ -1,0 +1,133 @@
+// The product finder: loads the catalogue's shards once and filters them as one types. The address keeps the question
+// (`?q=`), so that it can be shared. Without this script the page still lists every brand.
+
+const SPECIAL = { α: "a", Α: "a", ß: "ss", ø: "o", Ø: "o", æ: "ae", Æ: "ae", ƒ: "f", "+": " plus " };
+const SHOWN = 50;
+
+const form = document.querySelector("#finder");
+const field = form.querySelector("input");
+const status = form.querySelector("[role=status]");
+const found = form.querySelector("ol");
+const words = form.dataset;
+let catalogue;
+
+function fold(text) {
+  const plain = text.replace(/[αΑßøØæÆƒ+]/g, (character) => SPECIAL[character]).normalize("NFKD");
+  return plain.replace(/\p{Mn}/gu, "").toLowerCase();
+}
+
+// The one form in which every spelling of a product meets; the publisher's own `normal` says the same.
+export function normal(name) {
+  return fold(name)
+    .replace(/[^a-z0-9]+/g, " ")
+    .trim()
+    .replace(/\b(?:mark|mk)\s*(?=[ivx0-9])/g, "")
+    .replace(/\balpha\b/g, "a")
+    .replaceAll(" ", "");
+}
+
+function spellings(brand, names) {
+  const prefix = normal(brand);
+  const bare = names.map((name) => normal(name)).map((form) => (form.startsWith(prefix) ? form.slice(prefix.length) : form));
+  return bare.flatMap((form) => [form, prefix + form]);
+}
+
+async function load() {
+  const shards = words.finders.split(" ").filter(Boolean).map(async (address) => {
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
+    return answer.json();
+  });
+  return (await Promise.all(shards)).flat().map(([kind, slug, brand, model, aliases]) => ({
+    kind,
+    slug,
+    name: model.toLowerCase().startsWith(brand.toLowerCase()) ? model : `${brand} ${model}`,
+    spellings: spellings(brand, [model, ...aliases]),
+  }));
+}
+
+// How far a spelling is from what is asked: 0 the same, 1 begins with it, 2 has it within; one half more where the
+// number asked for goes on (3000 is not 30000); Infinity when it is another name.
+function distance(spelling, asked) {
+  const at = spelling.indexOf(asked);
+  if (at < 0) return Infinity;
+  if (spelling === asked) return 0;
+  const goesOn = /\d$/.test(asked) && /^\d/.test(spelling.slice(at + asked.length));
+  const cut = /^\d/.test(asked) && /\d$/.test(spelling.slice(0, at));
+  return (at ? 2 : 1) + (goesOn || cut ? 0.5 : 0);
+}
+
+function rank(product, asked, parts) {
+  const whole = Math.min(...product.spellings.map((spelling) => distance(spelling, asked)));
+  if (whole < Infinity) return whole;
+  const all = product.spellings.some((spelling) => parts.every((part) => distance(spelling, part) <= 2));
+  return all ? 3 : Infinity;
+}
+
+function find(question) {
+  const asked = normal(question);
+  const parts = question.split(/\s+/).map(normal).filter(Boolean);
+  if (!asked) return [];
+  return catalogue
+    .map((product) => ({ product, rank: rank(product, asked, parts) }))
+    .filter((one) => one.rank < Infinity)
+    .sort((a, b) => a.rank - b.rank || a.product.name.length - b.product.name.length || (a.product.name < b.product.name ? -1 : 1))
+    .map((one) => one.product);
+}
+
+function item({ kind, slug, name }) {
+  const link = document.createElement("a");
+  link.href = `/${kind === "lens" ? "lenses" : "cameras"}/${slug}/`;
+  link.textContent = name;
+  const note = document.createElement("small");
+  note.textContent = words[kind];
+  const line = document.createElement("li");
+  line.append(link, " ", note);
+  return line;
+}
+
+async function answer() {
+  const question = field.value.trim();
+  const address = new URL(location);
+  question ? address.searchParams.set("q", question) : address.searchParams.delete("q");
+  history.replaceState(null, "", address);
+  if (!question) {
+    found.replaceChildren();
+    status.textContent = "";
+    return;
+  }
+  try {
+    catalogue = await (catalogue ?? load());
+  } catch {
+    catalogue = undefined;
+    status.textContent = words.failed;
+    return;
+  }
+  if (question !== field.value.trim()) return;
+  const products = find(question);
+  found.replaceChildren(...products.slice(0, SHOWN).map(item));
+  const many = words.many.replace("{count}", products.length.toLocaleString(document.documentElement.lang));
+  status.textContent = products.length === 0 ? words.none : products.length === 1 ? words.one : many;
+}
+
+// Arrows walk from the field through what was found; Escape goes back to the field.
+function walk(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const stops = [field, ...found.querySelectorAll("a")];
+  const here = stops.indexOf(document.activeElement);
+  if (event.key === "Escape" && here > 0) field.focus();
+  if (!step || here < 0 || !stops[here + step]) return;
+  event.preventDefault();
+  stops[here + step].focus();
+}
+
+form.hidden = false;
+field.value = new URLSearchParams(location.search).get("q") ?? "";
+field.addEventListener("input", answer);
+field.addEventListener("focus", () => (catalogue ??= load().catch(() => undefined)), { once: true });
+form.addEventListener("keydown", walk);
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  found.querySelector("a")?.click();
+});
+answer();

@@ -1,0 +1,121 @@
+"""One contract for every target: a bucket on SeaweedFS, a folder, and the fake in memory that other tests rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import httpx
+import pytest
+
+from publisher.delivery.targets import S3, Folder, Target
+from publisher.errors import TargetError
+from publisher.settings import Settings
+from tests.newsroom import Memory
+
+HTML = ("text/html; charset=utf-8", "public, max-age=30")
+
+
+@pytest.fixture(params=["s3", "folder", "memory"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """Each kind of target, empty of the keys that these tests use."""
+    if request.param == "folder":
+        yield Folder(tmp_path / "site")
+    elif request.param == "memory":
+        yield Memory()
+    else:
+        bucket = s3(request.getfixturevalue("object_store"))
+        yield bucket
+        bucket.delete([key for key in bucket.keys() if key.startswith("contract/")])
+
+
+def s3(settings: Settings, **changes: str) -> S3:
+    at = settings.s3
+    said = {"endpoint": at.endpoint, "access_key": at.access_key, "secret_key": at.secret_key, "bucket": at.bucket}
+    return S3(**{**said, **changes})
+
+
+def test_what_was_put_is_read_back(target: Target) -> None:
+    target.put("contract/a/index.html", b"<p>uno</p>", *HTML)
+    assert target.get("contract/a/index.html") == b"<p>uno</p>"
+
+
+def test_a_second_put_replaces_the_first(target: Target) -> None:
+    target.put("contract/a", b"uno", *HTML)
+    target.put("contract/a", b"dos", *HTML)
+    assert target.get("contract/a") == b"dos"
+
+
+def test_an_empty_body_is_a_body(target: Target) -> None:
+    target.put("contract/empty", b"", *HTML)
+    assert target.get("contract/empty") == b""
+
+
+def test_a_missing_key_is_none(target: Target) -> None:
+    assert target.get("contract/never") is None
+
+
+def test_deleted_keys_are_gone_and_deleting_again_is_no_error(target: Target) -> None:
+    keys = [f"contract/{number}/index.html" for number in range(5)]
+    for key in keys:
+        target.put(key, b"x", *HTML)
+    target.delete(keys[:3])
+    target.delete(keys[:3])
+    assert [target.get(key) for key in keys] == [None, None, None, b"x", b"x"]
+
+
+def test_more_keys_than_one_call_takes_are_deleted(target: Target) -> None:
+    target.put("contract/z", b"x", *HTML)
+    target.delete([f"contract/none-{number}" for number in range(1500)] + ["contract/z"])
+    assert target.get("contract/z") is None
+
+
+def test_every_key_is_listed(target: Target) -> None:
+    keys = {"contract/b/index.html", "contract/b.json", "contract/ñandú/index.html"}
+    for key in keys:
+        target.put(key, b"x", *HTML)
+    assert {key for key in target.keys() if key.startswith("contract/")} == keys
+
+
+def test_headers_arrive_with_the_object(object_store: Settings) -> None:
+    bucket = s3(object_store)
+    bucket.put("contract/h.html", b"<p>", *HTML)
+    answer = httpx.get(f"{object_store.s3.endpoint}/{object_store.s3.bucket}/contract/h.html")
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == HTML
+    bucket.delete(["contract/h.html"])
+
+
+def test_a_bucket_is_made_when_there_is_none(object_store: Settings) -> None:
+    bucket = s3(object_store, bucket="made-when-needed")
+    bucket.ensure_bucket()
+    bucket.ensure_bucket()
+    bucket.put("contract/a", b"x", *HTML)
+    assert bucket.get("contract/a") == b"x"
+
+
+@pytest.mark.parametrize("change", [{"secret_key": "wrong"}, {"endpoint": "http://127.0.0.1:9"}])
+def test_a_store_that_refuses_or_is_gone_is_a_target_error(object_store: Settings, change: dict[str, str]) -> None:
+    bucket = s3(object_store, **change)
+    with pytest.raises(TargetError):
+        bucket.put("contract/a", b"x", *HTML)
+    with pytest.raises(TargetError):
+        bucket.delete(["contract/a"])
+    with pytest.raises(TargetError):
+        list(bucket.keys())
+
+
+def test_credentials_come_from_the_usual_chain(object_store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", object_store.s3.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", object_store.s3.secret_key)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    bucket = s3(object_store, access_key="", secret_key="")
+    bucket.put("contract/chain", b"x", *HTML)
+    assert bucket.get("contract/chain") == b"x"
+    bucket.delete(["contract/chain"])
+
+
+def test_a_key_cannot_leave_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(TargetError):
+        Folder(tmp_path / "site").put("../outside", b"x", *HTML)
+    assert not (tmp_path / "outside").exists()

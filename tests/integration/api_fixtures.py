@@ -1,0 +1,150 @@
+"""A real API server: granian in a child process, on a free port, with a fresh store that has four accounts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from publisher import settings
+from publisher.content import editors
+from publisher.content.database import Database, connect
+from publisher.content.model import Editor, Role
+from publisher.content.writer import Writer
+from publisher.settings import Api, Data, Settings, Site
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "a long enough password"
+START_SECONDS = 30
+MAX_BODY = 1_000_000
+SITE = "http://portal.example"
+
+
+@dataclass
+class Server:
+    """A running server and what a test needs to talk to it."""
+
+    url: str
+    data_dir: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+    accounts: dict[str, Editor]
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def client(self, who: str | None = "ana", **options: Any) -> httpx.Client:
+        """A client that is signed in as this account; None for nobody."""
+        headers = {} if who is None else {"Authorization": f"Bearer {self.token(who)}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False, **options)
+
+    def token(self, who: str) -> str:
+        """An access token of this account."""
+        if who not in self.tokens:
+            said = {"email": self.accounts[who].email, "password": PASSWORD}
+            with self.client(None) as client:
+                self.tokens[who] = client.post("/auth/token", json=said).raise_for_status().json()["access_token"]
+        return self.tokens[who]
+
+    def database(self) -> Database:
+        """A read-only connection to the server's store."""
+        return connect(self.data_dir / "content.db", readonly=True)
+
+    def writes(self) -> Writer:
+        """A writer of our own beside the server's."""
+        return Writer(self.data_dir / "content.db")
+
+    def is_alive(self) -> bool:
+        """Whether the process that was started is still the one that answers."""
+        with self.client(None) as client:
+            return self.process.poll() is None and client.get("/health/live").status_code == 200
+
+
+@contextmanager
+def running_server(folder: Path) -> Iterator[Server]:
+    """Start a server on a fresh store in `folder`; its log is shown when it does not come up."""
+    data_dir, log = folder / "data", folder / "server.log"
+    accounts = _accounts(data_dir)
+    port = _free_port()
+    wanted = Settings(
+        site=Site(url=SITE), data=Data(dir=str(data_dir)), api=Api(port=port, max_body=MAX_BODY)
+    )
+    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws", "--factory"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "api.app:from_environment"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, **settings.environment(wanted)}
+        )
+    server = Server(f"http://127.0.0.1:{port}", data_dir, log, process, accounts)
+    try:
+        _await(server)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"the server did not stop when asked:\n{log.read_text()}") from None
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server that all tests share; its log is shown when one of them failed."""
+    failed = request.session.testsfailed
+    with running_server(tmp_path_factory.mktemp("api")) as server:
+        yield server
+    if request.session.testsfailed > failed:
+        sys.stderr.write(f"\n--- log of the API server ---\n{server.log.read_text()[-8000:]}\n")
+
+
+@pytest.fixture
+def own_api_server(tmp_path: Path) -> Iterator[Server]:
+    """A server for one test alone."""
+    with running_server(tmp_path) as server:
+        yield server
+
+
+def _accounts(data_dir: Path) -> dict[str, Editor]:
+    hashed = editors.hash_password(PASSWORD)
+    people = {
+        "root": ("Raíz Admin", Role.administrator),
+        "chief": ("Julia Chefe", Role.chief),
+        "ana": ("Ana Quispe", Role.editor),
+        "beto": ("Beto Souza", Role.editor),
+    }
+    with Writer(data_dir / "content.db") as writer:
+        return {
+            key: writer.run(
+                lambda tx, key=key, name=name, role=role: editors.create(  # type: ignore[misc]
+                    tx, email=f"{key}@example.com", name=name, role=role, password_hash=hashed
+                )
+            )
+            for key, (name, role) in people.items()
+        }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _await(server: Server) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            if httpx.get(f"{server.url}/health/ready", trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError(f"the API server did not come up:\n{server.log.read_text()}")

@@ -1,0 +1,156 @@
+"""What the edge of the embedded stack answers: clean addresses, headers, errors, conditions, ranges, compression."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from publisher.settings import Settings
+from tests.integration.asking import ask, bucket, put
+
+HOME_PAGE = b"<h1>home</h1>" * 300
+
+
+@pytest.fixture(scope="session")
+def edge(object_store: Settings) -> int:
+    """Port of the edge before a bucket that holds a small site."""
+    store = bucket(object_store)
+    put(store, "index.html", HOME_PAGE)
+    put(store, "404.html", b"<h1>lost</h1>" * 100)
+    put(store, "reviews/a/index.html", b"<h1>review</h1>")
+    put(store, "reviews/ñandú α7/index.html", b"<h1>unicode</h1>")
+    put(store, "content/index.json", b'{"reviews":[]}' * 50, "application/json")
+    put(store, "content/reviews/a.json", b"{}", "application/json")
+    put(store, ".well-known/jwks.json", b"{}", "application/json")
+    put(store, "feed.json", b'{"items":[]}' * 99, "application/feed+json")
+    return object_store.stack.edge_port
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/", HOME_PAGE),
+        ("/index.html", HOME_PAGE),
+        ("/?list-type=2&prefix=x", HOME_PAGE),
+        ("/index.html?acl", HOME_PAGE),
+        ("/reviews/a/", b"<h1>review</h1>"),
+        ("/reviews/a/?from=//x/../y", b"<h1>review</h1>"),
+        ("/reviews/%C3%B1and%C3%BA%20%CE%B17/", b"<h1>unicode</h1>"),
+        ("/reviews/%c3%b1and%c3%ba%20%ce%b17/index.html", b"<h1>unicode</h1>"),
+        ("/content", b'{"reviews":[]}' * 50),
+        ("/content/", b'{"reviews":[]}' * 50),
+        ("/content/reviews/a.json", b"{}"),
+        ("/.well-known/jwks.json", b"{}"),
+    ],
+)
+def test_clean_addresses(edge: int, path: str, body: bytes) -> None:
+    answer = ask(edge, path, Cookie="a=b", Authorization="Bearer x", Host="elsewhere.example")
+    assert (answer.status, answer.body) == (200, body)
+
+
+def test_a_page_carries_its_headers_and_none_of_the_stores(edge: int) -> None:
+    headers = ask(edge, "/").headers
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    assert headers["cache-control"] == "public, max-age=30"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
+    assert headers["content-security-policy"].startswith("default-src 'self'; img-src 'self' https: data:;")
+    assert {"etag", "last-modified"} <= headers.keys()
+    assert not [name for name in headers if name.startswith(("x-amz", "seaweed", "server", "via"))]
+    assert "content-security-policy" not in ask(edge, "/content").headers
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/reviews/a", "/reviews/a/"),
+        ("/search?q=a7", "/search/?q=a7"),
+        ("/content/reviews", "/content/reviews/"),
+        ("/reviews/%C3%B1and%C3%BA", "/reviews/%C3%B1and%C3%BA/"),
+    ],
+)
+def test_a_folder_without_its_slash_is_redirected(edge: int, path: str, location: str) -> None:
+    answer = ask(edge, path)
+    assert (answer.status, answer.headers["location"]) == (308, location)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/nope/", "/nope.json", "/content/nope.json", "//", "//evil.example/x", "/a//index.html", "/../index.html"),
+        *("/reviews/../index.html", "/reviews/%2e%2e/index.html", "/%2E./index.html", "/reviews/..%2findex.html"),
+        *("/reviews/..", "/./index.html", "/a%5cb.html", "/a%00.html", "/x%2525/", "/a%3Fb/"),
+    ],
+)
+def test_no_page_and_no_way_around(edge: int, path: str) -> None:
+    answer = ask(edge, path)
+    assert (answer.status, answer.body) == (404, b"<h1>lost</h1>" * 100)
+    assert answer.headers["cache-control"] == "public, max-age=30"
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "content-security-policy" in answer.headers
+    assert "etag" not in answer.headers
+    assert not [name for name in answer.headers if name.startswith(("x-amz", "seaweed", "server", "via"))]
+
+
+def test_a_missing_page_is_missing_to_conditions_ranges_and_head(edge: int) -> None:
+    assert ask(edge, "/nope/", If_None_Match="*", Range="bytes=0-3").status == 404
+    answer = ask(edge, "/nope/", "HEAD")
+    assert (answer.status, answer.body) == (404, b"")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "PROPFIND"])
+def test_other_methods_are_refused(edge: int, method: str) -> None:
+    answer = ask(edge, "/index.html", method, b"x")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+def test_a_read_with_a_body_is_refused(edge: int) -> None:
+    assert ask(edge, "/nope/", body=b"x").status == 400
+
+
+@pytest.mark.parametrize("path", ["/content", "/content/reviews/a.json", "/.well-known/jwks.json", "/content/no.json"])
+def test_apps_of_other_origins_may_read_the_data(edge: int, path: str) -> None:
+    headers = ask(edge, path, Origin="https://app.example").headers
+    assert headers["access-control-allow-origin"] == "*"
+    assert headers["access-control-expose-headers"] == "ETag"
+    preflight = ask(edge, path, "OPTIONS", Origin="https://app.example", Access_Control_Request_Method="GET")
+    assert preflight.status == 204
+    assert preflight.headers["access-control-allow-methods"] == "GET, HEAD, OPTIONS"
+    assert preflight.headers["access-control-allow-headers"] == "If-None-Match, Range"
+
+
+def test_pages_are_not_for_other_origins(edge: int) -> None:
+    assert "access-control-allow-origin" not in ask(edge, "/", Origin="https://app.example").headers
+    assert "access-control-allow-methods" not in ask(edge, "/", "OPTIONS").headers
+
+
+def test_an_unchanged_page_is_not_sent_again(edge: int) -> None:
+    plain = ask(edge, "/").headers["etag"]
+    packed = ask(edge, "/", Accept_Encoding="gzip").headers["etag"]
+    assert ask(edge, "/", If_None_Match=plain).status == 304
+    assert ask(edge, "/", If_None_Match=packed, Accept_Encoding="gzip").status == 304
+    assert ask(edge, "/", If_None_Match='"other"').status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/content", "/feed.json"])
+def test_text_is_compressed(edge: int, path: str) -> None:
+    packed = ask(edge, path, Accept_Encoding="gzip")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["vary"] == "Accept-Encoding"
+    assert gzip.decompress(packed.body) == ask(edge, path).body
+    assert ask(edge, path, Accept_Encoding="gzip, zstd").headers["content-encoding"] == "zstd"
+
+
+def test_head_tells_the_length(edge: int) -> None:
+    answer = ask(edge, "/", "HEAD", Accept_Encoding="gzip")
+    assert (answer.headers["content-length"], answer.body) == (str(len(HOME_PAGE)), b"")
+
+
+def test_ranges(edge: int) -> None:
+    part = ask(edge, "/", Range="bytes=4-7", Accept_Encoding="gzip")
+    assert (part.status, part.body) == (206, b"home")
+    assert part.headers["content-range"] == f"bytes 4-7/{len(HOME_PAGE)}"
+    beyond = ask(edge, "/", Range="bytes=99999-")
+    assert (beyond.status, beyond.headers["content-range"]) == (416, f"bytes */{len(HOME_PAGE)}")
+    assert b"<Error>" not in beyond.body

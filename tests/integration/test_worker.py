@@ -1,0 +1,133 @@
+"""The worker: it publishes what was written, fires schedules, survives a target that is away and bodies that rot."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from publisher.content.model import State
+from publisher.errors import LeaseHeldError
+from publisher.content.hint import Hint, Listener
+from publisher.worker import Round, Worker, lease
+from tests.newsroom import Newsroom
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Newsroom]:
+    """A newsroom with people and products, published once."""
+    fresh = Newsroom(tmp_path)
+    fresh.staff()
+    fresh.publish()
+    yield fresh
+    fresh.close()
+
+
+def worker_of(room: Newsroom, clock: Callable[[], datetime] | None = None) -> Worker:
+    return Worker(
+        room.builder, [room.pusher], room.content_db, room.objects, room.ledger, clock=clock or room.clock
+    )
+
+
+def test_one_round_publishes_what_was_written(room: Newsroom) -> None:
+    worker = worker_of(room)
+    review = room.post("Una cámara honesta")
+    done = worker.round()
+    assert done.failure == ""
+    assert f"reviews/{review.slug}/index.html" in room.target.bodies
+    again = worker.round()
+    assert (again.built, again.pushed) == (None, None)
+
+
+def test_a_target_that_is_away_is_an_outcome_and_is_tried_again(room: Newsroom) -> None:
+    worker = worker_of(room)
+    review = room.post()
+    room.target.broken = {f"reviews/{review.slug}/index.html"}
+    assert "planted" in worker.round().failure
+    done = worker.round()
+    assert done.failure == ""
+    assert f"reviews/{review.slug}/index.html" in room.target.bodies
+
+
+def test_a_rotten_body_is_rendered_again(room: Newsroom) -> None:
+    worker = worker_of(room)
+    review = room.post()
+    room.build()
+    key = f"reviews/{review.slug}/index.html"
+    (row,) = (row for row in room.ledger.desired() if row.key == key)
+    room.objects.discard(row.body)
+    assert "damaged" in worker.round().failure
+    assert worker.round().failure == ""
+    assert room.target.bodies[key] == room.objects.get(row.body)
+
+
+def test_a_schedule_fires_at_its_time_and_not_before(room: Newsroom) -> None:
+    moment = datetime(2026, 6, 1, tzinfo=UTC)
+    review = room.post("Mañana", state=State.scheduled, publish_at=moment)
+    key = f"reviews/{review.slug}/index.html"
+    early = worker_of(room, lambda: moment - timedelta(seconds=1))
+    early.round()
+    assert key not in room.target.bodies
+    late = worker_of(room, lambda: moment)
+    assert late.round().fired == 1
+    assert key in room.target.bodies
+    assert late.round().fired == 0
+
+
+@pytest.fixture
+def hint(tmp_path: Path) -> Iterator[Hint]:
+    """A sender of hints to `worker.sock` in the test's folder."""
+    sender = Hint(tmp_path / "worker.sock")
+    yield sender
+    sender.close()
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[Listener]:
+    """A listener at `worker.sock` in the test's folder."""
+    ear = Listener(tmp_path / "worker.sock")
+    yield ear
+    ear.close()
+
+
+def test_the_loop_wakes_at_the_hint_and_ends_when_told(room: Newsroom, hint: Hint, listener: Listener) -> None:
+    stop, rounds = threading.Event(), list[Round]()
+    thread = threading.Thread(target=lambda: worker_of(room).run(listener, stop, rounds.append))
+    thread.start()
+    review = room.post("Al instante")
+    hint()
+    until = time.monotonic() + 10
+    while f"reviews/{review.slug}/index.html" not in room.target.bodies and time.monotonic() < until:
+        time.sleep(0.01)
+    stop.set()
+    hint()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert f"reviews/{review.slug}/index.html" in room.target.bodies
+
+
+def test_a_hint_to_nobody_is_no_error(hint: Hint) -> None:
+    hint()
+
+
+def test_hints_that_came_together_count_as_one(hint: Hint, listener: Listener) -> None:
+    for _ in range(5):
+        hint()
+    began = time.monotonic()
+    listener.wait(5)
+    assert time.monotonic() - began < 4
+    began = time.monotonic()
+    listener.wait(0.2)
+    assert time.monotonic() - began >= 0.19
+
+
+def test_two_publishers_never_work_on_one_data_directory(tmp_path: Path) -> None:
+    with lease(tmp_path):
+        with pytest.raises(LeaseHeldError), lease(tmp_path):
+            pass
+    with lease(tmp_path):
+        pass

@@ -1,0 +1,164 @@
+"""A newsroom for tests: a content database with people and products, a builder, and a target in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from publisher.builder import Builder, Built
+from publisher.content import editors, products, reviews
+from publisher.content.model import CameraSpec, Draft, Editor, LensSpec, Product, Review, Role, State, Text
+from publisher.content.writer import Writer
+from publisher.delivery.ledger import Desired, Ledger
+from publisher.delivery.objects import Objects
+from publisher.delivery.push import Pushed, Pusher
+from publisher.errors import TargetError
+from publisher.site import markdown
+from publisher.site.pages import Site
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SITE = Site(title="RandomCameraReviews", language="es", url="https://reviews.example")
+
+
+class Clock:
+    """A clock that moves a second each time it is read, and further when told to."""
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def __call__(self) -> datetime:
+        self.at += timedelta(seconds=1)
+        return self.at
+
+
+class Memory:
+    """A target in memory that counts what it is asked to do; `broken` keys fail, once each."""
+
+    def __init__(self, name: str = "memory") -> None:
+        self.name = name
+        self.bodies: dict[str, bytes] = {}
+        self.headers: dict[str, tuple[str, str]] = {}
+        self.puts: list[str] = []
+        self.deletes: list[str] = []
+        self.broken: set[str] = set()
+
+    def put(self, key: str, body: bytes, content_type: str, cache_control: str) -> str:
+        if key in self.broken:
+            self.broken.discard(key)
+            raise TargetError(f"{self.name}: PUT {key} failed: planted")
+        self.puts.append(key)
+        self.bodies[key], self.headers[key] = body, (content_type, cache_control)
+        return ""
+
+    def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.deletes.append(key)
+            self.bodies.pop(key, None)
+            self.headers.pop(key, None)
+
+    def get(self, key: str) -> bytes | None:
+        return self.bodies.get(key)
+
+    def keys(self) -> Iterator[str]:
+        yield from sorted(self.bodies)
+
+
+class Newsroom:
+    """Everything from a review to an object in memory, on one folder."""
+
+    def __init__(self, folder: Path, *, site: Site = SITE, workers: int = 1) -> None:
+        self.folder, self.site, self.workers = folder, site, workers
+        self.clock = Clock()
+        self.content_db = folder / "content.db"
+        self.writer = Writer(self.content_db, clock=self.clock)
+        self.objects = Objects(folder / "build")
+        self.ledger = Ledger(folder / "ledger.db")
+        self.target = Memory()
+        self.builder = self.another_builder(self.ledger)
+        self.pusher = Pusher(self.ledger, self.objects, self.target, concurrency=4)
+        self.editors: list[Editor] = []
+        self.products: list[Product] = []
+
+    def close(self) -> None:
+        self.pusher.close()
+        self.builder.close()
+        self.ledger.close()
+        self.writer.close()
+
+    def another_builder(self, ledger: Ledger) -> Builder:
+        return Builder(
+            self.content_db, ledger, self.objects, self.site, build_dir=self.folder / "build", workers=self.workers,
+            clock=self.clock,
+        )  # fmt: skip
+
+    def staff(self, count: int = 2, cameras: int = 3, lenses: int = 2) -> None:
+        """Hire editors and fill a small catalogue."""
+        for number in range(count):
+            self.editors.append(
+                self.writer.run(
+                    lambda tx, n=number: editors.create(  # type: ignore[misc]
+                        tx, email=f"editor{n}@example.com", name=f"Editora {n}", role=Role.editor, password_hash="-"
+                    )
+                )
+            )
+        for number in range(cameras):
+            spec = CameraSpec(mount="X", crop_factor=1.5 + number / 10, aspect_ratio="3:2")
+            self.products.append(
+                self.writer.run(
+                    lambda tx, n=number, s=spec: products.create(  # type: ignore[misc]
+                        tx, brand="Fujifilm" if n % 2 else "Canon", model=f"Modelo {n}", spec=s
+                    )
+                )
+            )
+        for number in range(lenses):
+            self.products.append(
+                self.writer.run(
+                    lambda tx, n=number: products.create(  # type: ignore[misc]
+                        tx, brand="Tamron", model=f"{n + 2}0mm f/2.8", spec=LensSpec(mounts=("X",))
+                    )
+                )
+            )
+
+    def post(
+        self,
+        title: str = "Una reseña",
+        words: str = "Hola, *mundo*.",
+        *,
+        product: Product | None = None,
+        editor: Editor | None = None,
+        tags: tuple[str, ...] = ("viaje",),
+        state: State = State.published,
+        publish_at: datetime | None = None,
+    ) -> Review:
+        """Write a review."""
+        draft = Draft(title=title, product_id=product.id if product else None, tags=tags)
+        body, author = text(words), editor or self.editors[0]
+        return self.writer.run(
+            lambda tx: reviews.create(tx, draft, body, editor_id=author.id, state=state, publish_at=publish_at),
+            actor=author.id,
+        )
+
+    def build(self) -> Built:
+        return self.builder.build()
+
+    def publish(self) -> Pushed:
+        """Build and push."""
+        self.builder.build()
+        return self.pusher.run()
+
+    def clean_build(self) -> list[Desired]:
+        """What a build from nothing makes of the same content."""
+        ledger = Ledger(":memory:")
+        builder = self.another_builder(ledger)
+        try:
+            builder.build()
+            return list(ledger.desired())
+        finally:
+            builder.close()
+            ledger.close()
+
+
+def text(words: str) -> Text:
+    """A rendered body."""
+    return markdown.render(words)

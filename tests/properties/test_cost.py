@@ -1,0 +1,114 @@
+"""O(change): one edit costs the same number of artifacts and the same work in the database at any size of site.
+
+Work is counted in instructions of SQLite's virtual machine, so a hidden scan shows at once and no clock is involved.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from publisher.content import database, log, reviews
+from publisher.content.model import Draft, Review
+from publisher.content.reading import Reading
+from publisher.site import pages
+from publisher.site.gather import gather
+from publisher.site.render import Renderer
+from tests.newsroom import SITE, Newsroom, text
+
+SIZES = (1_000, 20_000)
+MAX_ARTIFACTS = 64
+MAX_RATIO = 1.5
+STEP = 10
+
+
+class Work:
+    """Tens of SQLite instructions that a connection ran while it was watched."""
+
+    def __init__(self, db: database.Database) -> None:
+        self.steps = 0
+        db.conn.set_progress_handler(self._tick, STEP)
+
+    def _tick(self) -> int:
+        self.steps += 1
+        return 0
+
+
+def crowded(folder: Path, count: int) -> Newsroom:
+    """A newsroom with `count` reviews whose ledger believes to have built all of them."""
+    room = Newsroom(folder)
+    room.staff(count=4, cameras=40, lenses=10)
+    body = text("Hola, *mundo*. " * 20)
+
+    def written(number: int) -> Draft:
+        tags = (f"t{number % 20}", f"u{number % 6}", f"v{number % 3}")
+        return Draft(title=f"Reseña {number}", product_id=room.products[number * 7 % 50].id, tags=tags)
+
+    futures = [
+        room.writer.submit(
+            lambda tx, n=number: reviews.create(tx, written(n), body, editor_id=room.editors[n % 4].id)  # type: ignore[misc]
+        )
+        for number in range(count)
+    ]
+    for future in futures:
+        future.result()
+    with database.snapshot(database.connect(room.content_db, readonly=True)) as db:
+        head = log.head(db)
+    room.ledger.record([], [], seq=head, content_version=0, edition=Renderer(SITE).edition, at=room.clock.at)
+    return room
+
+
+def work_of(room: Newsroom, review: Review) -> int:
+    """SQLite's work to find every page of a review and gather what is on it."""
+    db = database.connect(room.content_db, readonly=True)
+    work = Work(db)
+    with database.snapshot(db):
+        reading = Reading(db)
+        for page in pages.of_review(reading, review.id):
+            gather(reading, page)
+    db.close()
+    return work.steps
+
+
+@pytest.fixture(scope="module")
+def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[int, int, int]]:
+    """For each size: (pages looked at, objects put, tens of SQLite instructions) of one edit."""
+    found = {}
+    for size in SIZES:
+        room = crowded(tmp_path_factory.mktemp(f"crowd-{size}"), size)
+        review = room.post("La nueva", product=room.products[3], tags=("t1", "u1", "v1"))
+        room.publish()
+        draft = Draft(title="Otro título", product_id=review.product_id, tags=review.tags)
+        room.writer.run(lambda tx, d=draft, r=review: reviews.update(tx, r.id, d, text("Otro texto")))  # type: ignore[misc]
+        built, pushed = room.build(), room.pusher.run()
+        found[size] = (built.seen, pushed.puts, work_of(room, review))
+        room.close()
+    return found
+
+
+def test_artifacts_of_an_edit_are_few_and_do_not_grow(costs: dict[int, tuple[int, int, int]]) -> None:
+    small, large = (costs[size] for size in SIZES)
+    assert 0 < small[1] <= MAX_ARTIFACTS
+    assert large[0] <= MAX_ARTIFACTS
+    assert abs(large[1] - small[1]) <= 2, "one more page may be a page's first neighbour"
+
+
+def test_the_database_work_of_an_edit_does_not_grow(costs: dict[int, tuple[int, int, int]]) -> None:
+    small, large = (costs[size] for size in SIZES)
+    assert small[2] > 0
+    assert large[2] <= MAX_RATIO * small[2]
+
+
+def test_a_planted_scan_is_seen(tmp_path: Path) -> None:
+    """The measure can fail: a scan of every review grows with the site."""
+    steps = []
+    for size in (100, 1_000):
+        room = crowded(tmp_path / str(size), size)
+        db = database.connect(room.content_db, readonly=True)
+        work = Work(db)
+        db.conn.execute("SELECT count(title) FROM reviews").fetchone()
+        steps.append(work.steps)
+        db.close()
+        room.close()
+    assert steps[1] > MAX_RATIO * steps[0]

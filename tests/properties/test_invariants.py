@@ -1,0 +1,203 @@
+"""The promises of the build: incremental equals clean, a no-op sends nothing, replay changes nothing, order is kept."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from publisher.content import editors, products, reviews
+from publisher.content.model import Draft, Review, State
+from publisher.delivery.ledger import Desired, Ledger
+from publisher.errors import ConflictError, InvalidError, NotFoundError
+from publisher.worker import Worker
+from tests.newsroom import Newsroom, text
+
+EDITS_PER_EXAMPLE = 30
+EXAMPLES = 40
+"""30 × 40 = 1,200 edits at least."""
+TAGS = ("viaje", "retrato", "noche", "Río", "r-í-o", "日本")
+TITLES = ("Una reseña", "La luz", "¿Vale la pena?", "a < b & c", "日本", "La  luz ")
+ACTS = (
+    "create", "create", "create", "edit", "edit", "rename", "retag", "move", "unpublish", "publish", "archive",
+    "delete", "schedule", "restore", "rename-product", "rebrand-product", "rename-editor",
+)  # fmt: skip
+acts = st.lists(
+    st.tuples(st.sampled_from(ACTS), st.integers(0, 10_000), st.integers(0, 10_000), st.booleans()),
+    min_size=EDITS_PER_EXAMPLE,
+    max_size=EDITS_PER_EXAMPLE + 10,
+)
+
+
+@contextmanager
+def newsroom() -> Iterator[Newsroom]:
+    with tempfile.TemporaryDirectory() as folder:
+        room = Newsroom(Path(folder))
+        try:
+            yield room
+        finally:
+            room.close()
+
+
+def act(room: Newsroom, known: list[Review], what: str, a: int, b: int) -> None:
+    """Do one edit; what the store refuses is refused and changes nothing."""
+    write, product = room.writer.run, room.products[b % len(room.products)]
+    if what == "create" or not known:
+        chosen = product if b % 4 else None
+        tags = tuple(TAGS[(a + n) % len(TAGS)] for n in range(b % 3))
+        editor = room.editors[a % len(room.editors)]
+        known.append(room.post(TITLES[a % len(TITLES)], f"Texto {b}", product=chosen, editor=editor, tags=tags))
+        return
+    if what == "rename-product":
+        write(lambda tx: products.update(tx, product.id, model=f"Nuevo {b}"))
+        return
+    if what == "rebrand-product":
+        write(lambda tx: products.update(tx, product.id, brand=("Canon", "Leica", "Tamron")[a % 3]))
+        return
+    if what == "rename-editor":
+        write(lambda tx: editors.rename(tx, room.editors[a % len(room.editors)].id, f"Nombre {b}"))
+        return
+    review = known[a % len(known)]
+    body = text(f"Texto {b}")
+    said: dict[str, Any] = {"title": review.title, "product_id": review.product_id, "tags": review.tags}
+    states = {"unpublish": State.draft, "publish": State.published, "archive": State.archived, "delete": State.deleted}
+    if what in states:
+        write(lambda tx: reviews.move(tx, review.id, states[what]))
+    elif what == "schedule":
+        due = room.clock.at + timedelta(seconds=b % 20)
+        write(lambda tx: reviews.move(tx, review.id, State.scheduled, publish_at=due))
+    elif what == "restore":
+        write(lambda tx: reviews.restore(tx, review.id, 1 + b % 3))
+    else:
+        changes = {
+            "edit": {"title": TITLES[b % len(TITLES)]},
+            "rename": {"slug": f"otra-{b % 5}"},
+            "retag": {"tags": (TAGS[b % len(TAGS)],)},
+            "move": {"product_id": product.id if b % 3 else None},
+        }
+        write(lambda tx: reviews.update(tx, review.id, Draft(**{**said, **changes[what]}), body))
+
+
+def fire(room: Newsroom) -> None:
+    worker = Worker(room.builder, [], room.content_db, room.objects, room.ledger, clock=room.clock)
+    worker.fire()
+
+
+def assert_equal(incremental: list[Desired], clean: list[Desired]) -> None:
+    ours, theirs = {row.key: row for row in incremental}, {row.key: row for row in clean}
+    assert sorted(ours) == sorted(theirs)
+    assert [key for key in ours if ours[key] != theirs[key]] == []
+
+
+def dangling(room: Newsroom) -> set[str]:
+    """Internal links of the pages in the target that lead to no object."""
+    held = set(room.target.bodies)
+    found = set()
+    for key, body in room.target.bodies.items():
+        if key.endswith(".html"):
+            for path in re.findall(rb'(?:href|src)="(/[^"#?]*)', body):
+                wanted = path.decode().lstrip("/")
+                wanted = {"content": "content/index.json"}.get(wanted, wanted)
+                if wanted == "" or wanted.endswith("/"):
+                    wanted += "index.html"
+                if wanted not in held:
+                    found.add(f"{key} -> {wanted}")
+    return found
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(acts=acts, crowd=st.sampled_from((0, 17, 38)))
+def test_incremental_equals_clean(acts: list[tuple[str, int, int, bool]], crowd: int) -> None:
+    with newsroom() as room:
+        room.staff()
+        known = [room.post(f"De antes {n}", product=room.products[0]) for n in range(crowd)]
+        room.publish()
+        for what, a, b, build_now in acts:
+            with suppress(NotFoundError, ConflictError, InvalidError):
+                act(room, known, what, a, b)
+            fire(room)
+            if build_now:
+                room.publish()
+        room.publish()
+        clean = room.clean_build()
+        assert_equal(list(room.ledger.desired()), clean)
+        assert {row.key: room.objects.get(row.body) for row in clean} == room.target.bodies
+        assert {row.key: (row.content_type, row.cache_control) for row in clean} == room.target.headers
+        assert dangling(room) == set()
+        again = room.publish()
+        assert (again.puts, again.deletes) == (0, 0)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(acts=acts)
+def test_replaying_the_whole_log_changes_no_byte(acts: list[tuple[str, int, int, bool]]) -> None:
+    with newsroom() as room:
+        room.staff()
+        known: list[Review] = []
+        for what, a, b, _ in acts:
+            with suppress(NotFoundError, ConflictError, InvalidError):
+                act(room, known, what, a, b)
+        room.publish()
+        before = list(room.ledger.desired())
+        room.ledger.record([], [], seq=0, content_version=0, edition=room.ledger.edition(), at=room.clock.at)
+        built = room.build()
+        assert built.seen > 0
+        assert (built.rendered, built.removed, built.release) == (0, 0, None)
+        assert list(room.ledger.desired()) == before
+
+
+def test_a_shard_border_is_crossed_as_in_a_clean_build() -> None:
+    with newsroom() as room:
+        room.staff(cameras=248, lenses=1)
+        room.publish()
+        for number in range(255):
+            room.post(f"Reseña {number}", product=room.products[number % 3])
+            if number in (19, 20, 21, 40, 248, 249, 250, 251):
+                room.publish()
+        room.staff(count=0, cameras=3, lenses=0)
+        room.publish()
+        assert_equal(list(room.ledger.desired()), room.clean_build())
+        assert dangling(room) == set()
+
+
+def test_a_planted_stale_page_is_found() -> None:
+    """The comparison above can fail: a page that was not rendered after a change is reported."""
+    with newsroom() as room:
+        room.staff()
+        review = room.post()
+        room.publish()
+        stale = list(room.ledger.desired())
+        room.writer.run(lambda tx: reviews.update(tx, review.id, Draft(title="Otro título"), text("Otro texto")))
+        found = [row for row in room.clean_build() if row not in stale]
+        assert f"reviews/{review.slug}/index.html" in {row.key for row in found}
+
+
+def test_a_planted_dangling_link_is_found() -> None:
+    with newsroom() as room:
+        room.staff()
+        review = room.post()
+        room.publish()
+        del room.target.bodies[f"reviews/{review.slug}/index.html"]
+        assert f"index.html -> reviews/{review.slug}/index.html" in dangling(room)
+
+
+def test_a_ledger_from_nothing_equals_the_old_one(tmp_path: Path) -> None:
+    room = Newsroom(tmp_path)
+    room.staff()
+    for number in range(25):
+        room.post(f"Reseña {number}", product=room.products[number % 5])
+    room.publish()
+    other = Ledger(tmp_path / "other.db")
+    builder = room.another_builder(other)
+    builder.build()
+    assert_equal(list(room.ledger.desired()), list(other.desired()))
+    builder.close()
+    other.close()
+    room.close()

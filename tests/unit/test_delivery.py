@@ -1,0 +1,226 @@
+"""Delivery without a network: differences and their order, the ledger, the object store, pushes that fail half-way."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from publisher.delivery import diff
+from publisher.delivery.diff import Wave
+from publisher.delivery.ledger import Desired, Held, Ledger
+from publisher.delivery.objects import Objects
+from publisher.delivery.push import Pusher, plan
+from publisher.errors import BuildError, DamagedObjectError, TargetError
+from tests.newsroom import Memory
+
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+HTML, PAGE = "text/html; charset=utf-8", "public, max-age=30"
+
+
+def desired(key: str, body: str = "b1", tier: int = 1, cache: str = PAGE) -> Desired:
+    return Desired(key, "context", body, HTML, cache, tier)
+
+
+def held(key: str, body: str = "b1", tier: int = 1, cache: str = PAGE) -> Held:
+    return Held(key, body, HTML, cache, tier, "etag")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "reason", "wave"),
+    [
+        (desired("k"), None, "new", Wave.new_leaf),
+        (desired("k", tier=2), None, "new", Wave.new_listing),
+        (desired("k", "b2"), held("k"), "body", Wave.leaf),
+        (desired("k", "b2", tier=2), held("k", tier=2), "body", Wave.listing),
+        (desired("k", cache="no-store"), held("k"), "headers", Wave.leaf),
+        (desired("k", tier=3), None, "new", Wave.pointer),
+        (desired("k", tier=0), None, "new", Wave.immutable),
+        (None, held("k"), "gone", Wave.delete),
+        (None, None, "same", Wave.nothing),
+        (desired("k"), held("k"), "same", Wave.nothing),
+    ],
+)
+def test_every_step_has_its_reason_and_its_wave(
+    wanted: Desired | None, there: Held | None, reason: str, wave: Wave
+) -> None:
+    (step,) = diff.delta([("k", wanted, there)])
+    assert (step.reason, step.wave) == (reason, wave)
+
+
+def test_what_is_named_goes_before_what_names_it_and_deletes_go_last() -> None:
+    owed = [
+        ("head", desired("head", tier=3), None),
+        ("gone", None, held("gone")),
+        ("old-list", desired("old-list", "b2", tier=2), held("old-list", tier=2)),
+        ("new-page", desired("new-page"), None),
+        ("old-page", desired("old-page", "b2"), held("old-page")),
+        ("new-tag", desired("new-tag", tier=2), None),
+        ("asset", desired("asset", tier=0), None),
+    ]
+    random.shuffle(owed)
+    assert [step.key for step in diff.delta(owed)] == [
+        "asset", "new-page", "new-tag", "old-page", "old-list", "head", "gone",
+    ]  # fmt: skip
+
+
+def test_waves_are_cut_where_the_order_matters() -> None:
+    steps = diff.delta([(key, desired(key, tier=tier), None) for key, tier in (("a", 1), ("b", 1), ("c", 2))])
+    assert [[step.key for step in wave] for wave in diff.waves(steps)] == [["a", "b"], ["c"]]
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    """A ledger in memory that knows one target."""
+    fresh = Ledger(":memory:")
+    fresh.register("memory")
+    yield fresh
+    fresh.close()
+
+
+def record(ledger: Ledger, *written: Desired, gone: tuple[str, ...] = (), seq: int = 1) -> bool:
+    return ledger.record(written, gone, seq=seq, content_version=seq, edition="e", at=AT) is not None
+
+
+def test_a_build_is_recorded_queued_and_remembered_at_once(ledger: Ledger) -> None:
+    assert record(ledger, desired("a"), desired("b"), seq=7)
+    assert (ledger.cursor(), ledger.edition(), ledger.waiting("memory")) == (7, "e", 2)
+    release = ledger.release()
+    assert release is not None
+    assert (release.seq, release.written, release.removed) == (7, 2, 0)
+
+
+def test_the_same_bytes_again_are_no_release_and_owe_nothing(ledger: Ledger) -> None:
+    record(ledger, desired("a"))
+    ledger.settle("memory", [held("a")], (), ())
+    assert not record(ledger, Desired("a", "another context", "b1", HTML, PAGE, 1), seq=2)
+    assert (ledger.waiting("memory"), ledger.cursor()) == (0, 2)
+
+
+def test_a_refused_record_leaves_everything_as_it_was(ledger: Ledger) -> None:
+    record(ledger, desired("a"))
+
+    def rows() -> Iterator[Desired]:
+        yield desired("b")
+        raise RuntimeError("planted")
+
+    with pytest.raises(RuntimeError):
+        ledger.record(rows(), (), seq=9, content_version=9, edition="f", at=AT)
+    assert [row.key for row in ledger.desired()] == ["a"]
+    assert (ledger.cursor(), ledger.edition()) == (1, "e")
+
+
+def test_a_key_that_changed_while_it_was_put_is_owed_again(ledger: Ledger) -> None:
+    record(ledger, desired("a", "b1"))
+    record(ledger, desired("a", "b2"), seq=2)
+    ledger.settle("memory", [held("a", "b1")], (), ())
+    assert ledger.waiting("memory") == 1
+    ledger.settle("memory", [held("a", "b2")], (), ())
+    assert ledger.waiting("memory") == 0
+
+
+def test_a_key_that_came_back_while_it_was_deleted_is_owed_again(ledger: Ledger) -> None:
+    record(ledger, desired("a"))
+    ledger.settle("memory", [held("a")], (), ())
+    record(ledger, gone=("a",), seq=2)
+    record(ledger, desired("a"), seq=3)
+    ledger.settle("memory", (), ["a"], ())
+    (step,) = plan(ledger, "memory")
+    assert (step.key, step.reason) == ("a", "new")
+
+
+def test_a_new_target_is_owed_the_whole_site(ledger: Ledger) -> None:
+    record(ledger, desired("a"), desired("b", tier=2))
+    ledger.register("second")
+    ledger.register("second")
+    assert ledger.waiting("second") == 2
+
+
+def test_immutable_objects_stay_when_nothing_names_them_any_more(ledger: Ledger) -> None:
+    record(ledger, desired("assets/style.1.css", tier=0))
+    ledger.settle("memory", [held("assets/style.1.css", tier=0)], (), ())
+    record(ledger, desired("assets/style.2.css", tier=0), gone=("assets/style.1.css",), seq=2)
+    assert [(step.key, step.reason) for step in plan(ledger, "memory")] == [("assets/style.2.css", "new")]
+
+
+def test_an_object_is_stored_once_and_read_back(tmp_path: Path) -> None:
+    objects = Objects(tmp_path)
+    digest = objects.put(b"uno")
+    assert objects.put(b"uno") == digest
+    assert objects.get(digest) == b"uno"
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"un", b"dos", b"unoo", None])
+def test_a_damaged_object_is_never_returned(tmp_path: Path, damage: bytes | None) -> None:
+    objects = Objects(tmp_path)
+    digest = objects.put(b"uno")
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage)
+    with pytest.raises(DamagedObjectError):
+        objects.get(digest)
+    objects.discard(digest)
+    assert objects.put(b"uno") == digest
+    assert objects.get(digest) == b"uno"
+
+
+def test_a_full_disk_is_a_build_error(tmp_path: Path) -> None:
+    objects = Objects(tmp_path)
+    blocked = tmp_path / "objects" / "3e"
+    blocked.rmdir()
+    blocked.write_text("in the way of 3e744b9d…, the digest of «a»'s page")
+    with pytest.raises(BuildError):
+        for number in range(2000):
+            objects.put(str(number).encode())
+
+
+def stocked(ledger: Ledger, objects: Objects, count: int) -> list[str]:
+    keys = [f"page-{number}" for number in range(count)]
+    record(ledger, *(desired(key, objects.put(key.encode())) for key in keys))
+    return keys
+
+
+def test_a_push_that_failed_goes_on_where_it_stopped(ledger: Ledger, tmp_path: Path) -> None:
+    objects, target = Objects(tmp_path), Memory()
+    keys = stocked(ledger, objects, 20)
+    record(ledger, desired("list", objects.put(b"list"), tier=2), seq=2)
+    pusher = Pusher(ledger, objects, target, concurrency=4)
+    target.broken = {"page-3", "page-7"}
+    with pytest.raises(TargetError):
+        pusher.run()
+    assert "list" not in target.bodies, "a wave begins when the one before it is confirmed"
+    assert ledger.waiting("memory") == 3
+    assert pusher.run().puts == 3
+    assert sorted(target.puts) == sorted([*keys, "list"]), "nothing was put twice"
+    assert pusher.run().puts == 0
+    pusher.close()
+
+
+def test_a_damaged_body_stops_the_push_before_anything_names_it(ledger: Ledger, tmp_path: Path) -> None:
+    objects, target = Objects(tmp_path), Memory()
+    body = objects.put(b"page")
+    record(ledger, desired("page", body), desired("list", objects.put(b"list"), tier=2))
+    objects.discard(body)
+    pusher = Pusher(ledger, objects, target)
+    with pytest.raises(DamagedObjectError):
+        pusher.run()
+    assert target.bodies == {}
+    assert ledger.invalidate(body) == 1
+    assert ledger.contexts(["page"]) == {"page": ""}
+    pusher.close()
+
+
+def test_progress_is_told_to_the_end(ledger: Ledger, tmp_path: Path) -> None:
+    objects = Objects(tmp_path)
+    stocked(ledger, objects, 5)
+    told: list[tuple[int, int]] = []
+    pusher = Pusher(ledger, objects, Memory())
+    pusher.run(lambda done, total: told.append((done, total)))
+    pusher.close()
+    assert told[-1] == (5, 5)
