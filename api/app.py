@@ -1,4 +1,4 @@
-"""The application: opens the store, puts the rooms together, and is what granian starts (`api.app:from_environment`)."""
+"""The application: opens the store and puts the parts together; granian starts it as `api.app:from_environment`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from litestar import Litestar, Request, Response, get
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, Contact, SecurityScheme, Tag
+from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.serialization import encode_json
 
 from api import docs, keys
@@ -83,9 +83,7 @@ async def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
     state = request.app.state
     if "openapi" not in state:
         state["openapi"] = encode_json(request.app.openapi_schema.to_schema())
-    return Response(
-        state["openapi"], media_type="application/json", headers={"Access-Control-Allow-Origin": "*"}
-    )
+    return Response(state["openapi"], media_type="application/json", headers={"Access-Control-Allow-Origin": "*"})
 
 
 def _newsroom(settings: Settings) -> Newsroom:
@@ -106,7 +104,9 @@ def _newsroom(settings: Settings) -> Newsroom:
 
 
 def _openapi(title: str) -> OpenAPIConfig:
-    scheme = SecurityScheme(type="http", scheme="bearer", bearer_format="JWT", description="POST /auth/token gives one.")
+    scheme = SecurityScheme(
+        type="http", scheme="bearer", bearer_format="JWT", description="POST /auth/token gives one."
+    )
     return OpenAPIConfig(
         title=title,
         version=VERSION,

@@ -45,7 +45,7 @@ class Page(OpenAPIRenderPlugin):
 def style() -> Response[bytes]:
     """The style sheet of the page."""
     headers = {"Cache-Control": "public, max-age=3600"}
-    return Response(_style(), media_type="text/css; charset=utf-8", headers=headers)
+    return Response(_style(), media_type="text/css", headers=headers)
 
 
 @cache
@@ -89,8 +89,7 @@ def page(document: Node) -> str:
         f"<p>{_prose(document['info'].get('description', ''))}</p>"
         '<p>The same as a document for Insomnia, Postman and generators: <a href="/openapi.json">/openapi.json</a>.</p>'
         + "".join(
-            f"<h2>{escape(name)}</h2>" + "".join(_operation(*call, schemas) for call in calls)
-            for name, calls in groups.items()
+            f"<h2>{escape(name)}</h2>" + "".join(_operation(*call) for call in calls) for name, calls in groups.items()
         )
         + "<h2>Bodies</h2>"
         + "".join(_schema(name, schema) for name, schema in sorted(schemas.items()))
@@ -112,7 +111,7 @@ def _contents(groups: Mapping[str, Iterable[tuple[str, str, Node]]]) -> str:
     return "".join(parts)
 
 
-def _operation(method: str, path: str, operation: Node, schemas: Node) -> str:
+def _operation(method: str, path: str, operation: Node) -> str:
     parts = [
         f'<section id="{escape(operation["operationId"])}"><h3>{escape(operation["summary"])}</h3>',
         f'<p class="call"><span class="method">{method.upper()}</span> {escape(path)}</p>',
@@ -131,15 +130,9 @@ def _operation(method: str, path: str, operation: Node, schemas: Node) -> str:
     if body := operation.get("requestBody"):
         for media in body["content"].values():
             parts.append(f"<h4>Body</h4><p>{_type(media['schema'])}</p>")
-            parts += [_example(method, path, example) for example in _examples(media["schema"], schemas)]
+            parts += [_example(method, path, value) for value in media["schema"].get("examples", ())]
     parts.append("<h4>Answers</h4>" + _answers(operation["responses"]) + "</section>")
     return "".join(parts)
-
-
-def _examples(schema: Node, schemas: Node) -> list[Any]:
-    examples = schema.get("examples") or schemas.get(_name(schema), {}).get("examples", [])
-    found = examples.values() if isinstance(examples, Mapping) else examples
-    return [item["value"] if isinstance(item, Mapping) and "value" in item else item for item in found]
 
 
 def _example(method: str, path: str, value: Any) -> str:
@@ -152,7 +145,7 @@ def _example(method: str, path: str, value: Any) -> str:
 def _answers(responses: Node) -> str:
     rows = []
     for status, response in sorted(responses.items()):
-        media = next(iter(response.get("content", {}).values()), {})
+        media: Node = next(iter(response.get("content", {}).values()), {})
         kind = _type(media["schema"]) if "schema" in media else ""
         rows.append(f"<tr><td>{status}</td><td>{_prose(response.get('description', ''))}</td><td>{kind}</td></tr>")
     return f'<div class="wide"><table><tbody>{"".join(rows)}</tbody></table></div>'
@@ -189,7 +182,7 @@ def _type(schema: Node) -> str:
     """A type in words, as HTML."""
     if name := _name(schema):
         return f'<a href="#schema-{escape(name)}">{escape(name)}</a>'
-    for choice in ("oneOf", "anyOf"):
+    for choice in ("oneOf", "anyOf", "allOf"):
         if choice in schema:
             return " or ".join(dict.fromkeys(_type(part) for part in schema[choice]))
     if "enum" in schema:
@@ -221,12 +214,14 @@ def _bounds(schema: Node) -> str:
 def _problems() -> str:
     status = STATUS | {code: number for number, code in CODES.items() if code not in STATUS}
     entries = "".join(
-        f'<dt id="{code}"><code>{code}</code> <span class="soft">{status.get(code, 500)}</span></dt><dd>{_prose(meaning)}</dd>'
+        f'<dt id="{code}"><code>{code}</code> <span class="soft">{status.get(code, 500)}</span></dt>'
+        f"<dd>{_prose(meaning)}</dd>"
         for code, meaning in MEANINGS.items()
     )
     return (
         '<section id="problems"><h2>Problems</h2><p>Every error is a problem document (RFC 9457): '
-        f'<a href="#schema-Problem">Problem</a>. Its <code>code</code> never changes its meaning:</p><dl>{entries}</dl></section>'
+        f'<a href="#schema-Problem">Problem</a>. Its <code>code</code> never changes its meaning:</p>'
+        f"<dl>{entries}</dl></section>"
     )
 
 

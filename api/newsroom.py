@@ -1,7 +1,7 @@
-"""What the handlers work with: the writer, readers, the renderer, the gate. One `Newsroom` for each running application.
+"""What the handlers work with: writer, readers, renderer, gate. One `Newsroom` for each running application.
 
-Nothing here blocks the event loop: reads, rendering and password checks run in small pools of threads, each with its own
-bound, so that one kind of work cannot starve another; writes are awaited without holding a thread.
+Nothing here blocks the event loop: reads, rendering and password checks run in small pools of threads, each with its
+own bound, so that one kind of work cannot starve another; writes are awaited without holding a thread.
 """
 
 from __future__ import annotations
@@ -120,9 +120,7 @@ class Newsroom:
         """The editor with this e-mail address and password; UnauthenticatedError when they do not match."""
         self._checking += 1
         try:
-            return await self._in(
-                self._passwords, self._connections.ask, editors.authenticate, email, password
-            )
+            return await self._in(self._passwords, self._connections.ask, editors.authenticate, email, password)
         finally:
             self._checking -= 1
 
@@ -148,11 +146,7 @@ def newsroom_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Newsroom:
     return cast(Newsroom, connection.app.state["newsroom"])
 
 
-async def written(
-    connection: ASGIConnection[Any, Any, Any, Any], operation: Callable[[Transaction], T]
-) -> T:
+async def written(connection: ASGIConnection[Any, Any, Any, Any], operation: Callable[[Transaction], T]) -> T:
     """What `operation` returned, once it is on disk, done for who makes this request and under its id."""
     newsroom = newsroom_of(connection)
-    return await newsroom.write(
-        operation, actor=connection.user.editor_id, request_id=request_id(connection.scope)
-    )
+    return await newsroom.write(operation, actor=connection.user.editor_id, request_id=request_id(connection.scope))

@@ -130,16 +130,12 @@ def foreseen(request: Request[Any, Any, Any], error: PublisherError) -> Answer:
     if status is None:
         return unforeseen(request, error)
     if isinstance(error, InvalidError):
-        return problem(
-            request, status, error.code, str(error), errors=(FieldProblem(error.field, error.reason),)
-        )
+        return problem(request, status, error.code, str(error), errors=(FieldProblem(error.field, error.reason),))
     if isinstance(error, MarkdownError):
         return problem(request, status, error.code, str(error), errors=(FieldProblem("$.content", str(error)),))
     if isinstance(error, StaleVersionError):
         headers = {"ETag": f'"{error.current}"'}
-        return problem(
-            request, status, error.code, str(error), current_version=error.current, headers=headers
-        )
+        return problem(request, status, error.code, str(error), current_version=error.current, headers=headers)
     if isinstance(error, UnauthenticatedError):
         challenge = 'Bearer error="invalid_token"' if isinstance(error, TokenError) else "Bearer"
         return problem(request, status, error.code, str(error), headers={"WWW-Authenticate": challenge})

@@ -5,14 +5,17 @@ It wraps the application itself, for Litestar's middleware is only run for addre
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 from collections.abc import Mapping
 from typing import Any, cast
 
 from litestar import Litestar
-from litestar.types import HTTPResponseStartEvent, Message, Receive, Scope, Send
+from litestar.types import Message, Receive, Scope, Send
 
+_START = secrets.token_hex(4).encode()
+_NUMBERS = itertools.count(1)
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _BARE = {
     b"cache-control": b"no-store",
@@ -24,7 +27,7 @@ _BARE = {
 
 
 def request_id(scope: Mapping[str, Any]) -> str:
-    """The id of a request: the client's own when it sent a sane one. It is in the answer, the log and the change log."""
+    """The id of a request, the client's own when it sent a sane one: in the answer, the log and the change log."""
     return cast(str, scope["request_id"])
 
 
@@ -42,7 +45,7 @@ class Application(Litestar):
             await super().__call__(scope, receive, send)
             return
         wanted = _header(scope, b"x-request-id")
-        identity = wanted if wanted is not None and _SANE.fullmatch(wanted) else secrets.token_hex(8).encode()
+        identity = wanted if wanted is not None and _SANE.fullmatch(wanted) else b"%s-%x" % (_START, next(_NUMBERS))
         scope["request_id"] = identity.decode()
         bodiless = scope["method"] == "HEAD"
         if bodiless:
@@ -50,16 +53,23 @@ class Application(Litestar):
 
         async def dress(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = _dressed(message, identity)
+                headers = list(message["headers"])
+                if scope["method"] == "OPTIONS" and message["status"] == 204:
+                    headers = [(b"allow", self._methods(scope))]
+                message["headers"] = _dressed(headers, identity)
             elif bodiless and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
 
         await super().__call__(cast(Scope, scope), cast(Receive, receive), cast(Send, dress))
 
+    def _methods(self, scope: Mapping[str, Any]) -> bytes:
+        """Every method of an address: Litestar's own answer forgets handlers that were registered later."""
+        here = (route.methods for route in self.routes if (route.path_format or "/") == scope["path_template"])
+        return ", ".join(sorted(set[str]().union(*here))).encode()
 
-def _dressed(message: HTTPResponseStartEvent, identity: bytes) -> list[tuple[bytes, bytes]]:
-    headers = list(message["headers"])
+
+def _dressed(headers: list[tuple[bytes, bytes]], identity: bytes) -> list[tuple[bytes, bytes]]:
     names = {name for name, _ in headers}
     if b"allow" in names:
         headers = [(name, _with_head(value) if name == b"allow" else value) for name, value in headers]

@@ -1,4 +1,4 @@
-"""What goes over the wire: the bodies that the API takes and gives. The wire is not the domain (`publisher.content.model`).
+"""What goes over the wire: the bodies that the API takes and gives, apart from the domain (`publisher.content.model`).
 
 Bodies that come in refuse fields that they do not know, so that a typo is named instead of being lost.
 """
@@ -6,7 +6,7 @@ Bodies that come in refuse fields that they do not know, so that a typo is named
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -95,13 +95,13 @@ class PartOfReview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     lens_model: Name | UnsetType = UNSET
     product_id: Identity | UnsetType = UNSET
     slug: Address | UnsetType = UNSET
-    summary: Summary | None | UnsetType = UNSET
-    lang: Language | None | UnsetType = UNSET
-    tags: Tags | None | UnsetType = UNSET
-    rating: Rating | None | UnsetType = UNSET
-    pros: Points | None | UnsetType = UNSET
-    cons: Points | None | UnsetType = UNSET
-    byline: Byline | None | UnsetType = UNSET
+    summary: Summary | UnsetType | None = UNSET
+    lang: Language | UnsetType | None = UNSET
+    tags: Tags | UnsetType | None = UNSET
+    rating: Rating | UnsetType | None = UNSET
+    pros: Points | UnsetType | None = UNSET
+    cons: Points | UnsetType | None = UNSET
+    byline: Byline | UnsetType | None = UNSET
     state: LaterState | UnsetType = UNSET
 
     def over(self, held: Review, product_id: ProductId | None, language: str) -> Draft:
@@ -277,7 +277,7 @@ class Addresses(msgspec.Struct, frozen=True):
             created_at=product.created_at, updated_at=product.updated_at,
         )  # fmt: skip
 
-    def _head(self, standing: Standing) -> dict[str, object]:
+    def _head(self, standing: Standing) -> dict[str, Any]:
         review, product = standing.review, standing.product
         return {
             "id": review.id, "slug": review.slug, "state": review.state, "version": review.version,

@@ -131,8 +131,9 @@ def publish(held: Settings, dry_run: bool, in_json: bool) -> None:
 
 def _push(parts: plant.Plant, dry_run: bool, in_json: bool) -> None:
     if dry_run:
-        parts.ledger.register(plant.TARGET)
-        steps = pushing.plan(parts.ledger, plant.TARGET)
+        name = plant.target_name(parts.settings)
+        parts.ledger.register(name)
+        steps = pushing.plan(parts.ledger, name)
         if in_json:
             emit([{"do": _verb(step), "key": step.key, "reason": step.reason} for step in steps])
             return
@@ -141,10 +142,7 @@ def _push(parts: plant.Plant, dry_run: bool, in_json: bool) -> None:
         click.echo(f"{len(steps):,} steps; nothing was done", err=True)
         return
     with progress("pushing", quiet=in_json) as advance:
-        pushed = parts.pusher().run(advance)
-    release = parts.ledger.release()
-    if release is not None and (pushed.puts or pushed.deletes):
-        parts.ledger.delivered(plant.TARGET, release.number, worker.now(), pushed.puts, pushed.deletes)
+        pushed = worker.deliver(parts.pusher(), parts.ledger, worker.now, advance)
     if in_json:
         emit(pushed)
     elif pushed.puts or pushed.deletes:
@@ -188,7 +186,7 @@ def status(held: Settings, in_json: bool) -> None:
       publisher status --json
     """
     with plant.Plant(local.remembered(held), exclusive=False) as parts:
-        behind, release = parts.builder().behind(), parts.ledger.release()
+        behind, release = parts.behind(), parts.ledger.release()
         targets = {
             name: {"waiting": parts.ledger.waiting(name), "release": parts.ledger.delivered_release(name)}
             for name in parts.ledger.targets()

@@ -10,7 +10,7 @@ import msgspec
 
 from publisher import local
 from publisher.cli_output import progress
-from publisher.content import database, editors, hint, importer, log, migrations
+from publisher.content import database, editors, hint, importer, log, migrations, reader
 from publisher.content.model import Role
 from publisher.content.writer import Writer
 from publisher.errors import NotFoundError
@@ -43,7 +43,7 @@ def import_posts(held: Settings, path: Path, email: str | None, in_json: bool) -
         with Writer(chosen.data.content_db, wake=announce) as writer, progress("importing", quiet=in_json) as advance:
             editor_id = _editor_id(chosen, email)
             summary = importer.load(
-                writer, sandbox.render, importer.read(path), editor_id=editor_id, on_progress=advance
+                writer, sandbox.render, reader.read(path, lang=chosen.site.language), editor_id=editor_id, on_progress=advance
             )
     finally:
         sandbox.close()

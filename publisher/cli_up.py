@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from publisher import local
-from publisher.cli_output import console
+from publisher.cli_output import Console, console
 from publisher.content import catalogue, database, editors, log
 from publisher.content.model import Role
 from publisher.content.writer import Writer
@@ -68,8 +68,8 @@ def up(
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    fill_catalogue(chosen, announce=say.print)
-    stack = local.Stack(chosen, announce=say.print)
+    fill_catalogue(chosen, say)
+    stack = local.Stack(chosen, announce=lambda line: say.print(line, soft_wrap=True))
     stack.stop_event = stop
     with stack:
         wait_until_published(stack.settings, stop)
@@ -102,12 +102,12 @@ def _with_flags(
     return replace(held, data=data, stack=stack, api=api)
 
 
-def fill_catalogue(chosen: Settings, announce: object) -> None:
+def fill_catalogue(chosen: Settings, say: Console) -> None:
     """Import the cameras and lenses that everyone knows, unless they are there."""
     with Writer(chosen.data.content_db) as writer:
         added = catalogue.load(writer).added
-    if added and callable(announce):
-        announce(f"catalogue: {added:,} cameras and lenses")
+    if added:
+        say.print(f"catalogue: {added:,} cameras and lenses")
 
 
 def first_administrator(chosen: Settings) -> tuple[str, str | None]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from types import TracebackType
+from urllib.parse import urlsplit
 
 from publisher import worker
 from publisher.builder import Builder
-from publisher.content import migrations
+from publisher.content import log, migrations
 from publisher.content.database import connect
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
@@ -17,8 +18,16 @@ from publisher.errors import SettingsError
 from publisher.settings import Settings
 from publisher.site.pages import Site
 
-TARGET = "bucket"
-"""The name under which the ledger knows the bucket of the settings."""
+
+
+def target_name(settings: Settings) -> str:
+    """The name under which the ledger knows the bucket of the settings: another bucket is another target.
+
+    The port of a store on this machine is no part of it: the embedded stack may have to choose another one.
+    """
+    store = urlsplit(settings.s3.endpoint)
+    host = "local" if store.hostname in ("127.0.0.1", "localhost", "::1") else store.netloc or "aws"
+    return f"{settings.s3.bucket}@{host}"
 
 
 def bucket(settings: Settings) -> S3:
@@ -31,7 +40,7 @@ def bucket(settings: Settings) -> S3:
     s3 = settings.s3
     return S3(
         s3.bucket, endpoint=s3.endpoint, region=s3.region, access_key=s3.access_key, secret_key=s3.secret_key,
-        name=TARGET,
+        name=target_name(settings),
     )  # fmt: skip
 
 
@@ -47,9 +56,9 @@ class Plant:
         if exclusive:
             self._open.enter_context(worker.lease(settings.data.dir))
         try:
-            db = connect(settings.data.content_db)
-            migrations.migrate(db)
-            db.close()
+            self._content = connect(settings.data.content_db)
+            self._open.callback(self._content.close)
+            migrations.migrate(self._content)
             self.ledger = Ledger(settings.data.ledger_db)
             self._open.callback(self.ledger.close)
             self.objects = Objects(settings.data.build_dir)
@@ -64,6 +73,10 @@ class Plant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.close()
+
+    def behind(self) -> int:
+        """How many changes are not built yet."""
+        return log.head(self._content) - self.ledger.cursor()
 
     def builder(self) -> Builder:
         """The builder of the site."""

@@ -124,11 +124,12 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Settings:
             raise SettingsError(f"{path}: {error}") from error
     for section, field, variable in names():
         if variable in environ:
+            try:
+                msgspec.convert({section: {field: environ[variable]}}, Settings, strict=False)
+            except msgspec.ValidationError as error:
+                raise SettingsError(f"{variable}={environ[variable]!r}: {error}") from error
             values.setdefault(section, {})[field] = environ[variable]
-    try:
-        return msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"environment: {error}") from error
+    return msgspec.convert(values, Settings, strict=False)
 
 
 def names() -> Iterator[tuple[str, str, str]]:

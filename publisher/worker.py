@@ -26,7 +26,7 @@ from publisher.content.model import State
 from publisher.content.writer import Transaction, Writer
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
-from publisher.delivery.push import Pushed, Pusher
+from publisher.delivery.push import Progress, Pushed, Pusher
 from publisher.errors import ConflictError, DamagedObjectError, LeaseHeldError, NotFoundError, PublisherError
 
 TICK_SECONDS = 1.0
@@ -86,7 +86,7 @@ class Worker:
     def round(self) -> Round:
         """Fire what is due, build what changed, push what is owed. A failed push is an outcome, not an exception."""
         fired = self.fire()
-        built = self._builder.build() if self._builder.behind() or not self._ledger.edition() else None
+        built = self._builder.build() if self._builder.is_behind() else None
         if built is not None and built.release is not None:
             self._owing = True
         if not self._owing:
@@ -94,9 +94,8 @@ class Worker:
         pushed = Pushed(0, 0, 0)
         try:
             for pusher in self._pushers:
-                one = pusher.run()
+                one = deliver(pusher, self._ledger, self._clock)
                 pushed = Pushed(pushed.puts + one.puts, pushed.deletes + one.deletes, pushed.bytes + one.bytes)
-                self._note(pusher, one)
         except DamagedObjectError as damage:
             self._objects.discard(damage.digest)
             self._ledger.invalidate(damage.digest)
@@ -137,13 +136,19 @@ class Worker:
         while not stop.is_set() and (left := until - time.monotonic()) > 0:
             listener.wait(min(left, TICK_SECONDS))
             self.fire()
-            if self._builder.behind():
+            if self._builder.is_behind():
                 self._builder.build()
 
-    def _note(self, pusher: Pusher, pushed: Pushed) -> None:
-        release = self._ledger.release()
-        if release is not None and (pushed.puts or pushed.deletes):
-            self._ledger.delivered(pusher.target_name, release.number, self._clock(), pushed.puts, pushed.deletes)
+
+def deliver(
+    pusher: Pusher, ledger: Ledger, clock: Callable[[], datetime], on_progress: Progress = lambda done, total: None
+) -> Pushed:
+    """Push, and note in the ledger that the target now holds the release."""
+    release = ledger.release()
+    pushed = pusher.run(on_progress)
+    if release is not None:
+        ledger.delivered(pusher.target_name, release.number, clock(), pushed.puts, pushed.deletes)
+    return pushed
 
 
 def log_round(done: Round) -> None:

@@ -18,7 +18,7 @@ def refusals(*codes: str) -> dict[int, ResponseSpec]:
             ResponseSpec(
                 Problem,
                 description=MEANINGS[code],
-                media_type=MEDIA_TYPE,  # type: ignore[arg-type]
+                media_type=MEDIA_TYPE,
                 generate_examples=False,
                 examples=[Example(summary=code, value=_example(code, status))],
             ),
@@ -46,7 +46,11 @@ def _example(code: str, status: int) -> dict[str, object]:
     }  # fmt: skip
     if code == "invalid":
         reason = "required, but missing"
-        example |= {"detail": f"$.title: {reason}", "field": "$.title", "errors": [{"field": "$.title", "reason": reason}]}
+        example |= {
+            "detail": f"$.title: {reason}",
+            "field": "$.title",
+            "errors": [{"field": "$.title", "reason": reason}],
+        }
     if code == "stale_version":
         example["current_version"] = 4
     return example

@@ -16,9 +16,7 @@ from api.routes.answers import refusals
 from api.throttle import neighbourhood
 from api.wire import Credentials, Grant
 
-SIGN_IN = Example(
-    summary="Sign in", value={"email": "editor@example.com", "password": "correct horse battery"}
-)
+SIGN_IN = Example(summary="Sign in", value={"email": "editor@example.com", "password": "correct horse battery"})
 
 
 @post(

@@ -72,18 +72,14 @@ IfMatch = Annotated[
     "nobody knew is added to the catalogue.",
     responses=refusals("conflict", *WRITING),
 )
-async def create(
-    request: Asking, data: Annotated[NewReview, Body(examples=[SIMPLE, FULL])]
-) -> Response[ReviewAnswer]:
+async def create(request: Asking, data: Annotated[NewReview, Body(examples=[SIMPLE, FULL])]) -> Response[ReviewAnswer]:
     """Write a review and answer once it is on disk."""
     newsroom, product = newsroom_of(request), chosen(data)
     assert product is not None
     body = await newsroom.render(data.content)
     standing = await written(
         request,
-        partial(
-            editing.create, who=request.user, said=data, product=product, body=body, language=newsroom.language
-        ),
+        partial(editing.create, who=request.user, said=data, product=product, body=body, language=newsroom.language),
     )
     return _answer(request, standing, 201, {"Location": f"/reviews/{standing.review.id}"})
 

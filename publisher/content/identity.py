@@ -43,13 +43,18 @@ def claim(tx: Transaction, kind: str, title: str, entity_id: str, wanted: str | 
         return Slug(base)
     if wanted is not None:
         raise InvalidError("$.slug", f"{wanted} is taken")
-    stem = base[: names.MAX_SLUG - _ROOM].rstrip("-")
-    if (own := _own_number(tx, kind, stem, entity_id)) is not None:
+    root = stem(base)
+    if (own := _own_number(tx, kind, root, entity_id)) is not None:
         return own
-    number = _next_number(tx, kind, stem)
-    while not _take(tx, kind, f"{stem}-{number}", entity_id):
+    number = _next_number(tx, kind, root)
+    while not _take(tx, kind, f"{root}-{number}", entity_id):
         number += 1
-    return Slug(f"{stem}-{number}")
+    return Slug(f"{root}-{number}")
+
+
+def stem(slug: str) -> str:
+    """What a slug begins with when it is numbered: itself, less what its number needs to stay within the limit."""
+    return slug[: names.MAX_SLUG - _ROOM].rstrip("-")
 
 
 def _take(tx: Transaction, kind: str, slug: str, entity_id: str) -> bool:
@@ -61,10 +66,10 @@ def _take(tx: Transaction, kind: str, slug: str, entity_id: str) -> bool:
     return bool(row[0] == entity_id)
 
 
-def _own_number(tx: Transaction, kind: str, stem: str, entity_id: str) -> Slug | None:
-    """The numbered slug that the entity was once given for this stem."""
+def _own_number(tx: Transaction, kind: str, root: str, entity_id: str) -> Slug | None:
+    """The numbered slug that the entity was once given for this root."""
     rows = tx.db.conn.execute("SELECT slug FROM slugs WHERE kind = ? AND entity_id = ?", (kind, entity_id))
-    numbered = re.compile(re.escape(stem) + r"-\d+")
+    numbered = re.compile(re.escape(root) + r"-\d+")
     return next((Slug(row[0]) for row in rows if numbered.fullmatch(row[0])), None)
 
 

@@ -225,7 +225,8 @@ def _made_by_program(tx: Transaction, held: Review) -> bool:
 def _slug(tx: Transaction, document: Document, held: Review) -> Slug:
     """The address that the review has, unless the document asks for another one than it did."""
     wanted = names.slugify(document.slug, fallback="")
-    if not wanted or re.fullmatch(re.escape(wanted) + r"(?:-\d+)?", held.slug):
+    stem, _, number = held.slug.rpartition("-")
+    if not wanted or held.slug == wanted or (number.isdigit() and stem == identity.stem(wanted)):
         return held.slug
     return identity.claim(tx, "review", wanted, held.id)
 

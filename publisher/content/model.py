@@ -116,12 +116,16 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
-    """A body as written and as rendered once: Markdown, safe HTML, and plain words."""
+    """A body as written and as rendered once: Markdown, safe HTML, and plain words.
+
+    `lead` is what the text says before and between its headings, for an excerpt; it is not kept.
+    """
 
     digest: str
     markdown: str
     html: str
     plain: str
+    lead: str = ""
 
 
 Title = Annotated[str, Meta(min_length=1, max_length=MAX_TITLE)]

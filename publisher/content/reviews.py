@@ -50,7 +50,8 @@ def get(db: Database, review_id: str) -> Review:
 
 def by_origin(db: Database, origin: str) -> Review | None:
     """The review that was imported from `origin`, deleted ones too; None when there is none."""
-    row = db.conn.execute(f"SELECT {COLUMNS} FROM reviews WHERE origin = ?", (origin,)).fetchone()
+    query = f"SELECT {COLUMNS} FROM reviews WHERE origin = ? AND origin != ''"  # the second term admits the partial index
+    row = db.conn.execute(query, (origin,)).fetchone()
     return None if row is None else from_row(row)
 
 
@@ -99,6 +100,8 @@ def create(
     rid = identity.uuid7(tx.at) if review_id is None else identity.require_uuid7(review_id)
     if tx.db.conn.execute("SELECT 1 FROM reviews WHERE id = ?", (rid,)).fetchone():
         raise ConflictError(f"a review with the id {rid} exists already")
+    if draft.origin and by_origin(tx.db, draft.origin) is not None:
+        raise ConflictError(f"a review of the origin {draft.origin} exists already")
     blank = Review(
         id=ReviewId(rid), version=0, state=State.draft, slug=Slug(""), title="", summary="", excerpt="", lang="",
         product_id=None, editor_id=_editor(tx, editor_id), tags=(), tag_slugs=(), rating=None, pros=(), cons=(), byline="", origin="",
@@ -171,7 +174,7 @@ def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
     )
     return msgspec.structs.replace(
         held, slug=slug, title=" ".join(draft.title.split()), summary=draft.summary.strip(),
-        excerpt=excerpt(draft.summary or body.plain), lang=draft.lang, product_id=draft.product_id,
+        excerpt=excerpt(draft.summary or body.lead or body.plain), lang=draft.lang, product_id=draft.product_id,
         tags=tuple(tags.values()), tag_slugs=tuple(tags), rating=draft.rating, pros=draft.pros, cons=draft.cons,
         byline=draft.byline, origin=draft.origin or held.origin, text_digest=body.digest,
     )  # fmt: skip

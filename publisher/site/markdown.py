@@ -26,6 +26,8 @@ EDITION = "1"
 """Changes whenever the same Markdown would render otherwise; part of every text's digest."""
 MAX_DEPTH = 200
 """Nested elements at most: nh3's time grows with the square of the depth (100,000 nested tags hang it)."""
+LEAD = 4_000
+"""Characters of safe HTML from which a lead is taken."""
 
 _TAGS = set(
     "a abbr b blockquote br caption cite code dd del details dfn div dl dt em figcaption figure h2 h3 h4 h5 h6 hr i img"
@@ -55,6 +57,7 @@ _LENGTH = re.compile(r"[0-9]{1,4}")
 _IMAGE = re.compile(r'<img((?:\s+[\w-]+(?:="[^"]*")?)*)\s*/?>')
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 _HEADING = re.compile(r"<(/?)h([1-6])\b")
+_HEADING_WHOLE = re.compile(r"<h([2-6])>.*?</h\1>", re.DOTALL)
 _ALIGN = re.compile(r'<(t[hd]) align="(left|center|right)"')
 _ID = re.compile(r' id="([^"]*)"')
 _TASK = re.compile(r'<input type="checkbox"( checked="")? disabled="" />')
@@ -118,7 +121,8 @@ def render(markdown: str) -> Text:
     raw = _TASK.sub(lambda match: "☑" if match[1] else "☐", raw)
     raw = _HEADING.sub(lambda match: f"<{match[1]}h{min(int(match[2]) + 1, 6)}", raw)
     safe = _unique_ids(_IMAGE.sub(_image, _CLEANER.clean(raw))).strip()
-    return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=plain(safe))
+    lead = plain(_HEADING_WHOLE.sub("", safe[:LEAD]))
+    return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=plain(safe), lead=lead)
 
 
 def digest(markdown: str) -> str:

@@ -60,6 +60,8 @@ _LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", 
                      "not-found", "robots", "web-manifest"})  # fmt: skip
 _POINTERS = frozenset({"head", "sitemap", "service-worker"})
 _CONSTANTS = re.compile(r'\{\{ (_|url|asset)\("([^"\\]*)"\) \}\}')
+_NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 has no way to write, not even escaped."""
 _TOOLS = ("jinja2", "babel", "msgspec", "markupsafe")
 
 
@@ -141,7 +143,8 @@ class Renderer:
             return document(self.site, context)
         name = self._template(page, context)
         assert name is not None
-        return self._templates[name].render(page=context, kind=page.kind, path=pages.path(page)).encode("utf-8")
+        said = self._templates[name].render(page=context, kind=page.kind, path=pages.path(page))
+        return (_NOT_XML.sub("", said) if name.endswith(".xml") else said).encode("utf-8")
 
     def _template(self, page: Page, context: contexts.Context) -> str | None:
         if page.kind in _DOCUMENTS:

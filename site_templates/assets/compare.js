@@ -106,7 +106,8 @@ async function show() {
     }),
   );
   if (now !== turn) return;
-  const products = slugs.flatMap((slug) => documents.get(slug) ?? []);
+  const held = slugs.flatMap((slug) => documents.get(slug) ?? []);
+  const products = [...new Map(held.map((product) => [product.slug, product])).values()];
   const top = table.tHead.rows[0];
   while (top.cells.length > 1) top.deleteCell(-1);
   top.append(...products.map((product) => heading(product, slugs)));

@@ -2,6 +2,7 @@
 // (`?q=`), so that it can be shared. Without this script the page still lists every brand.
 
 const SPECIAL = { α: "a", Α: "a", ß: "ss", ø: "o", Ø: "o", æ: "ae", Æ: "ae", ƒ: "f", "+": " plus " };
+const ROMAN = { 1: "i", 2: "ii", 3: "iii", 4: "iv", 5: "v", 6: "vi", 7: "vii", 8: "viii" };
 const SHOWN = 50;
 
 const form = document.querySelector("#finder");
@@ -16,19 +17,23 @@ function fold(text) {
   return plain.replace(/\p{Mn}/gu, "").toLowerCase();
 }
 
-// The one form in which every spelling of a product meets; the publisher's own `normal` says the same.
-export function normal(name) {
+// The words of a name in their one spelling; without spaces, the form in which all spellings of a product meet. The
+// publisher's own `normal` says the same.
+function plain(name) {
   return fold(name)
     .replace(/[^a-z0-9]+/g, " ")
     .trim()
-    .replace(/\b(?:mark|mk)\s*(?=[ivx0-9])/g, "")
-    .replace(/\balpha\b/g, "a")
-    .replaceAll(" ", "");
+    .replace(/(?<![a-z])(?:mark|mk) ?(i{1,3}|iv|vi{0,3}|[1-8])(?![a-z0-9])/g, (_, roman) => ROMAN[roman] ?? roman)
+    .replace(/(?<![a-z])alpha(?![a-z])/g, "a");
+}
+
+export function normal(name) {
+  return plain(name).replaceAll(" ", "");
 }
 
 function spellings(brand, names) {
   const prefix = normal(brand);
-  const bare = names.map((name) => normal(name)).map((form) => (form.startsWith(prefix) ? form.slice(prefix.length) : form));
+  const bare = names.map(normal).map((form) => (form.startsWith(prefix) ? form.slice(prefix.length) : form));
   return bare.flatMap((form) => [form, prefix + form]);
 }
 
@@ -43,6 +48,7 @@ async function load() {
     slug,
     name: model.toLowerCase().startsWith(brand.toLowerCase()) ? model : `${brand} ${model}`,
     spellings: spellings(brand, [model, ...aliases]),
+    words: plain([brand, model, ...aliases].join(" ")).split(" "),
   }));
 }
 
@@ -60,13 +66,14 @@ function distance(spelling, asked) {
 function rank(product, asked, parts) {
   const whole = Math.min(...product.spellings.map((spelling) => distance(spelling, asked)));
   if (whole < Infinity) return whole;
-  const all = product.spellings.some((spelling) => parts.every((part) => distance(spelling, part) <= 2));
-  return all ? 3 : Infinity;
+  const begun = (part) => product.words.some((word) => distance(word, part) <= 1);
+  const within = (part) => product.spellings.some((spelling) => distance(spelling, part) <= 2);
+  return parts.every((part) => begun(part) || within(part)) ? 3 : Infinity;
 }
 
 function find(question) {
-  const asked = normal(question);
-  const parts = question.split(/\s+/).map(normal).filter(Boolean);
+  const parts = plain(question).replace(/(?<![a-z])(?:mark|mk)$/, "").split(" ").filter(Boolean);
+  const asked = parts.join("");
   if (!asked) return [];
   return catalogue
     .map((product) => ({ product, rank: rank(product, asked, parts) }))

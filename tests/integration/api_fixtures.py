@@ -74,9 +74,7 @@ def running_server(folder: Path) -> Iterator[Server]:
     data_dir, log = folder / "data", folder / "server.log"
     accounts = _accounts(data_dir)
     port = _free_port()
-    wanted = Settings(
-        site=Site(url=SITE), data=Data(dir=str(data_dir)), api=Api(port=port, max_body=MAX_BODY)
-    )
+    wanted = Settings(site=Site(url=SITE), data=Data(dir=str(data_dir)), api=Api(port=port, max_body=MAX_BODY))
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws", "--factory"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "api.app:from_environment"]
     with log.open("wb") as output:

@@ -1,0 +1,125 @@
+"""Fixtures for every kind of test: a fresh store with people and products in it, and the corpus of real posts."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from publisher.content import catalogue, editors
+from publisher.content.catalogue import Catalogue, Entry
+from publisher.content.model import CameraSpec, Editor, LensSpec, Role
+from publisher.content.writer import Writer
+
+ARCHIVE = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus" / "corpus.tar.xz"
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+PASSWORD = "correct horse battery"
+
+SMALL_CATALOGUE = Catalogue(
+    entries=(
+        Entry(brand="Canon", model="EOS 5D Mark IV", aliases=("5D Mark IV",), spec=CameraSpec(mount="Canon EF")),
+        Entry(brand="Fujifilm", model="X-T5", aliases=(), spec=CameraSpec(mount="Fujifilm X", crop_factor=1.5)),
+        Entry(brand="Sony", model="Alpha 3000", aliases=("ILCE-3000",), spec=CameraSpec(mount="Sony E")),
+        Entry(brand="Sony", model="Alpha 7 IV", aliases=("ILCE-7M4",), spec=CameraSpec(mount="Sony E")),
+        Entry(
+            brand="Sony",
+            model="FE 24-70mm f/2.8 GM",
+            aliases=(),
+            spec=LensSpec(mounts=("Sony E",), focal_min_mm=24, focal_max_mm=70, aperture_wide=2.8),
+        ),
+    ),
+    left_out=0,
+)
+
+
+class Clock:
+    """A clock that moves a second each time it is read, and to wherever it is set."""
+
+    def __init__(self, at: datetime = START) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        self.at += timedelta(seconds=1)
+        return self.at
+
+
+def corpus_folder() -> Path | None:
+    """The folder of real posts that the variable CORPUS names; None when it names none."""
+    named = os.environ.get("CORPUS", "")
+    return Path(named) if named else None
+
+
+def has_corpus() -> bool:
+    """Whether there are real posts: a folder named by CORPUS, or the archive beside the checkout."""
+    return corpus_folder() is not None or ARCHIVE.is_file()
+
+
+def pytest_report_header() -> list[str]:
+    if has_corpus():
+        return []
+    return ["corpus: no folder named by CORPUS and no archive beside the checkout; tests that read it are deselected"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A checkout without the corpus does without the tests that read it, and says so in the header."""
+    if has_corpus():
+        return
+    reading = [item for item in items if "corpus" in getattr(item, "fixturenames", ())]
+    if reading:
+        config.hook.pytest_deselected(items=reading)
+        items[:] = [item for item in items if item not in reading]
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of real posts: the one that CORPUS names, else the archive beside the checkout, unpacked."""
+    folder = corpus_folder()
+    if folder is not None:
+        if not folder.is_dir():
+            pytest.fail(f"CORPUS names {folder}, which is not a folder")
+        return folder
+    if not ARCHIVE.is_file():
+        pytest.fail("there is no corpus: set CORPUS to a folder of Markdown posts")
+    place = tmp_path_factory.mktemp("corpus")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(place, filter="data")
+    return place
+
+
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    """The hash of PASSWORD, made once: it costs what a password hash should cost."""
+    return editors.hash_password(PASSWORD)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of `fresh_store`."""
+    return Clock()
+
+
+@pytest.fixture
+def fresh_store(tmp_path: Path, clock: Clock, password_hash: str) -> Iterator[tuple[Writer, Path]]:
+    """A writer and the path of its database, with one chief editor and a catalogue of five products."""
+    path = tmp_path / "content.db"
+    with Writer(path, clock=clock) as writer:
+        writer.run(
+            lambda tx: editors.create(
+                tx, email="ana@example.org", name="Ana Ñandú", role=Role.chief, password_hash=password_hash
+            )
+        )
+        catalogue.load(writer, SMALL_CATALOGUE)
+        yield writer, path
+
+
+@pytest.fixture
+def editor(fresh_store: tuple[Writer, Path]) -> Editor:
+    """The one editor of `fresh_store`."""
+    found = fresh_store[0].run(lambda tx: editors.first(tx.db, Role.chief))
+    assert found is not None
+    return found

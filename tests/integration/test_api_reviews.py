@@ -1,0 +1,321 @@
+"""Reviews through the API: written, read, listed, changed and deleted, each with its row in the change log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, get_type_hints
+
+import httpx
+import pytest
+
+from api import wire
+from publisher.content import log, reviews
+from publisher.content.model import Draft
+from tests.integration import api_fixtures
+from tests.integration.api_fixtures import SITE, Server
+
+api_server = api_fixtures.api_server
+own_api_server = api_fixtures.own_api_server
+
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+CAMERA = {"title": "Dos años con ella", "content": "Una cámara **equilibrada**.", "camera_model": "Sony A7 IV"}
+FULL = {
+    "title": "Nitidez a buen precio",
+    "content": "## Nitidez\n\nSorprende desde f/2.8.",
+    "lens_model": "Canon RF 50mm F1.8 STM",
+    "slug": "nitidez-a-buen-precio",
+    "summary": "El objetivo que todos deberían tener.",
+    "lang": "pt-BR",
+    "tags": ["retrato", "Muy  ligero"],
+    "rating": 8.5,
+    "pros": ["Precio"],
+    "cons": ["Ruido", "Plástico"],
+    "byline": "Ana Quispe",
+    "state": "draft",
+}
+
+
+@pytest.fixture
+def ana(api_server: Server) -> Iterator[httpx.Client]:
+    """An editor."""
+    with api_server.client("ana") as client:
+        yield client
+
+
+@pytest.fixture
+def beto(api_server: Server) -> Iterator[httpx.Client]:
+    """Another editor."""
+    with api_server.client("beto") as client:
+        yield client
+
+
+def made(client: httpx.Client, **changed: Any) -> dict[str, Any]:
+    answer = client.post("/reviews", json=CAMERA | changed)
+    assert answer.status_code == 201, answer.text
+    review: dict[str, Any] = answer.json()
+    return review
+
+
+def test_the_simplest_review_is_published_at_once(api_server: Server, ana: httpx.Client) -> None:
+    answer = ana.post("/reviews", json=CAMERA, headers={"X-Request-Id": "from-the-editor"})
+    assert answer.status_code == 201
+    review = answer.json()
+    assert answer.headers["location"] == f"/reviews/{review['id']}"
+    assert answer.headers["etag"] == '"1"'
+    assert UUID7.fullmatch(review["id"])
+    assert review["state"] == "published"
+    assert review["published_at"] == review["created_at"]
+    assert review["lang"] == "es"
+    assert review["url"] == f"{SITE}/reviews/{review['slug']}/"
+    assert review["document"] == f"{SITE}/content/reviews/{review['slug']}.json"
+    assert review["product"]["name"] == "Sony A7 IV"
+    assert review["product"]["kind"] == "camera"
+    assert review["editor_id"] == api_server.accounts["ana"].id
+    assert review["content"] == CAMERA["content"]
+    assert ana.get(answer.headers["location"]).json() == review
+    (change,) = [c for c in log.after(api_server.database(), 0, 10_000) if c.entity_id == review["id"]]
+    assert (change.actor, change.request_id) == (api_server.accounts["ana"].id, "from-the-editor")
+
+
+def test_a_review_may_say_everything(ana: httpx.Client) -> None:
+    review = ana.post("/reviews", json=FULL).json()
+    said = {key: value for key, value in FULL.items() if key not in ("lens_model", "tags")}
+    assert {key: review[key] for key in said} == said
+    assert review["tags"] == ["retrato", "Muy ligero"]
+    assert review["product"]["kind"] == "lens"
+    assert review["published_at"] is None
+
+
+def test_every_spelling_means_one_product(ana: httpx.Client) -> None:
+    about = {
+        made(ana, camera_model=name)["product"]["id"] for name in ("Nikon Z6 III", "nikon z6III", "NIKON Z6 Mark III")
+    }
+    assert len(about) == 1
+    again = {key: value for key, value in CAMERA.items() if key != "camera_model"} | {"product_id": about.pop()}
+    assert ana.post("/reviews", json=again).json()["product"]["name"] == "Nikon Z6 III"
+
+
+def test_null_is_as_good_as_nothing(ana: httpx.Client) -> None:
+    review = made(ana, lens_model=None, product_id=None, id=None, slug=None, lang=None, rating=None)
+    assert review["product"]["kind"] == "camera"
+
+
+def test_a_client_may_choose_the_id_once(ana: httpx.Client) -> None:
+    chosen = "01900000-0000-7abc-8def-0123456789ab"
+    assert made(ana, id=chosen)["id"] == chosen
+    again = ana.post("/reviews", json=CAMERA | {"id": chosen})
+    assert again.status_code == 409
+    assert again.json()["code"] == "conflict"
+
+
+def test_a_slug_belongs_to_one_review(ana: httpx.Client) -> None:
+    assert made(ana, slug="mine-alone")["slug"] == "mine-alone"
+    again = ana.post("/reviews", json=CAMERA | {"slug": "mine-alone"})
+    assert again.status_code == 400
+    assert again.json()["field"] == "$.slug"
+
+
+def test_put_says_everything_anew(ana: httpx.Client) -> None:
+    review = ana.post("/reviews", json=FULL | {"slug": "put-everything"}).json()
+    answer = ana.put(f"/reviews/{review['id']}", json=CAMERA)
+    assert answer.status_code == 200
+    after = answer.json()
+    assert answer.headers["etag"] == '"2"'
+    assert (after["title"], after["content"]) == (CAMERA["title"], CAMERA["content"])
+    assert (after["summary"], after["tags"], after["rating"], after["pros"], after["byline"]) == ("", [], None, [], "")
+    assert after["lang"] == "es"
+    assert after["product"]["name"] == "Sony A7 IV"
+    assert (after["state"], after["slug"], after["created_at"]) == ("draft", "put-everything", review["created_at"])
+    assert ana.put(f"/reviews/{review['id']}", json=CAMERA).json()["version"] == 2
+
+
+def test_patch_changes_only_what_it_names(ana: httpx.Client) -> None:
+    review = ana.post("/reviews", json=FULL | {"slug": "patch-some"}).json()
+    after = ana.patch(f"/reviews/{review['id']}", json={"rating": 9, "tags": None, "summary": None}).json()
+    changed = {"version", "rating", "tags", "summary", "updated_at"}
+    assert {key for key in review if review[key] != after[key]} == changed
+    assert (after["rating"], after["tags"], after["summary"]) == (9, [], "")
+    after = ana.patch(f"/reviews/{review['id']}", json={"content": "Otra cosa", "camera_model": "Leica Q3"}).json()
+    assert (after["content"], after["product"]["name"]) == ("Otra cosa", "Leica Q3")
+    assert ana.patch(f"/reviews/{review['id']}", json={}).json() == after
+
+
+def test_patch_moves_a_review_between_states(ana: httpx.Client) -> None:
+    review = made(ana, state="draft")
+    path = f"/reviews/{review['id']}"
+    published = ana.patch(path, json={"state": "published"}).json()
+    assert published["published_at"] is not None
+    archived = ana.patch(path, json={"state": "archived", "title": "Guardada"}).json()
+    assert (archived["state"], archived["title"]) == ("archived", "Guardada")
+    assert archived["published_at"] == published["published_at"]
+    assert ana.put(path, json=CAMERA | {"state": "draft"}).json()["state"] == "draft"
+    assert ana.patch(path, json={"state": "deleted"}).json()["field"] == "$.state"
+
+
+@pytest.mark.parametrize("field", ["title", "content", "camera_model", "product_id", "state", "slug"])
+def test_patch_cannot_take_away_what_a_review_needs(field: str, ana: httpx.Client) -> None:
+    answer = ana.patch(f"/reviews/{made(ana)['id']}", json={field: None})
+    assert answer.status_code == 400
+    assert answer.json()["field"] == f"$.{field}"
+
+
+def test_a_deleted_review_is_gone_but_for_its_history(api_server: Server, ana: httpx.Client) -> None:
+    review = made(ana)
+    path = f"/reviews/{review['id']}"
+    answer = ana.delete(path)
+    assert (answer.status_code, answer.content) == (204, b"")
+    for again in (ana.get(path), ana.delete(path), ana.patch(path, json={"rating": 1}), ana.put(path, json=CAMERA)):
+        assert again.status_code == 404
+    assert reviews.revision(api_server.database(), review["id"], 1).title == CAMERA["title"]
+    assert review["id"] not in {entry["id"] for entry in ana.get("/reviews?limit=100").json()["reviews"]}
+
+
+def test_only_its_editor_and_chiefs_change_a_review(api_server: Server, ana: httpx.Client, beto: httpx.Client) -> None:
+    path = f"/reviews/{made(ana)['id']}"
+    assert beto.get(path).status_code == 200
+    for refused in (beto.put(path, json=CAMERA), beto.patch(path, json={"rating": 1}), beto.delete(path)):
+        assert refused.status_code == 403
+        assert refused.json()["code"] == "forbidden"
+    for who in ("chief", "root"):
+        with api_server.client(who) as client:
+            assert client.patch(path, json={"byline": who}).json()["byline"] == who
+    assert ana.get(path).json()["editor_id"] == api_server.accounts["ana"].id
+
+
+def test_a_change_of_another_version_is_refused(ana: httpx.Client) -> None:
+    path = f"/reviews/{made(ana)['id']}"
+    assert ana.patch(path, json={"rating": 1}, headers={"If-Match": '"1"'}).status_code == 200
+    for tags in ('"1"', 'W/"2"', '"7", "8"', '"abc"'):
+        answer = ana.patch(path, json={"rating": 2}, headers={"If-Match": tags})
+        assert answer.status_code == 412
+        assert answer.json()["code"] == "stale_version"
+        assert answer.json()["current_version"] == 2
+        assert answer.headers["etag"] == '"2"'
+    assert ana.put(path, json=CAMERA, headers={"If-Match": '"1"'}).status_code == 412
+    assert ana.delete(path, headers={"If-Match": '"1"'}).status_code == 412
+    assert ana.patch(path, json={"rating": 3}, headers={"If-Match": '"9", "2"'}).status_code == 200
+    assert ana.patch(path, json={"rating": 4}, headers={"If-Match": "*"}).status_code == 200
+
+
+def test_pages_show_every_review_once_newest_first(api_server: Server, ana: httpx.Client) -> None:
+    wanted = [made(ana, title=f"Página {number}")["id"] for number in range(7)]
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = ana.get("/reviews", params={"limit": 3} | ({"cursor": cursor} if cursor else {})).json()
+        assert 0 < len(page["reviews"]) <= 3
+        assert all("content" not in entry for entry in page["reviews"])
+        seen += [entry["id"] for entry in page["reviews"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+        if len(seen) < 6:
+            made(ana, title="Escrita entre dos páginas")
+    assert len(seen) == len(set(seen))
+    assert seen == sorted(seen, reverse=True)
+    assert set(wanted) <= set(seen)
+
+
+def test_a_list_can_be_narrowed(api_server: Server, ana: httpx.Client, beto: httpx.Client) -> None:
+    mine, draft = made(beto), made(beto, state="draft")
+    own = beto.get("/reviews", params={"mine": "true", "limit": 100}).json()["reviews"]
+    assert {entry["editor_id"] for entry in own} == {api_server.accounts["beto"].id}
+    assert {mine["id"], draft["id"]} <= {entry["id"] for entry in own}
+    drafts = ana.get("/reviews", params={"state": "draft", "limit": 100}).json()["reviews"]
+    assert draft["id"] in {entry["id"] for entry in drafts}
+    assert {entry["state"] for entry in drafts} == {"draft"}
+
+
+def test_products_are_found_and_listed(ana: httpx.Client) -> None:
+    camera = made(ana, camera_model="Fujifilm X-T5")["product"]
+    found = ana.get("/products", params={"name": "fujifilm xt5"}).json()
+    assert [product["id"] for product in found["products"]] == [camera["id"]]
+    assert ana.get("/products", params={"name": "fujifilm xt5", "kind": "lens"}).json()["products"] == []
+    answer = ana.get(f"/products/{camera['id']}")
+    assert answer.headers["etag"] == '"1"'
+    assert answer.json()["url"] == f"{SITE}/cameras/fujifilm-x-t5/"
+    seen, cursor = [], None
+    while True:
+        page = ana.get("/products", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        seen += [product["id"] for product in page["products"]]
+        if (cursor := page["next"]) is None:
+            break
+    assert camera["id"] in seen
+    assert len(seen) == len(set(seen))
+
+
+def test_a_large_text_is_rendered_apart(ana: httpx.Client) -> None:
+    assert made(ana, content="*a" * 30_000)["content"] == "*a" * 30_000
+
+
+def test_readers_are_led_to_the_static_copy(api_server: Server) -> None:
+    with api_server.client(None) as client:
+        answer = client.get("/content")
+    assert answer.status_code == 307
+    assert answer.headers["location"] == f"{SITE}/content"
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_the_documentation_needs_no_other_host_and_no_script(api_server: Server) -> None:
+    with api_server.client(None) as client:
+        page, document = client.get("/docs"), client.get("/openapi.json").json()
+        style = client.get("/docs/assets/docs.css")
+    assert style.headers["content-type"].startswith("text/css")
+    assert not re.search(r"<script|https?://|//cdn| style=| on\w+=", page.text.replace("https://example.com", ""))
+    assert document["info"]["title"] == "RandomCameraReviews · write API"
+    for item in document["paths"].values():
+        for operation in item.values():
+            if isinstance(operation, dict) and "operationId" in operation:
+                assert f'id="{operation["operationId"]}"' in page.text
+    targets = set(re.findall(r'href="#([^"]+)"', page.text))
+    assert targets <= set(re.findall(r'id="([^"]+)"', page.text))
+    body = document["paths"]["/reviews"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["examples"][0]["camera_model"]
+
+
+def test_the_examples_of_the_document_are_accepted(api_server: Server, ana: httpx.Client) -> None:
+    document = ana.get("/openapi.json").json()
+    schema = document["paths"]["/reviews"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    for example in schema["examples"]:
+        assert ana.post("/reviews", json=example).status_code == 201
+
+
+def test_the_wire_has_the_limits_of_the_domain() -> None:
+    domain, whole = get_type_hints(Draft, include_extras=True), get_type_hints(wire.Said, include_extras=True)
+    for field in ("title", "summary", "lang", "tags", "rating", "pros", "cons", "byline"):
+        for limit in ("min_length", "max_length", "pattern", "ge", "le"):
+            assert _limits(whole[field], limit) == _limits(domain[field], limit), (field, limit)
+
+
+def _limits(hint: Any, limit: str) -> set[Any]:
+    """The limits of this kind in a type, however deep."""
+    found = {getattr(meta, limit, None) for meta in getattr(hint, "__metadata__", ())}
+    for part in getattr(hint, "__args__", ()):
+        found |= _limits(part, limit)
+    return found - {None}
+
+
+def test_what_is_answered_is_stored_however_many_write_at_once(own_api_server: Server) -> None:
+    token = own_api_server.token("ana")
+
+    def writer(number: int) -> list[tuple[int, str]]:
+        with httpx.Client(base_url=own_api_server.url, timeout=60, trust_env=False) as client:
+            client.headers["Authorization"] = f"Bearer {token}"
+            answers = [
+                client.post("/reviews", json=CAMERA | {"title": f"Hilo {number}, número {turn}"}) for turn in range(30)
+            ]
+        return [(answer.status_code, answer.json().get("id", "")) for answer in answers]
+
+    with ThreadPoolExecutor(16) as pool:
+        answered = [pair for pairs in pool.map(writer, range(16)) for pair in pairs]
+    assert {status for status, _ in answered} == {201}
+    ids = {review_id for _, review_id in answered}
+    assert len(ids) == 16 * 30
+    db = own_api_server.database()
+    assert {row[0] for row in db.conn.execute("SELECT id FROM reviews")} == ids
+    created = [change for change in log.after(db, 0, 10_000) if change.entity == "review"]
+    assert {change.entity_id for change in created} == ids
+    assert len(created) == len(ids)
+    db.close()

@@ -1,0 +1,126 @@
+"""The command line on a folder: build, dry run, push, export, and errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from publisher import settings
+from publisher.settings import Data, Settings
+
+POST = "---\ntitle: La luz\ncamera: Canon EOS R5\ntags: [viaje]\n---\nUna reseña."
+
+
+class Shell:
+    """Runs `publisher` on one data directory and bucket."""
+
+    def __init__(self, held: Settings, folder: Path) -> None:
+        self.folder = folder
+        values = settings.environment(held) | {"DATA_DIR": str(folder / "data"), "STACK_EDGE_PORT": "0"}
+        self.environ = os.environ | values | {"COLUMNS": "100"}
+
+    def __call__(self, *words: str, answer: int = 0, **environ: str) -> str:
+        """What a command prints; fails unless it ends with `answer`."""
+        run = subprocess.run(
+            [sys.executable, "-m", "publisher", *words], cwd=self.folder, env=self.environ | environ,
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert run.returncode == answer, run.stdout + run.stderr
+        return run.stdout + run.stderr
+
+
+@pytest.fixture
+def shell(object_store: Settings, tmp_path: Path) -> Shell:
+    """A command line on an empty folder, with one post and one account."""
+    chosen = Shell(Settings(site=object_store.site, s3=object_store.s3, data=Data()), tmp_path)
+    (tmp_path / "la-luz.md").write_text(POST, encoding="utf-8")
+    chosen("editor", "add", "ana@example.com", "--name", "Ana", "--role", "administrator", "--password", "una clave larga")
+    return chosen
+
+
+def test_build_dry_run_push_and_push_again(shell: Shell) -> None:
+    shell("import", "la-luz.md")
+    built = json.loads(shell("build", "--json"))
+    assert built["release"]["number"] == 1
+    lines = shell("push", "--dry-run").splitlines()
+    assert "put     new      reviews/la-luz/index.html" in lines
+    assert lines == shell("push", "--dry-run").splitlines()
+    waiting = json.loads(shell("status", "--json"))["targets"]
+    assert [target["waiting"] for target in waiting.values()] == [len(lines) - 1]
+    assert json.loads(shell("push", "--json"))["puts"] == len(lines) - 1
+    assert "nothing to push" in shell("push")
+    assert "nothing to build" in shell("build")
+    assert "up to date" in shell("status")
+
+
+def test_a_clean_build_changes_no_byte(shell: Shell) -> None:
+    shell("import", "la-luz.md")
+    shell("build")
+    built = json.loads(shell("build", "--clean", "--json"))
+    assert built["rendered"] > 10
+    assert built["release"] is None
+
+
+def test_publish_removes_what_is_gone_and_says_why(shell: Shell) -> None:
+    shell("import", "la-luz.md")
+    shell("publish")
+    (shell.folder / "la-luz.md").write_text(POST.replace("viaje", "noche"), encoding="utf-8")
+    assert "1 updated" in shell("import", "la-luz.md")
+    dry = shell("publish", "--dry-run")
+    assert "delete  gone     tags/viaje/index.html" in dry
+    assert "put     new      tags/noche/index.html" in dry
+    assert "put     body     reviews/la-luz/index.html" in dry
+    assert "1 deleted" in shell("publish")
+
+
+def test_the_site_can_be_written_to_a_folder(shell: Shell) -> None:
+    shell("import", "la-luz.md")
+    shell("build")
+    shell("export", "out")
+    assert "Una reseña" in (shell.folder / "out/reviews/la-luz/index.html").read_text(encoding="utf-8")
+    assert "0 files written" in shell("export", "out")
+
+
+def test_errors_say_what_to_do(shell: Shell) -> None:
+    assert "publisher up" in shell("push", answer=2, S3_BUCKET="", S3_ENDPOINT="")
+    assert "SITE_LANGUAGE" in shell("build", answer=2, SITE_LANGUAGE="fr")
+    assert "10 to 200 characters" in shell(
+        "editor", "add", "b@example.com", "--name", "B", "--password", "short", answer=1
+    )
+    assert "has an account already" in shell(
+        "editor", "add", "ana@example.com", "--name", "B", "--password", "una clave larga", answer=1
+    )
+    assert "cannot read the settings file" in shell("--settings", "none.toml", "status", answer=2)
+
+
+def test_a_store_that_is_away_loses_nothing(shell: Shell) -> None:
+    shell("import", "la-luz.md")
+    assert "failed" in shell("publish", answer=1, S3_ENDPOINT="http://127.0.0.1:9")
+    assert "put" in shell("publish")
+
+
+def test_the_audit_finds_an_altered_row(shell: Shell) -> None:
+    shell("import", "la-luz.md")
+    assert "as they were written" in shell("audit", "verify")
+    script = (
+        "import sys; from pysqlite3 import dbapi2 as s; c = s.connect(sys.argv[1]);"
+        "c.execute('DROP TRIGGER changes_are_final');"
+        "c.execute(\"UPDATE changes SET actor = 'nobody' WHERE seq = 2\"); c.commit()"
+    )
+    subprocess.run([sys.executable, "-c", script, str(shell.folder / "data/content.db")], check=True)
+    assert "change 2 is not as it was written" in shell("audit", "verify", answer=1)
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("up",), ("build",), ("push",), ("publish",), ("import",), ("status",), ("export",), ("editor",)]
+)
+def test_help_explains_and_shows_examples(shell: Shell, words: tuple[str, ...]) -> None:
+    said = shell(*words, "--help")
+    assert "publisher" in said
+    if words and words != ("editor",):
+        assert "Example" in said

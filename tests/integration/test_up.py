@@ -1,0 +1,193 @@
+"""`publisher up` as a stranger uses it: one command, one line of JSON, a post that becomes a page, a clean end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+READY_SECONDS = 90
+ANY_PORT = ("--edge-port", "0", "--api-port", "0", "--s3-port", "0")
+
+
+class Up:
+    """A running `publisher up --json`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.errors = folder.with_name(folder.name + ".err").open("w+")
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("S3_", "SITE_"))}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "publisher", "up", "--data-dir", str(folder), *ANY_PORT, "--json"],
+            stdout=subprocess.PIPE, stderr=self.errors, text=True, env=environ,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.said()
+        self.ready: dict[str, Any] = json.loads(line)
+
+    def said(self) -> str:
+        self.errors.seek(0)
+        return self.errors.read()
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """End it and return its exit status; fails when a child outlives it."""
+        children = self.children() if self.process.poll() is None else []
+        self.process.send_signal(how)
+        status = self.process.wait(30)
+        _, alive = psutil.wait_procs(children, timeout=10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.errors.close()
+        assert alive == []
+        return status
+
+    def token(self, password: str) -> str:
+        answer = httpx.post(
+            self.ready["api"] + "/auth/token", json={"email": self.ready["admin_email"], "password": password}
+        )
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    def post(self, token: str, **body: Any) -> dict[str, Any]:
+        answer = httpx.post(
+            self.ready["api"] + "/reviews", json=body, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+
+def read_until(url: str, words: str, seconds: float = 20) -> httpx.Response:
+    """Read `url` until it answers 200 and says `words`."""
+    until = time.monotonic() + seconds
+    while True:
+        answer = httpx.get(url)
+        if answer.status_code == 200 and words in answer.text:
+            return answer
+        assert time.monotonic() < until, f"{url}: {answer.status_code} without {words!r}"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """The whole stack, started once in an empty folder."""
+    running = Up(tmp_path_factory.mktemp("up") / "data")
+    yield running
+    if running.process.poll() is None:
+        assert running.end() == 0
+
+
+def test_the_line_names_everything(up: Up) -> None:
+    assert set(up.ready) == {"edge", "api", "s3", "bucket", "admin_email", "admin_password", "data_dir"}
+    assert not any(str(up.ready[name]).endswith("/") for name in ("edge", "api", "s3"))
+    assert len(up.ready["admin_password"]) >= 12
+
+
+def test_the_password_is_shown_only_there(up: Up) -> None:
+    password = up.ready["admin_password"].encode()
+    files = [path for path in up.folder.rglob("*") if path.is_file()]
+    assert [path for path in files if password in path.read_bytes()] == []
+    assert up.ready["admin_password"] not in up.said()
+
+
+@pytest.mark.parametrize(
+    "page", ["", "brands/", "search/", "compare/", "offline/", "feed.xml", "feed.json", "sitemap.xml", "robots.txt",
+             "manifest.webmanifest", "sw.js", "content", "content/sync/head.json", "brands/sony/",
+             "cameras/sony-alpha-7-iv/"]
+)  # fmt: skip
+def test_every_address_is_there_at_the_first_moment(up: Up, page: str) -> None:
+    assert httpx.get(f"{up.ready['edge']}/{page}").status_code == 200
+
+
+def test_the_simplest_post_becomes_a_page_and_a_document(up: Up) -> None:
+    token = up.token(up.ready["admin_password"])
+    said = up.post(token, title="La A7 IV, un año después", content="Una **gran** cámara.", camera_model="sony a7iv")
+    assert said["state"] == "published"
+    assert said["version"] == 1
+    assert "<strong>gran</strong>" in read_until(said["url"], "gran").text
+    document = read_until(said["document"], said["id"]).json()
+    assert document["product"]["name"] == "Sony Alpha 7 IV"
+    listed = read_until(up.ready["edge"] + "/content", said["id"]).json()
+    assert listed["reviews"][0]["id"] == said["id"]
+    assert "un año después" in httpx.get(up.ready["edge"] + "/").text
+
+
+def test_a_draft_stays_back(up: Up) -> None:
+    token = up.token(up.ready["admin_password"])
+    draft = up.post(token, title="Todavía no", content="Nada.", camera_model="Leica M11", state="draft")
+    after = up.post(token, title="Después", content="Algo.", lens_model="Canon RF 50mm F1.2L USM")
+    read_until(after["url"], "Algo")
+    assert httpx.get(draft["url"]).status_code == 404
+    assert "Todavía no" not in httpx.get(up.ready["edge"] + "/content").text
+
+
+def test_a_dead_child_is_restarted_and_said_so(up: Up) -> None:
+    token = up.token(up.ready["admin_password"])
+    for child in up.children():
+        if {"granian", "worker"} & set(child.cmdline()) and child.ppid() == up.process.pid:
+            child.kill()
+    until = time.monotonic() + 30
+    while up.said().count("starting it again") < 2:
+        assert time.monotonic() < until, up.said()
+        time.sleep(0.1)
+    while True:
+        try:
+            if httpx.get(up.ready["api"] + "/health/live").status_code == 200:
+                break
+        except httpx.TransportError:
+            assert time.monotonic() < until, up.said()
+        time.sleep(0.1)
+    said = up.post(token, title="De vuelta", content="Aquí estamos.", camera_model="Sony A7 IV")
+    read_until(said["url"], "Aquí estamos")
+
+
+def test_commands_find_the_running_stack(up: Up) -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "publisher", "--data-dir", str(up.folder), *words],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    status = run("status", "--json")
+    assert status.returncode == 0, status.stderr
+    assert json.loads(status.stdout)["changes_to_build"] == 0
+    refused = run("publish")
+    assert refused.returncode == 1
+    assert "another publisher is at work" in refused.stderr
+    posts = up.folder.with_name("posts")
+    posts.mkdir()
+    (posts / "uno.md").write_text("---\ntitle: Traída\ncamera: Sony A7 IV\n---\nDe un archivo.", encoding="utf-8")
+    (posts / "malo.md").write_bytes(b"---\ntitle: \xff\n---\n")
+    brought = run("import", str(posts))
+    assert brought.returncode == 0, brought.stderr
+    assert "1 added" in brought.stdout
+    assert "malo.md" in brought.stderr
+    read_until(up.ready["edge"] + "/reviews/traida/", "De un archivo")
+    again = run("import", str(posts), "--json")
+    assert json.loads(again.stdout)["unchanged"] == 1
+
+
+def test_a_second_start_goes_on_where_the_first_ended(up: Up) -> None:
+    assert up.end(signal.SIGINT) == 0
+    again = Up(up.folder)
+    try:
+        assert again.ready["admin_password"] is None
+        assert {**again.ready, "admin_password": ""} == {**up.ready, "admin_password": ""}
+        read_until(again.ready["edge"] + "/reviews/de-vuelta/", "Aquí estamos")
+        said = again.post(again.token(up.ready["admin_password"]), title="Otra vez", content="Sí.", camera_model="X-T5")
+        read_until(said["url"], "Sí.")
+    finally:
+        assert again.end() == 0

@@ -1,0 +1,302 @@
+"""Access tokens, their keys, the gate and the throttle, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import json
+import stat
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api import keys
+from api.auth import ACCESS, AUDIENCE, Gate, Tokens
+from api.throttle import Throttle, neighbourhood
+from publisher.content.model import Editor, EditorId, Role, Slug
+from publisher.errors import NotFoundError, SettingsError, TokenError, UnauthenticatedError
+
+NOW = datetime.now(UTC)
+ISSUER = "http://portal.example"
+LIFE = timedelta(minutes=15)
+Forge = Callable[..., str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "keys"
+
+
+@pytest.fixture
+def tokens(folder: Path) -> Tokens:
+    return Tokens(keys.load(folder, NOW), issuer=ISSUER, life=LIFE)
+
+
+@pytest.fixture
+def forge(folder: Path, tokens: Tokens) -> Forge:
+    """Makes tokens that are valid but for what the test changes."""
+    ring = keys.load(folder, NOW)
+
+    def make(key: Any = None, algorithm: str = "EdDSA", headers: Any = None, drop: str = "", **changed: Any) -> str:
+        at = int(NOW.timestamp())
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "someone", "iat": at, "nbf": at, "exp": at + 600, "jti": "1"}
+        claims |= changed
+        claims.pop(drop, None)
+        head = {"kid": ring.kid, "typ": ACCESS} | (headers or {})
+        return jwt.encode(claims, ring.signing if key is None else key, algorithm=algorithm, headers=head)
+
+    return make
+
+
+def test_a_token_says_who_and_nothing_else(tokens: Tokens) -> None:
+    token = tokens.issue("someone", NOW)
+    assert tokens.verify(token).sub == "someone"
+    said = jwt.decode(token, options={"verify_signature": False})
+    assert set(said) == {"iss", "aud", "sub", "iat", "nbf", "exp", "jti"}
+    assert said["exp"] - said["iat"] == LIFE.total_seconds()
+    assert jwt.get_unverified_header(token)["typ"] == ACCESS
+
+
+def test_each_token_has_its_own_id(tokens: Tokens) -> None:
+    assert len({tokens.verify(tokens.issue("someone", NOW)).jti for _ in range(20)}) == 20
+
+
+def test_what_the_forge_makes_is_valid_unless_changed(forge: Forge, tokens: Tokens) -> None:
+    assert tokens.verify(forge()).sub == "someone"
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf", "iss", "aud", "jti", "sub"])
+def test_every_claim_is_required(claim: str, forge: Forge, tokens: Tokens) -> None:
+    with pytest.raises(TokenError):
+        tokens.verify(forge(drop=claim))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"exp": int(NOW.timestamp()) - 1},
+        {"nbf": int(NOW.timestamp()) + 300},
+        {"iat": int(NOW.timestamp()) + 300},
+        {"iss": "http://elsewhere.example"},
+        {"aud": "another-service"},
+        {"aud": [AUDIENCE, "another-service"]},
+        {"sub": 7},
+        {"exp": "soon"},
+        {"headers": {"typ": "JWT"}},
+        {"headers": {"typ": "rt+jwt"}},
+        {"headers": {"typ": None}},
+        {"headers": {"kid": "unknown"}},
+        {"headers": {"kid": "../../etc/passwd"}},
+        {"algorithm": "none", "key": ""},
+    ],
+    ids=repr,
+)
+def test_any_other_token_is_refused_without_saying_why(changed: dict[str, Any], forge: Forge, tokens: Tokens) -> None:
+    with pytest.raises(TokenError) as refusal:
+        tokens.verify(forge(**changed))
+    assert str(refusal.value) == "the access token is not valid; sign in again"
+
+
+def test_the_public_key_is_no_shared_secret(folder: Path, forge: Forge, tokens: Tokens) -> None:
+    public = keys.load(folder, NOW).signing.public_key()
+    info = serialization.PublicFormat.SubjectPublicKeyInfo
+    secrets = [
+        public.public_bytes_raw(),
+        keys.load(folder, NOW).jwks()["keys"][0]["x"].encode(),
+        public.public_bytes(serialization.Encoding.DER, info),
+        public.public_bytes(serialization.Encoding.PEM, info),
+    ]
+    claims = forge().split(".")[1]
+    head = jwt.get_unverified_header(forge()) | {"alg": "HS256"}
+    signed = f"{_base64url(json.dumps(head).encode())}.{claims}"
+    for secret in secrets:
+        signature = hmac.digest(secret, signed.encode(), "sha256")
+        with pytest.raises(TokenError):
+            tokens.verify(f"{signed}.{_base64url(signature)}")
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def test_a_stranger_cannot_sign_under_our_kid(tmp_path: Path, forge: Forge, tokens: Tokens) -> None:
+    stranger = keys.load(tmp_path / "stranger", NOW)
+    with pytest.raises(TokenError):
+        tokens.verify(forge(key=stranger.signing))
+
+
+@given(text=st.text(max_size=80) | st.from_regex(r"[A-Za-z0-9_-]{0,30}\.[A-Za-z0-9_-]{0,30}\.[A-Za-z0-9_-]{0,30}"))
+def test_any_text_is_a_token_or_a_token_error(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.getbasetemp() / "shared-keys"
+    with pytest.raises(TokenError):
+        Tokens(keys.load(folder, NOW), issuer=ISSUER, life=LIFE).verify(text)
+
+
+def test_a_key_is_made_once_and_only_its_owner_reads_it(folder: Path) -> None:
+    kid = keys.load(folder, NOW).kid
+    assert keys.load(folder, NOW).kid == kid
+    (path,) = folder.iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert kid in path.name
+
+
+def test_the_newest_key_signs_and_the_older_still_verify(folder: Path, tokens: Tokens) -> None:
+    old = tokens.issue("someone", NOW)
+    kid = keys.add(folder, NOW + timedelta(seconds=1))
+    ring = keys.load(folder, NOW)
+    rotated = Tokens(ring, issuer=ISSUER, life=LIFE)
+    assert jwt.get_unverified_header(rotated.issue("someone", NOW))["kid"] == kid
+    assert rotated.verify(old).sub == "someone"
+    assert {key["kid"] for key in ring.jwks()["keys"]} == set(ring.verifying)
+    with pytest.raises(TokenError):
+        tokens.verify(rotated.issue("someone", NOW))
+
+
+def test_a_damaged_key_is_named_without_its_content(folder: Path) -> None:
+    keys.add(folder, NOW)
+    (path,) = folder.iterdir()
+    path.write_text("-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n")
+    with pytest.raises(SettingsError, match=r"signing key .*\.pem cannot be read") as refusal:
+        keys.load(folder, NOW)
+    assert "secret" not in str(refusal.value)
+
+
+def _editor(disabled: bool = False, role: Role = Role.editor) -> Editor:
+    return Editor(
+        id=EditorId("someone"), email="a@b.example", name="A", slug=Slug("a"), role=role, disabled=disabled,
+        version=1, created_at=NOW,
+    )  # fmt: skip
+
+
+def _gate(tokens: Tokens, found: Editor | None) -> tuple[Gate, list[str]]:
+    asked: list[str] = []
+
+    async def editor(editor_id: str) -> Editor:
+        asked.append(editor_id)
+        if found is None:
+            raise NotFoundError(editor_id)
+        return found
+
+    return Gate(tokens, editor), asked
+
+
+def test_the_gate_looks_an_account_up_once_a_second(tokens: Tokens) -> None:
+    gate, asked = _gate(tokens, _editor(role=Role.chief))
+    header = f"Bearer {tokens.issue('someone', NOW)}".encode()
+
+    async def thrice() -> None:
+        for _ in range(3):
+            assert (await gate.admit(header)).sees_to_all
+
+    asyncio.run(thrice())
+    assert asked == ["someone"]
+    gate.forget("someone")
+    asyncio.run(thrice())
+    assert asked == ["someone"] * 2
+
+
+@pytest.mark.parametrize("found", [None, _editor(disabled=True)], ids=["gone", "disabled"])
+def test_a_valid_token_of_a_lost_account_opens_nothing(found: Editor | None, tokens: Tokens) -> None:
+    gate, _ = _gate(tokens, found)
+    with pytest.raises(TokenError):
+        asyncio.run(gate.admit(f"Bearer {tokens.issue('someone', NOW)}".encode()))
+
+
+@pytest.mark.parametrize("header", [b"", b"Bearer", b"Bearer ", b"Basic YTpi", b"\xff\xfe", b"Bearer " + b"x" * 5000])
+def test_a_malformed_header_is_a_token_error(header: bytes, tokens: Tokens) -> None:
+    with pytest.raises(TokenError):
+        asyncio.run(_gate(tokens, _editor())[0].admit(header))
+
+
+def test_no_header_is_unauthenticated(tokens: Tokens) -> None:
+    with pytest.raises(UnauthenticatedError) as refusal:
+        asyncio.run(_gate(tokens, _editor())[0].admit(None))
+    assert not isinstance(refusal.value, TokenError)
+
+
+def test_a_token_that_was_verified_still_expires(tokens: Tokens, folder: Path) -> None:
+    brief = Tokens(keys.load(folder, NOW), issuer=ISSUER, life=timedelta(seconds=1))
+    gate, _ = _gate(brief, _editor())
+    header = f"Bearer {brief.issue('someone', datetime.now(UTC))}".encode()
+
+    async def later() -> None:
+        await gate.admit(header)
+        await asyncio.sleep(1.1)
+        with pytest.raises(TokenError):
+            await gate.admit(header)
+
+    asyncio.run(later())
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_window_of_a_throttle_slides() -> None:
+    clock = Clock()
+    throttle = Throttle(3, 60, clock=clock)
+    for _ in range(3):
+        assert throttle.wait("a") == 0
+        throttle.count("a")
+        clock.now += 10
+    assert throttle.wait("a") == 30
+    assert throttle.wait("b") == 0
+    clock.now += 30
+    assert throttle.wait("a") == 0
+    throttle.count("a")
+    assert throttle.wait("a") == 10
+
+
+def test_a_success_takes_its_attempt_back() -> None:
+    throttle = Throttle(2, 60, clock=Clock())
+    for _ in range(5):
+        throttle.count("a")
+        throttle.undo("a")
+    assert throttle.wait("a") == 0
+    throttle.count("a")
+    throttle.count("a")
+    assert throttle.wait("a") > 0
+    throttle.clear("a")
+    assert throttle.wait("a") == 0
+
+
+@given(st.lists(st.tuples(st.floats(0, 50), st.booleans()), max_size=60))
+def test_a_throttle_never_lets_more_through_than_its_limit(steps: list[tuple[float, bool]]) -> None:
+    clock, let_through = Clock(), list[float]()
+    throttle = Throttle(4, 60, clock=clock)
+    for pause, _ in steps:
+        clock.now += pause
+        if throttle.wait("a") == 0:
+            throttle.count("a")
+            let_through.append(clock.now)
+        assert sum(at > clock.now - 60 for at in let_through) <= 4
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("", ""),
+        ("a socket", "a socket"),
+    ],
+)
+def test_one_customer_counts_as_one_address(address: str, key: str) -> None:
+    assert neighbourhood(address) == key
