@@ -73,6 +73,10 @@ test-corpus: $(VENV)/.dev ## Test against a folder of real posts: make test-corp
 screenshots: $(VENV)/.dev $(VENV)/.tools ## Photograph the pages for the documentation
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
+.PHONY: docs
+docs: $(VENV)/.dev ## Write docs/settings.md and docs/commands.md from the program
+	@$(BIN)/python -m publisher.cli_reference docs
+
 .PHONY: clean
 clean: ## Remove what these targets made; data/ stays
 	@rm -rf $(VENV) $(VNU) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov

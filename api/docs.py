@@ -17,6 +17,7 @@ from litestar import Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
+from api.document import refined
 from api.problems import CODES, MEANINGS, STATUS
 
 STYLE = Path(__file__).with_name("docs.css")
@@ -37,7 +38,7 @@ class Page(OpenAPIRenderPlugin):
     def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:
         """The page."""
         if self._page is None:
-            self._page = page(openapi_schema).encode()
+            self._page = page(refined(openapi_schema)).encode()
         return self._page
 
 
@@ -73,7 +74,8 @@ def router() -> Router:
 
 def page(document: Node) -> str:
     """The whole page for an OpenAPI document."""
-    groups: dict[str, list[tuple[str, str, Node]]] = {}
+    purposes = {tag["name"]: tag.get("description", "") for tag in document.get("tags", ())}
+    groups: dict[str, list[tuple[str, str, Node]]] = {name: [] for name in purposes}
     for path, item in document["paths"].items():
         for method in _METHODS:
             if method in item:
@@ -89,7 +91,9 @@ def page(document: Node) -> str:
         f"<p>{_prose(document['info'].get('description', ''))}</p>"
         '<p>The same as a document for Insomnia, Postman and generators: <a href="/openapi.json">/openapi.json</a>.</p>'
         + "".join(
-            f"<h2>{escape(name)}</h2>" + "".join(_operation(*call) for call in calls) for name, calls in groups.items()
+            f"<h2>{escape(name)}</h2><p>{_prose(purposes.get(name, ''))}</p>"
+            + "".join(_operation(*call) for call in calls)
+            for name, calls in groups.items()
         )
         + "<h2>Bodies</h2>"
         + "".join(_schema(name, schema) for name, schema in sorted(schemas.items()))

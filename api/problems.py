@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 
 from publisher.content.database import SqliteError
 from publisher.errors import (
@@ -154,7 +154,9 @@ def unavailable(request: Request[Any, Any, Any], error: Exception) -> Answer:
 def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
     """The answer to what the framework refuses: an address, a method, a size, a parameter."""
     status = error.status_code
-    if status >= 500 and status != 503:
+    if isinstance(error, InternalServerException):  # the client hung up before its body was read
+        return problem(request, 500, INTERNAL, "the body ended too soon")
+    if status >= 500:
         return unforeseen(request, error)
     extra = error.extra if isinstance(error.extra, list) else []
     errors = tuple(

@@ -44,7 +44,7 @@ async def page(
     "/{product_id:str}",
     operation_id="getProduct",
     summary="Read a product",
-    responses=refusals("not_found", "unauthenticated"),
+    responses=refusals("invalid", "not_found", "unauthenticated"),
 )
 async def read(request: Request[Any, Any, Any], product_id: FromPath[str]) -> Response[ProductAnswer]:
     """A camera or a lens with its spec sheet."""

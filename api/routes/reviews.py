@@ -116,7 +116,7 @@ async def page(
     "/{review_id:str}",
     operation_id="getReview",
     summary="Read a review",
-    responses=refusals("not_found", "unauthenticated"),
+    responses=refusals("invalid", "not_found", "unauthenticated"),
 )
 async def read(request: Asking, review_id: FromPath[str]) -> Response[ReviewAnswer]:
     """The review as it stands, with its body in Markdown."""
@@ -199,7 +199,7 @@ async def amend(
     operation_id="deleteReview",
     summary="Delete a review",
     description="It disappears for readers with the next publish; its history is kept.",
-    responses=refusals("forbidden", "not_found", "stale_version", "unauthenticated", "store_failed"),
+    responses=refusals("invalid", "forbidden", "not_found", "stale_version", "unauthenticated", "store_failed"),
 )
 async def remove(request: Asking, review_id: FromPath[str], if_match: IfMatch = None) -> None:
     """Delete a review."""

@@ -100,8 +100,6 @@ def create(
     rid = identity.uuid7(tx.at) if review_id is None else identity.require_uuid7(review_id)
     if tx.db.conn.execute("SELECT 1 FROM reviews WHERE id = ?", (rid,)).fetchone():
         raise ConflictError(f"a review with the id {rid} exists already")
-    if draft.origin and by_origin(tx.db, draft.origin) is not None:
-        raise ConflictError(f"a review of the origin {draft.origin} exists already")
     blank = Review(
         id=ReviewId(rid), version=0, state=State.draft, slug=Slug(""), title="", summary="", excerpt="", lang="",
         product_id=None, editor_id=_editor(tx, editor_id), tags=(), tag_slugs=(), rating=None, pros=(), cons=(), byline="", origin="",
@@ -159,6 +157,8 @@ def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
             products.get(tx.db, draft.product_id)
         except NotFoundError as error:
             raise InvalidError("$.product_id", "no product has this id") from error
+    if draft.origin not in ("", held.origin) and by_origin(tx.db, draft.origin) is not None:
+        raise ConflictError(f"another review has the origin {draft.origin}")
     tags: dict[str, str] = {}
     for tag in draft.tags:
         words = " ".join(tag.split())

@@ -35,7 +35,7 @@ _HIDDEN = frozenset(
 )
 _PICTURES = frozenset("src image file path".split())
 _VIDEOS = {"youtube": "https://www.youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}
-_FENCE = re.compile(r" {0,3}(?:[>\s]*(?:[-*+]|\d{1,9}[.)])?[>\s]*)(`{3,}|~{3,})([^\n]*)")
+_FENCE = re.compile(r"[>\s]*+(?:(?:[-*+]|\d{1,9}[.)])\s[>\s]*+)?+(`{3,}+|~{3,}+)([^\n]*)")
 _LIST = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s")
 _RAW_HTML = re.compile(r"<(pre|code|script|style)\b", re.IGNORECASE)
 _DEFINITION = re.compile(r" {0,3}\[[^\]\n]+\]:\s*<?")
@@ -72,6 +72,7 @@ class _Translator:
         self._code = _Spans(_code(markdown))
         self._met: Counter[str] = Counter()
         self._out: list[str] = []
+        self._unclosed: set[str] = set()
         calls = list(self._calls())
         self._paired = {call.name for _, _, call in calls if call.closes}
         self._found = calls
@@ -111,8 +112,9 @@ class _Translator:
     def _literally(self, call: _Call, end: int) -> int:
         """Write the inside of a pair as it stands; returns where the pair ends."""
         closing = re.compile(rf"\{{%-?\s*(?:end{call.name})\s*-?%\}}|\{{\{{[<%]\s*/\s*{call.name}\s*[>%]\}}\}}")
-        match = closing.search(self._text, end)
+        match = None if call.name in self._unclosed else closing.search(self._text, end)
         if match is None:
+            self._unclosed.add(call.name)
             return end
         inside = self._text[end : match.start()]
         if call.name == "highlight":
@@ -261,18 +263,19 @@ def _code(markdown: str) -> list[tuple[int, int]]:
     for line in markdown.splitlines(keepends=True):
         start, position = position, position + len(line)
         if fence:
-            if re.fullmatch(rf"[>\s]*{re.escape(fence[0])}{{{len(fence)},}}\s*", line):
+            bare = line.strip("> \t\r\n")
+            if bare.startswith(fence) and not bare.strip(fence[0]):
                 spans.append((fence_start, position))
                 fence, block = "", position
             continue
-        opening = _FENCE.match(line)
+        deep = line.startswith(("    ", "\t"))
+        opening = None if deep and not listed else _FENCE.match(line)
         if opening is not None and not (opening[1][0] == "`" and "`" in opening[2]):
             spans += _inline(markdown, block, start)
             fence, fence_start = opening[1], start
             continue
         empty = not line.strip()
         if not empty:
-            deep = line.startswith(("    ", "\t"))
             listed = bool(_LIST.match(line)) or (listed and (deep or not blank or line.startswith(" ")))
             indented = deep and not listed and (blank or indented)
             if indented:

@@ -47,7 +47,6 @@ _ATTRIBUTES = {
 _CLASSES = {
     "td": {"left", "center", "right"},
     "th": {"left", "center", "right"},
-    "code": set[str](),
     "section": {"footnotes"},
     "sup": {"footnote-ref"},
 }
@@ -57,9 +56,10 @@ _LENGTH = re.compile(r"[0-9]{1,4}")
 _IMAGE = re.compile(r'<img((?:\s+[\w-]+(?:="[^"]*")?)*)\s*/?>')
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 _HEADING = re.compile(r"<(/?)h([1-6])\b")
-_HEADING_WHOLE = re.compile(r"<h([2-6])>.*?</h\1>", re.DOTALL)
+_NOT_LEAD = re.compile(r"<(h[2-6]|table|pre|section)\b.*?(?:</\1>|\Z)", re.DOTALL)
 _ALIGN = re.compile(r'<(t[hd]) align="(left|center|right)"')
 _ID = re.compile(r' id="([^"]*)"')
+_HALF = re.compile(r"[\ud800-\udfff]")
 _TASK = re.compile(r'<input type="checkbox"( checked="")? disabled="" />')
 _BLOCK_END = re.compile(r"</(?:p|h[2-6]|li|tr|td|th|blockquote|pre|div|dd|dt|figcaption|summary)>|<br>|<hr>")
 _TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*)")
@@ -110,18 +110,21 @@ _WORDS_ONLY = nh3.Cleaner(tags=set())
 def render(markdown: str) -> Text:
     """The text as kept with a revision: Markdown as given, safe HTML, and plain words.
 
-    Raises MarkdownError when it is too long or nested too deep to be rendered safely.
+    Raises MarkdownError when it is too long, nested too deep to be rendered safely, or no text at all.
     """
     if len(markdown) > MAX_CONTENT:
         raise MarkdownError(f"the text has {len(markdown):,} characters; {MAX_CONTENT:,} are allowed")
+    if _HALF.search(markdown):
+        raise MarkdownError("the text holds half a character (a lone surrogate); type it again")
     raw = comrak.render_markdown(markdown.replace("\0", "\ufffd"), _EXTENSIONS, None, _RENDERING)
     if _depth(raw) > MAX_DEPTH:
         raise MarkdownError(f"the text nests more than {MAX_DEPTH} elements; simplify its quotes, lists or HTML")
     raw = _ALIGN.sub(r'<\1 class="\2"', raw)
     raw = _TASK.sub(lambda match: "☑" if match[1] else "☐", raw)
     raw = _HEADING.sub(lambda match: f"<{match[1]}h{min(int(match[2]) + 1, 6)}", raw)
-    safe = _unique_ids(_IMAGE.sub(_image, _CLEANER.clean(raw))).strip()
-    lead = plain(_HEADING_WHOLE.sub("", safe[:LEAD]))
+    clean = _CLEANER.clean(raw).replace(' class=""', "")
+    safe = _unique_ids(_IMAGE.sub(_image, clean)).strip()
+    lead = plain(_NOT_LEAD.sub("", safe[:LEAD]))
     return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=plain(safe), lead=lead)
 
 

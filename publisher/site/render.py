@@ -75,7 +75,7 @@ class _Constants(Extension):
         return _CONSTANTS.sub(self._put_in, source)
 
     def _put_in(self, match: re.Match[str]) -> str:
-        say: Callable[[str], str] = self.environment.globals[match[1]]
+        say = cast(Callable[[str], str], self.environment.globals[match[1]])
         value = str(escape(say(match[2])))
         return match[0] if "{" in value else value
 

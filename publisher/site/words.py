@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
 import io
-from datetime import date, datetime
 from functools import lru_cache
 
 from babel.dates import format_date
@@ -40,11 +40,11 @@ class Words:
             return one if count == 1 else many
         return forms[0 if count == 1 else 1]
 
-    def date(self, moment: datetime) -> str:
+    def date(self, moment: datetime.datetime) -> str:
         """The day of `moment` in words. Kept by day: Babel takes 20 µs, and moments hardly ever repeat."""
         return self._day(moment.date())
 
-    def _in_words(self, day: date) -> str:
+    def _in_words(self, day: datetime.date) -> str:
         return str(format_date(day, format="long", locale=self.language))
 
     def _number(self, value: float) -> str:

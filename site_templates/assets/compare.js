@@ -65,7 +65,7 @@ function heading(product, slugs) {
   button.type = "button";
   button.textContent = "×";
   button.setAttribute("aria-label", words.remove.replace("{name}", product.name));
-  button.addEventListener("click", () => go(slugs.filter((slug) => slug !== product.asked)));
+  button.addEventListener("click", () => go(slugs.filter((slug) => documents.get(slug)?.slug !== product.slug)));
   cell.append(link, " ", button);
   return cell;
 }
@@ -98,7 +98,7 @@ async function show() {
     slugs.filter((slug) => !documents.has(slug)).map(async (slug) => {
       try {
         const product = await fetched(slug);
-        if (product) documents.set(slug, { ...product, asked: slug });
+        if (product) documents.set(slug, product);
         else problems.push(`${words.unknown} ${slug}`);
       } catch {
         problems.push(`${words.failed} ${slug}`);

@@ -39,7 +39,7 @@ class Server:
     log: Path
     process: subprocess.Popen[bytes]
     accounts: dict[str, Editor]
-    tokens: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict, repr=False)
 
     def client(self, who: str | None = "ana", **options: Any) -> httpx.Client:
         """A client that is signed in as this account; None for nobody."""

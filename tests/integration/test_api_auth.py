@@ -154,7 +154,7 @@ def _base64url(data: bytes) -> str:
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Basic YW5hOng=", "Bearer ñ", "Bearer " + "x" * 6000])
 def test_a_malformed_header_is_refused(header: str, nobody: httpx.Client) -> None:
-    refused(nobody.get("/editors/me", headers={"Authorization": header.encode()}), "bad_token")
+    refused(nobody.get("/editors/me", headers=[(b"Authorization", header.encode())]), "bad_token")
 
 
 def test_disabling_an_account_closes_it_within_seconds(own_api_server: Server) -> None:

@@ -1,0 +1,128 @@
+"""The portal in a real Chromium: what was posted is seen, without errors, at phone and desktop width."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.running import Up, read_until
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PHONE, DESKTOP, NARROW = (390, 844), (1280, 900), (320, 640)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """The whole stack, with one review published."""
+    running = Up(tmp_path_factory.mktemp("portal") / "data")
+    token = running.token(running.ready["admin_password"])
+    said = running.post(
+        token, title="La Leica M11 en la Patagonia", content="## Luz\n\nDos semanas de viento.\n\n| a | b |\n|---|---|\n| 1 | 2 |",
+        camera_model="Leica M11", tags=["viaje", "noche"], rating=8.5, pros=["Color"], cons=["Precio"],
+    )  # fmt: skip
+    read_until(said["url"], "viento")
+    yield running
+    assert running.end() == 0
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    program = shutil.which("chromium")
+    assert program is not None, "Chromium is missing: run `make test`, or install Debian's package chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(PHONE, "light"), (DESKTOP, "light"), (PHONE, "dark"), (DESKTOP, "dark")], ids=str)
+def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
+    """A window of one size and colour scheme that fails on any error it logs."""
+    (width, height), scheme = request.param
+    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    window = context.new_page()
+    wrong: list[str] = []
+    window.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    window.on("pageerror", lambda error: wrong.append(str(error)))
+    yield window
+    context.close()
+    assert wrong == []
+
+
+def test_a_posted_review_appears_on_the_home_page(up: Up, page: Page, tmp_path: Path) -> None:
+    page.goto(up.ready["edge"] + "/")
+    before = page.screenshot()
+    token = up.token(up.ready["admin_password"])
+    said = up.post(token, title=f"Recién llegada {tmp_path.name}", content="Fresca.", camera_model="Sony A7 IV")
+    read_until(up.ready["edge"] + "/", said["title"])
+    page.reload()
+    card = page.get_by_role("link", name=said["title"])
+    assert card.is_visible()
+    box = card.bounding_box()
+    assert box is not None
+    assert box["y"] < page.viewport_size["height"] if page.viewport_size else False, "below the first screen"
+    assert page.screenshot() != before
+    card.click()
+    assert page.title().startswith(said["title"])
+    assert page.get_by_text("Fresca.").is_visible()
+
+
+ADDRESSES = (
+    "/", "/reviews/la-leica-m11-en-la-patagonia/", "/cameras/leica-m11/", "/brands/", "/brands/leica/",
+    "/editors/redaccion/", "/tags/viaje/", "/archive/1/", "/search/", "/compare/", "/offline/", "/404.html",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_nothing_overflows_sideways(up: Up, chromium: Browser, address: str) -> None:
+    context = chromium.new_context(viewport={"width": NARROW[0], "height": NARROW[1]})
+    window = context.new_page()
+    window.goto(up.ready["edge"] + address)
+    assert window.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    context.close()
+
+
+def test_the_overflow_check_sees_a_planted_fault(chromium: Browser) -> None:
+    context = chromium.new_context(viewport={"width": NARROW[0], "height": NARROW[1]})
+    window = context.new_page()
+    window.set_content("<div style='width: 400px'>wide</div>")
+    assert window.evaluate("document.documentElement.scrollWidth - window.innerWidth") > 0
+    context.close()
+
+
+def test_the_product_finder_finds_as_one_types(up: Up, page: Page) -> None:
+    page.goto(up.ready["edge"] + "/search/")
+    page.get_by_role("searchbox").fill("a7iv")
+    page.get_by_role("link", name="Sony Alpha 7 IV").first.click()
+    page.wait_for_url("**/cameras/sony-alpha-7-iv/")
+
+
+def test_two_cameras_are_compared_side_by_side(up: Up, page: Page) -> None:
+    page.goto(up.ready["edge"] + "/compare/?p=sony-alpha-7-iv,leica-m11")
+    page.get_by_role("columnheader", name="Leica M11").wait_for()
+    assert page.get_by_role("columnheader", name="Sony Alpha 7 IV").is_visible()
+
+
+def test_everything_readable_needs_no_script(up: Up, chromium: Browser) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    window = context.new_page()
+    for address in ADDRESSES:
+        window.goto(up.ready["edge"] + address)
+        assert window.get_by_role("main").inner_text().strip(), address
+    context.close()
+
+
+def test_the_api_s_documentation_needs_no_other_host(up: Up, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(up.ready["api"] + "/docs")
+    page.get_by_text("/reviews", exact=False).first.wait_for()
+    assert [url for url in asked if not url.startswith((up.ready["api"], "data:"))] == []

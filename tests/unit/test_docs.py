@@ -1,0 +1,54 @@
+"""The documentation says what the program does: reference pages are current, links lead somewhere, words are executed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from publisher import cli_reference
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", list(cli_reference.PAGES))
+def test_a_reference_page_is_current(name: str) -> None:
+    held = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert held == cli_reference.PAGES[name](), "run `make docs`"
+
+
+def broken_links(page: Path, text: str) -> list[str]:
+    """Relative links of `text` that lead to no file."""
+    found = (match[1] for match in LINK.finditer(re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
+    return [link for link in found if "://" not in link and not (page.parent / link).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken_links(page, page.read_text(encoding="utf-8")) == []
+
+
+def test_a_planted_broken_link_is_found() -> None:
+    assert broken_links(ROOT / "README.md", "see [this](docs/nowhere.md)") == ["docs/nowhere.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_make_targets_that_are_named_exist(page: Path) -> None:
+    named = set(re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8")))
+    assert named <= TARGETS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_and_tests_that_are_named_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:publisher|api|tests|site_templates|benchmarks|docs|deploy)/[\w/.-]+\.\w+)`", text))
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = (ROOT / "docs/decisions/README.md").read_text(encoding="utf-8")
+    assert [path.name for path in (ROOT / "docs/decisions").glob("0*.md") if f"({path.name})" not in index] == []
