@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +21,7 @@ from api.routes import auth, editors, products, reviews, system
 from api.shell import Application
 from api.wire import Addresses
 from publisher import sandbox, settings
+from publisher.content import hint
 from publisher.content.writer import Writer
 from publisher.settings import Settings
 
@@ -65,17 +64,6 @@ def create_app(settings: Settings) -> Litestar:
     return app
 
 
-def doorbell(path: Path) -> Callable[[], None]:
-    """A function that wakes whoever listens at the Unix socket `path`; nobody listening is of no consequence."""
-
-    def ring() -> None:
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
-            bell.setblocking(False)
-            bell.sendto(b"!", str(path))
-
-    return ring
-
-
 @get("/openapi.json", include_in_schema=False)
 async def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The OpenAPI document, for tools."""
@@ -87,10 +75,12 @@ def _newsroom(settings: Settings) -> Newsroom:
     data_dir, base = Path(settings.data.dir), settings.site.url.rstrip("/")
     data_dir.mkdir(parents=True, exist_ok=True)
     signing = keys.load(data_dir / "keys", datetime.now(UTC))
+    wake = hint.Hint(hint.path(data_dir))
     return Newsroom(
         data_dir=data_dir,
         content_db=settings.data.content_db,
-        writer=Writer(settings.data.content_db, wake=doorbell(data_dir / "worker.sock")),
+        writer=Writer(settings.data.content_db, wake=wake),
+        wake=wake,
         renderer=sandbox.Sandbox(),
         is_small=sandbox.is_small,
         keys=signing,

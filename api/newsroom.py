@@ -24,6 +24,7 @@ from api.wire import Addresses
 from publisher.content import editors
 from publisher.content.database import Database, connect
 from publisher.content.model import Editor, Text
+from publisher.content.hint import Hint
 from publisher.content.writer import Transaction, Writer
 
 T = TypeVar("T")
@@ -78,6 +79,7 @@ class Newsroom:
         data_dir: Path,
         content_db: Path,
         writer: Writer,
+        wake: Hint,
         renderer: Renderer,
         is_small: Callable[[str], bool],
         keys: Keys,
@@ -89,6 +91,7 @@ class Newsroom:
         self.data_dir, self.keys, self.tokens = data_dir, keys, tokens
         self.addresses, self.language = addresses, language
         self._writer, self._renderer, self._is_small = writer, renderer, is_small
+        self._wake = wake
         self._connections = Connections(content_db)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="content-reader")
         self._small = ThreadPoolExecutor(SMALL_RENDERERS, thread_name_prefix="markdown")
@@ -135,6 +138,7 @@ class Newsroom:
         self._connections.close()
         self._renderer.close()
         self._writer.close()
+        self._wake.close()
 
     @staticmethod
     async def _in(pool: ThreadPoolExecutor, work: Callable[..., T], *args: Any) -> T:

@@ -18,7 +18,7 @@ from publisher import local, plant, settings, worker
 from publisher.cli_output import progress, size
 from publisher.content import hint
 from publisher.delivery import push as pushing
-from publisher.delivery.diff import Wave
+from publisher.delivery.diff import Step, Wave
 from publisher.delivery.targets import Folder
 from publisher.errors import PublisherError, SettingsError
 from publisher.settings import Settings
@@ -151,7 +151,7 @@ def _push(parts: plant.Plant, dry_run: bool, in_json: bool) -> None:
         click.echo("nothing to push: the bucket holds the newest release")
 
 
-def _verb(step: pushing.Step) -> str:
+def _verb(step: Step) -> str:
     return "delete" if step.wave is Wave.delete else "put"
 
 

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 import click
 import msgspec
+from rich.console import Console
 
 from publisher import local
-from publisher.cli_output import Console, console
+from publisher.cli_output import console
 from publisher.content import catalogue, database, editors, log
 from publisher.content.model import Role
 from publisher.content.writer import Writer

@@ -41,8 +41,8 @@ class Sandbox:
         if is_small(text):
             return markdown.render(text)
         with self._lock:
-            pipe = self._started()
             try:
+                pipe = self._started()
                 pipe.send(text)
                 if not pipe.poll(self._limit):
                     raise MarkdownTimeoutError(

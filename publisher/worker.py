@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -113,7 +114,7 @@ class Worker:
             return 0
         with Writer(self._content_db, clock=self._clock) as writer:
             for review_id in due:
-                writer.run(lambda tx, rid=review_id: _publish_if_due(tx, rid), actor="scheduler")  # type: ignore[misc]
+                writer.run(partial(_publish_if_due, review_id=review_id), actor="scheduler")
         return len(due)
 
     def run(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:

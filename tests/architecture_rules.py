@@ -22,6 +22,7 @@ ROOTS = (
     "publisher.cli",
     "publisher.cli_*",
     "publisher.commands",
+    "publisher.plant",
     "publisher.worker",
     "publisher.local",
     "api.app",

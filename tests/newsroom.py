@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from publisher.builder import Builder, Built
 from publisher.content import editors, products, reviews
 from publisher.content.model import CameraSpec, Draft, Editor, LensSpec, Product, Review, Role, State, Text
-from publisher.content.writer import Writer
+from publisher.content.writer import Transaction, Writer
 from publisher.delivery.ledger import Desired, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pushed, Pusher
@@ -94,31 +95,9 @@ class Newsroom:
 
     def staff(self, count: int = 2, cameras: int = 3, lenses: int = 2) -> None:
         """Hire editors and fill a small catalogue."""
-        for number in range(count):
-            self.editors.append(
-                self.writer.run(
-                    lambda tx, n=number: editors.create(  # type: ignore[misc]
-                        tx, email=f"editor{n}@example.com", name=f"Editora {n}", role=Role.editor, password_hash="-"
-                    )
-                )
-            )
-        for number in range(cameras):
-            spec = CameraSpec(mount="X", crop_factor=1.5 + number / 10, aspect_ratio="3:2")
-            self.products.append(
-                self.writer.run(
-                    lambda tx, n=number, s=spec: products.create(  # type: ignore[misc]
-                        tx, brand="Fujifilm" if n % 2 else "Canon", model=f"Modelo {n}", spec=s
-                    )
-                )
-            )
-        for number in range(lenses):
-            self.products.append(
-                self.writer.run(
-                    lambda tx, n=number: products.create(  # type: ignore[misc]
-                        tx, brand="Tamron", model=f"{n + 2}0mm f/2.8", spec=LensSpec(mounts=("X",))
-                    )
-                )
-            )
+        self.editors += [self.writer.run(partial(_editor, number=number)) for number in range(count)]
+        self.products += [self.writer.run(partial(_camera, number=number)) for number in range(cameras)]
+        self.products += [self.writer.run(partial(_lens, number=number)) for number in range(lenses)]
 
     def post(
         self,
@@ -157,6 +136,20 @@ class Newsroom:
         finally:
             builder.close()
             ledger.close()
+
+
+def _editor(tx: Transaction, number: int) -> Editor:
+    email, name = f"editor{number}@example.com", f"Editora {number}"
+    return editors.create(tx, email=email, name=name, role=Role.editor, password_hash="-")
+
+
+def _camera(tx: Transaction, number: int) -> Product:
+    spec = CameraSpec(mount="X", crop_factor=1.5 + number / 10, aspect_ratio="3:2")
+    return products.create(tx, brand="Fujifilm" if number % 2 else "Canon", model=f"Modelo {number}", spec=spec)
+
+
+def _lens(tx: Transaction, number: int) -> Product:
+    return products.create(tx, brand="Tamron", model=f"{number + 2}0mm f/2.8", spec=LensSpec(mounts=("X",)))
 
 
 def text(words: str) -> Text:

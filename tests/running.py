@@ -38,7 +38,7 @@ class Up:
         return self.errors.read()
 
     def children(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
+        return list(psutil.Process(self.process.pid).children(recursive=True))
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it and return its exit status; fails when a child outlives it."""

@@ -8,12 +8,11 @@ from typing import Annotated, Any, Literal
 from litestar import Request, Response, Router, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from api import browsing
 from api.access import SECURITY, signed_in
 from api.newsroom import newsroom_of
 from api.routes.answers import etag, refusals
 from api.wire import ProductAnswer, ProductPage
-from publisher.content import products
+from publisher.content import browsing, products
 
 
 @get(

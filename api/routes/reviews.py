@@ -11,7 +11,7 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, HeaderParameter, QueryParameter
 from msgspec import UNSET
 
-from api import browsing, editing
+from api import editing
 from api.access import SECURITY, signed_in
 from api.auth import Principal
 from api.body import Json
@@ -27,6 +27,7 @@ from api.wire import (
     WholeReview,
     chosen,
 )
+from publisher.content import browsing
 from publisher.content.model import State
 from publisher.errors import InvalidError
 
@@ -109,7 +110,8 @@ async def page(
         editor_id=request.user.editor_id if mine else None,
     )
     found, following = await newsroom.read(question)
-    return Response(ReviewPage(reviews=tuple(map(newsroom.addresses.head, found)), next=following))
+    heads = tuple(newsroom.addresses.head(Standing(review, about)) for review, about in found)
+    return Response(ReviewPage(reviews=heads, next=following))
 
 
 @get(

@@ -1,8 +1,8 @@
 """The catalogue that every site starts with: the cameras and lenses of the lensfun database.
 
 The database is the folder of XML files that ships in the package `lensfunpy`; they are read where they lie, without
-importing the package (that would load NumPy). Left out, and counted, is what a reader could not buy or look for: generic
-and film entries, the lens built into a compact camera, and a lens together with an extender.
+importing the package (that would load NumPy). Left out, and counted, is what a reader could not buy or look for:
+generic and film entries, the lens built into a compact camera, and a lens together with an extender.
 
 Data: https://lensfun.github.io, CC BY-SA 3.0.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
@@ -128,7 +129,7 @@ def load(writer: Writer, catalogue: Catalogue | None = None) -> Summary:
     """
     wanted = read() if catalogue is None else catalogue
     chunks = [wanted.entries[start : start + CHUNK] for start in range(0, len(wanted.entries), CHUNK)]
-    answers = [writer.submit(lambda tx, chunk=chunk: install(tx, chunk), actor="catalogue") for chunk in chunks]
+    answers = [writer.submit(partial(install, wanted=chunk), actor="catalogue") for chunk in chunks]
     counts = [future.result() for future in answers]
     added, filled = sum(count[0] for count in counts), sum(count[1] for count in counts)
     known = len(wanted.entries) - added - filled

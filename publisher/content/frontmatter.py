@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -23,7 +23,16 @@ MAX_ALIASES = 10
 
 _FENCE = re.compile(r"\A\ufeff?(---|\+\+\+)[ \t]*\r?\n")
 _ZONE = re.compile(r"\s*([+-]\d\d:?\d\d|Z)(?: UTC)?$")
-_FORMATS = ("%Y/%m/%d", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S", "%d.%m.%Y", "%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%d %b %Y")
+_FORMATS = (
+    "%Y/%m/%d",
+    "%Y-%m-%d %H:%M",
+    "%Y/%m/%d %H:%M:%S",
+    "%d.%m.%Y",
+    "%B %d, %Y",
+    "%d %B %Y",
+    "%b %d, %Y",
+    "%d %b %Y",
+)
 _YEARS = range(1900, 2200)
 
 
@@ -57,7 +66,7 @@ def _toml(block: str) -> dict[str, Any]:
 def _yaml(block: str) -> dict[str, Any]:
     try:
         _bound(block)
-        fields = yaml.load(block, Loader=yaml.CSafeLoader)  # noqa: S506 the C loader of safe_load
+        fields = yaml.load(block, Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ImportSourceError(f"the front matter is not YAML: {reason}") from error
@@ -79,7 +88,9 @@ def _bound(block: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             aliases += 1
         if depth > MAX_DEPTH or aliases > MAX_ALIASES:
-            raise ImportSourceError(f"the front matter nests deeper than {MAX_DEPTH} or has more than {MAX_ALIASES} aliases")
+            raise ImportSourceError(
+                f"the front matter nests deeper than {MAX_DEPTH} or has more than {MAX_ALIASES} aliases"
+            )
 
 
 def scalar(fields: Mapping[str, Any], *names: str) -> str:
@@ -142,5 +153,5 @@ def _read(words: str) -> datetime:
     raise ImportSourceError(f"date: {words[:60]!r} is not a date")
 
 
-def _by(form: str) -> Any:
+def _by(form: str) -> Callable[[str], datetime]:
     return lambda text: datetime.strptime(text, form)  # noqa: DTZ007 a zone is assumed by the caller

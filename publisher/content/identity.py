@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from datetime import datetime
+from random import Random
 from uuid import UUID
 
 from publisher.content import names
@@ -14,13 +16,16 @@ from publisher.errors import InvalidError
 
 _ROOM = 8
 """Characters kept free for a number: a slug stays within its limit when it is numbered."""
+_random = Random(secrets.randbits(256))
+"""Ids need to differ, not to be secret; asking the kernel for each would let go of the interpreter inside the writer."""
+os.register_at_fork(after_in_child=lambda: _random.seed(secrets.randbits(256)))
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 def uuid7(at: datetime) -> str:
     """A UUIDv7 (RFC 9562, 5.7): 48 bits of milliseconds since 1970, then 74 random bits."""
     milliseconds = int(at.timestamp() * 1000) & (1 << 48) - 1
-    tail = secrets.randbits(74)
+    tail = _random.getrandbits(74)
     return str(UUID(int=milliseconds << 80 | 0x7 << 76 | (tail >> 62) << 64 | 0b10 << 62 | tail & (1 << 62) - 1))
 
 
@@ -75,6 +80,7 @@ def _own_number(tx: Transaction, kind: str, root: str, entity_id: str) -> Slug |
 
 def _next_number(tx: Transaction, kind: str, base: str) -> int:
     """A number after those already taken, found without trying each of them: doubling, then halving."""
+
     def taken(number: int) -> bool:
         query = "SELECT 1 FROM slugs WHERE kind = ? AND slug = ?"
         return tx.db.conn.execute(query, (kind, f"{base}-{number}")).fetchone() is not None

@@ -6,8 +6,8 @@ revision. A review whose newest revision was made by somebody else, or that was 
 
 Policy for what was written for another site; the summary counts all of it:
 
-- Every word of the text stays. Foreign shortcodes become plain Markdown (see `shortcodes`). An image without a file here
-  shows its alternative text (the renderer sees to it). A link that leads nowhere here keeps its words.
+- Every word of the text stays. Foreign shortcodes become plain Markdown (see `shortcodes`). An image without a file
+  here shows its alternative text (the renderer sees to it). A link that leads nowhere here keeps its words.
 - Of the tags, the first 24 stay; further ones, and those longer than 60 characters, are dropped and counted.
 - Authors are said as `byline`; the review belongs to the editor who imports. `camera` and `lens` name a product, which
   is created when unknown; when both are named, the review is of the camera.
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Sized
 from concurrent.futures import Future
 from datetime import datetime
 from itertools import islice
@@ -78,8 +78,8 @@ def load(
 ) -> Summary:
     """Store the documents as reviews of `editor_id`, in their order, and say what became of each.
 
-    `render` makes a body (and may raise MarkdownError); `on_progress` is told how many of how many are done (the total is
-    0 while it is not known).
+    `render` makes a body (and may raise MarkdownError); `on_progress` is told how many of how many are done (the total
+    is 0 while it is not known).
     """
     return _Import(writer, render, editor_id, on_progress, documents).run()
 
@@ -250,8 +250,3 @@ def _product(tx: Transaction, document: Document) -> ProductId | None:
     if known is not None:
         return known.id
     return products.find_or_create(tx, "lens" if _LENS.search(document.product) else "camera", document.product).id
-
-
-def documents(items: Iterable[Document | Problem]) -> Iterator[Document]:
-    """Only what could be read, for callers that show the rest themselves."""
-    return (item for item in items if isinstance(item, Document))

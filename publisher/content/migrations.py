@@ -46,7 +46,7 @@ STEPS: tuple[str, ...] = (
         created_at TEXT NOT NULL, updated_at TEXT NOT NULL, published_at TEXT, publish_at TEXT
     ) STRICT;
     CREATE INDEX reviews_by_product ON reviews (product_id);
-    CREATE INDEX reviews_by_editor ON reviews (editor_id);
+    CREATE INDEX reviews_by_editor ON reviews (editor_id, id);
     CREATE INDEX reviews_due ON reviews (publish_at) WHERE state = 'scheduled';
     CREATE UNIQUE INDEX reviews_by_origin ON reviews (origin) WHERE origin != '';
 

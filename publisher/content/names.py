@@ -16,7 +16,9 @@ _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _MARK = re.compile(r"(?<![a-z])(?:mark|mk) ?(i{1,3}|iv|vi{0,3}|[1-8])(?![a-z0-9])")
 _ROMAN = dict(zip("12345678", ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii"), strict=True))
 _ALPHA = re.compile(r"(?<![a-z])alpha(?![a-z])")
-_SPECIAL = str.maketrans({"α": "a", "Α": "a", "ß": "ss", "ø": "o", "Ø": "o", "æ": "ae", "Æ": "ae", "ƒ": "f", "+": " plus "})
+_SPECIAL = str.maketrans(
+    {"α": "a", "Α": "a", "ß": "ss", "ø": "o", "Ø": "o", "æ": "ae", "Æ": "ae", "ƒ": "f", "+": " plus "}
+)
 
 
 def fold(text: str) -> str:
@@ -52,7 +54,7 @@ def spellings(brand: str, model: str, aliases: Iterable[str]) -> tuple[str, ...]
         form = normal(name)
         bare = form.removeprefix(prefix)
         for spelling in (prefix + bare, bare, form):
-            if len(spelling) > 1:
+            if spelling:
                 found.setdefault(spelling)
     return tuple(found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -63,7 +63,9 @@ def find_or_create(tx: Transaction, kind: Kind, name: str) -> Product:
         return known
     brands = [row[0] for row in tx.db.conn.execute("SELECT DISTINCT brand FROM products")]
     brand, model = names.split_brand(words, brands)
-    return create(tx, brand=brand, model=model, spec=CameraSpec() if kind == "camera" else LensSpec())
+    made = create(tx, brand=brand, model=model, spec=CameraSpec() if kind == "camera" else LensSpec())
+    _remember(tx, made, [names.normal(words)])
+    return made
 
 
 def create(
@@ -153,9 +155,13 @@ def _move_to_brand(tx: Transaction, held: Product, changed: Product) -> None:
 
 def _remember_names(tx: Transaction, product: Product) -> None:
     tx.db.conn.execute("INSERT OR IGNORE INTO product_brands VALUES (?, ?)", (product.id, product.brand_slug))
+    _remember(tx, product, names.spellings(product.brand, product.model, product.aliases))
+
+
+def _remember(tx: Transaction, product: Product, spellings: Iterable[str]) -> None:
     tx.db.conn.executemany(
         "INSERT OR IGNORE INTO product_names VALUES (?, ?, ?)",
-        [(product.kind, name, product.id) for name in names.spellings(product.brand, product.model, product.aliases)],
+        [(product.kind, spelling, product.id) for spelling in spellings],
     )
 
 

@@ -1,7 +1,7 @@
 """Read documents from a folder or file, in a stable order: the oldest first, then by path, undated ones last.
 
-Two passes keep memory small: the first reads what each file says of itself and remembers where it lies, the second reads
-the texts one by one. What cannot be read becomes a Problem with its reason, in its place among the documents.
+Two passes keep memory small: the first reads what each file says of itself and remembers where it lies, the second
+reads the texts one by one. What cannot be read becomes a Problem with its reason, in its place among the documents.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def read(path: Path | str, *, source: str = "", lang: str = "es") -> Documents:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """Regular files that can be documents, below folders that are not hidden; links out of the folder are not followed."""
+    """Regular files that can be documents, below folders that are not hidden; links are not followed."""
     if root.is_file():
         if root.suffix.lower() not in MARKDOWN | {JSON_LINES}:
             raise ImportSourceError(f"{root.name} is neither Markdown (.md, .markdown) nor JSON lines (.jsonl)")
@@ -238,7 +238,9 @@ def _spaced(stem: str) -> str:
 def _product(fields: Mapping[str, Any], kind: str) -> str:
     value = next((fields[name] for name in (kind, f"{kind}_model") if fields.get(name)), None)
     if isinstance(value, Mapping):
-        return " ".join(part for part in (frontmatter.scalar(value, "brand"), frontmatter.scalar(value, "model")) if part)
+        return " ".join(
+            part for part in (frontmatter.scalar(value, "brand"), frontmatter.scalar(value, "model")) if part
+        )
     return frontmatter.scalar({kind: value}, kind)
 
 

@@ -174,10 +174,17 @@ def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
     )
     return msgspec.structs.replace(
         held, slug=slug, title=" ".join(draft.title.split()), summary=draft.summary.strip(),
-        excerpt=excerpt(draft.summary or body.lead or body.plain), lang=draft.lang, product_id=draft.product_id,
+        excerpt=_excerpt(held, draft, body), lang=draft.lang, product_id=draft.product_id,
         tags=tuple(tags.values()), tag_slugs=tuple(tags), rating=draft.rating, pros=draft.pros, cons=draft.cons,
         byline=draft.byline, origin=draft.origin or held.origin, text_digest=body.digest,
     )  # fmt: skip
+
+
+def _excerpt(held: Review, draft: Draft, body: Text) -> str:
+    """The summary's first words, else the body's; a body that stays, read back without its lead, keeps its excerpt."""
+    if not draft.summary and not held.summary and held.text_digest == body.digest:
+        return held.excerpt
+    return excerpt(draft.summary or body.lead or body.plain)
 
 
 def excerpt(plain: str) -> str:

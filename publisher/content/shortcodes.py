@@ -152,13 +152,13 @@ class _Translator:
 
     def _in_html(self, start: int) -> bool:
         """Whether the call stands in a block of HTML, where Markdown is not read."""
-        block = self._text[self._text.rfind("\n\n", 0, start) + 1 : start].lstrip()
+        block = self._text[max(0, start - LONGEST) : start].rpartition("\n\n")[2].lstrip()
         return re.match("</?[a-zA-Z]", block) is not None
 
     def _alone(self, start: int, end: int) -> int:
         """How far the call is indented when it has its line for itself; -1 when it stands among words."""
-        before = self._text[self._text.rfind("\n", 0, start) + 1 : start]
-        after = self._text[end : (self._text.find("\n", end) + 1 or len(self._text) + 1) - 1]
+        before = self._text[max(0, start - LONGEST) : start].rpartition("\n")[2]
+        after = self._text[end : end + LONGEST].partition("\n")[0]
         return len(before) if not before.strip() and not after.strip() else -1
 
 
@@ -214,7 +214,7 @@ def _is_file(value: str) -> bool:
 
 def _spoken(arguments: list[tuple[str, str]]) -> list[str]:
     """The words meant for readers: the alternative text first, nothing twice."""
-    found = {}
+    found: dict[str, None] = {}
     for key, value in sorted(arguments, key=lambda argument: argument[0].lower() != "alt"):
         hidden = key.lower() in _HIDDEN or (not key and _PATH_LIKE.fullmatch(value) is not None)
         if value and not hidden and not re.fullmatch(r"https?://\S+|\d+(?:px|%)?|true|false|[{}]+|=", value):
@@ -235,7 +235,10 @@ def _is_target(before: str) -> bool:
     if tag > before.rfind(">") and (before[tag + 1 : tag + 2] or "a").isalpha():
         return True
     start = max(before.rfind(sign) for sign in " \t\n()<>") + 1
-    return before[:start].endswith(("](", "](<")) or _DEFINITION.fullmatch(before[before.rfind("\n") + 1 : start]) is not None
+    return (
+        before[:start].endswith(("](", "](<"))
+        or _DEFINITION.fullmatch(before[before.rfind("\n") + 1 : start]) is not None
+    )
 
 
 def _path(call: _Call) -> str:

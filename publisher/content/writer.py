@@ -147,6 +147,15 @@ class Writer:
         except Exception as refusal:  # handed to the caller through its future
             connection.execute("ROLLBACK TO operation")
             connection.execute("RELEASE operation")
-            return None, refusal
+            return None, _translated(refusal)
         connection.execute("RELEASE operation")
         return answer, None
+
+
+def _translated(refusal: Exception) -> Exception:
+    """SQLite's own errors as ours; all others as they are."""
+    if not isinstance(refusal, SqliteError):
+        return refusal
+    failure = StoreError(f"the database refused a write: {refusal}")
+    failure.__cause__ = refusal
+    return failure

@@ -111,22 +111,6 @@ def head(site: Site, context: contexts.Head) -> bytes:
     )
 
 
-def web_manifest(site: Site) -> bytes:
-    """The web app manifest."""
-    return encode(
-        {
-            "name": site.title,
-            "short_name": site.title[:12],
-            "lang": site.language,
-            "start_url": "/",
-            "scope": "/",
-            "display": "standalone",
-            "background_color": "#ffffff",
-            "theme_color": "#111417",
-        }
-    )
-
-
 def feed(site: Site, context: contexts.Feed) -> bytes:
     """JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
     return encode(

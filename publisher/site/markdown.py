@@ -7,7 +7,7 @@ Policy, applied to every text whoever wrote it:
   in a marked span, so that no word is lost.
 - Links are kept when they are `http:`, `https:`, `mailto:`, a footnote of the text itself, or the address of a review,
   product, brand or editor of this site; a link elsewhere loses its target and keeps its words.
-- A first-level heading becomes a second-level one, and so on: the page's title is the only first-level heading.
+- Headings are moved together so that the highest is of the second level: the page's title is the only one of the first.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _ATTRIBUTES = {
 _CLASSES = {
     "td": {"left", "center", "right"},
     "th": {"left", "center", "right"},
-    "section": {"footnotes"},
+    "div": {"footnotes"},
     "sup": {"footnote-ref"},
 }
 _OWN_PATH = re.compile(r"/(?:reviews|cameras|lenses|brands|editors)/[a-z0-9-]+/(?:#[\w-]*)?")
@@ -59,6 +59,7 @@ _HEADING = re.compile(r"<(/?)h([1-6])\b")
 _NOT_LEAD = re.compile(r"<(h[2-6]|table|pre|section)\b.*?(?:</\1>|\Z)", re.DOTALL)
 _ALIGN = re.compile(r'<(t[hd]) align="(left|center|right)"')
 _ID = re.compile(r' id="([^"]*)"')
+_EMPTY_CLASS = re.compile(r'(<(?:td|th|section|sup)\b[^<>]*?) class=""')
 _HALF = re.compile(r"[\ud800-\udfff]")
 _TASK = re.compile(r'<input type="checkbox"( checked="")? disabled="" />')
 _BLOCK_END = re.compile(r"</(?:p|h[2-6]|li|tr|td|th|blockquote|pre|div|dd|dt|figcaption|summary)>|<br>|<hr>")
@@ -102,7 +103,7 @@ _CLEANER = nh3.Cleaner(
     attribute_filter=_attribute,
     allowed_classes=_CLASSES,
     url_schemes={"http", "https", "mailto"},
-    link_rel="noopener noreferrer",
+    link_rel=None,
 )
 _WORDS_ONLY = nh3.Cleaner(tags=set())
 
@@ -121,8 +122,8 @@ def render(markdown: str) -> Text:
         raise MarkdownError(f"the text nests more than {MAX_DEPTH} elements; simplify its quotes, lists or HTML")
     raw = _ALIGN.sub(r'<\1 class="\2"', raw)
     raw = _TASK.sub(lambda match: "☑" if match[1] else "☐", raw)
-    raw = _HEADING.sub(lambda match: f"<{match[1]}h{min(int(match[2]) + 1, 6)}", raw)
-    clean = _CLEANER.clean(raw).replace(' class=""', "")
+    raw = _headings(raw).replace('<section class="footnotes" data-footnotes>', '<div class="footnotes">')
+    clean = _EMPTY_CLASS.sub(r"\1", _CLEANER.clean(raw))
     safe = _unique_ids(_IMAGE.sub(_image, clean)).strip()
     lead = plain(_NOT_LEAD.sub("", safe[:LEAD]))
     return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=plain(safe), lead=lead)
@@ -148,6 +149,12 @@ def _depth(raw: str) -> int:
         depth = max(depth - 1, 0) if match[1] else depth + 1
         deepest = max(deepest, depth)
     return deepest
+
+
+def _headings(raw: str) -> str:
+    """Move all headings by as many levels as bring the highest to the second."""
+    highest = min((int(match[2]) for match in _HEADING.finditer(raw)), default=2)
+    return _HEADING.sub(lambda match: f"<{match[1]}h{min(int(match[2]) + 2 - highest, 6)}", raw)
 
 
 def _image(match: re.Match[str]) -> str:

@@ -45,6 +45,7 @@ _PLAIN = {
     "not-found": "not-found.html",
     "robots": "robots.txt",
     "service-worker": "sw.js",
+    "web-manifest": "web-manifest.json",
 }
 _DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
     "review-json": bundles.review,
@@ -54,7 +55,6 @@ _DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
     "head": bundles.head,
     "json-feed": bundles.feed,
     "finder": lambda site, context: bundles.finder(context),
-    "web-manifest": lambda site, context: bundles.web_manifest(site),
 }
 _LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "compare", "offline",
                      "not-found", "robots", "web-manifest"})  # fmt: skip

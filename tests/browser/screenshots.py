@@ -54,11 +54,11 @@ def main(folder: Path) -> None:
         try:
             token = up.token(up.ready["admin_password"])
             for title, camera, tags, rating in REVIEWS:
-                said = up.post(
+                up.post(
                     token, title=title, content=BODY, camera_model=camera, tags=tags, rating=rating,
                     pros=["Color que no pide retoque", "Batería para el día"], cons=["El precio"],
                 )  # fmt: skip
-            read_until(up.ready["edge"] + "/", said["title"])
+            read_until(up.ready["edge"] + "/", REVIEWS[-1][0])
             browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
             places = [("portal", up.ready["edge"] + address) for address in ADDRESSES]
             places += [("compare", up.ready["edge"] + "/compare/?p=sony-alpha-7-iv,leica-m11,fujifilm-x-t5")]
@@ -66,7 +66,7 @@ def main(folder: Path) -> None:
             for width, height in (PHONE, DESKTOP):
                 for scheme in ("light", "dark"):
                     context = browser.new_context(
-                        viewport={"width": width, "height": height}, color_scheme=scheme  # type: ignore[arg-type]
+                        viewport={"width": width, "height": height}, color_scheme=scheme
                     )
                     page = context.new_page()
                     for kind, url in places:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -322,3 +323,17 @@ def test_what_is_answered_is_stored_however_many_write_at_once(own_api_server: S
         assert log.first_broken(db) is None
     assert stored == ids
     assert sorted(created) == sorted(ids)
+
+
+def test_the_document_is_whole(api_server: Server) -> None:
+    with api_server.client(None) as client:
+        document = client.get("/openapi.json").json()
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert named <= set(document["components"]["schemas"])
+    assert document["components"]["schemas"]["NewReview"]["additionalProperties"] is False
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            assert operation["summary"], (method, path)
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    assert list(response["content"]) == ["application/problem+json"], (method, path, status)

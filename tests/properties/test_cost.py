@@ -5,6 +5,7 @@ Work is counted in instructions of SQLite's virtual machine, so a hidden scan sh
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from publisher.content import database, log, reviews
 from publisher.content.model import Draft, Review
 from publisher.content.reading import Reading
+from publisher.content.writer import Transaction
 from publisher.site import pages
 from publisher.site.gather import gather
 from publisher.site.render import Renderer
@@ -45,12 +47,10 @@ def crowded(folder: Path, count: int) -> Newsroom:
         tags = (f"t{number % 20}", f"u{number % 6}", f"v{number % 3}")
         return Draft(title=f"Reseña {number}", product_id=room.products[number * 7 % 50].id, tags=tags)
 
-    futures = [
-        room.writer.submit(
-            lambda tx, n=number: reviews.create(tx, written(n), body, editor_id=room.editors[n % 4].id)  # type: ignore[misc]
-        )
-        for number in range(count)
-    ]
+    def create(tx: Transaction, number: int) -> Review:
+        return reviews.create(tx, written(number), body, editor_id=room.editors[number % 4].id)
+
+    futures = [room.writer.submit(partial(create, number=number)) for number in range(count)]
     for future in futures:
         future.result()
     with database.snapshot(database.connect(room.content_db, readonly=True)) as db:
@@ -80,7 +80,7 @@ def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[int, int,
         review = room.post("La nueva", product=room.products[3], tags=("t1", "u1", "v1"))
         room.publish()
         draft = Draft(title="Otro título", product_id=review.product_id, tags=review.tags)
-        room.writer.run(lambda tx, d=draft, r=review: reviews.update(tx, r.id, d, text("Otro texto")))  # type: ignore[misc]
+        room.writer.run(partial(reviews.update, review_id=review.id, draft=draft, body=text("Otro texto")))
         built, pushed = room.build(), room.pusher.run()
         found[size] = (built.seen, pushed.puts, work_of(room, review))
         room.close()

@@ -76,7 +76,7 @@ def act(room: Newsroom, known: list[Review], what: str, a: int, b: int) -> None:
     elif what == "restore":
         write(lambda tx: reviews.restore(tx, review.id, 1 + b % 3))
     else:
-        changes = {
+        changes: dict[str, dict[str, Any]] = {
             "edit": {"title": TITLES[b % len(TITLES)]},
             "rename": {"slug": f"otra-{b % 5}"},
             "retag": {"tags": (TAGS[b % len(TAGS)],)},

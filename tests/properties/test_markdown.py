@@ -95,6 +95,13 @@ def test_words_are_words(words: str) -> None:
 
 
 def test_the_reader_of_these_tests_finds_faults() -> None:
-    for planted in ("<script>x</script>", "<b onclick=a>x</b>", "<b>", "</b>", '<a href="javascript:a()">x</a>', "<!--x-->"):
+    for planted in (
+        "<script>x</script>",
+        "<b onclick=a>x</b>",
+        "<b>",
+        "</b>",
+        '<a href="javascript:a()">x</a>',
+        "<!--x-->",
+    ):
         assert faults(planted), planted
     assert faults('<p><a href="https://x.example">x</a><br></p>') == []

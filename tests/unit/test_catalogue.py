@@ -10,8 +10,8 @@ import pytest
 
 from publisher.content import catalogue, log, products
 from publisher.content.catalogue import Catalogue, Entry
-from publisher.content.model import CameraSpec, LensSpec
-from publisher.content.writer import Writer
+from publisher.content.model import CameraSpec, LensSpec, Product
+from publisher.content.writer import Transaction, Writer
 from publisher.errors import ImportSourceError
 
 Store = tuple[Writer, Path]
@@ -25,6 +25,10 @@ def whole() -> Catalogue:
 
 def named(whole: Catalogue, name: str) -> Entry:
     return next(entry for entry in whole.entries if entry.name == name)
+
+
+def find(tx: Transaction, entry: Entry) -> Product | None:
+    return products.find(tx.db, entry.kind, entry.name)
 
 
 def small(tmp_path: Path, *elements: str) -> Catalogue:
@@ -55,7 +59,9 @@ def test_a_camera_is_called_as_it_is_sold(whole: Catalogue) -> None:
 def test_brands_are_clean(whole: Catalogue) -> None:
     brands = {entry.brand for entry in whole.entries}
     assert {"Nikon", "Olympus", "OM System", "Leica", "Pentax", "Zeiss", "Konica Minolta"} <= brands
-    assert not [brand for brand in brands if any(sign in brand.casefold() for sign in ("corp", ",", "co.", "gmbh", " ag"))]
+    assert not [
+        brand for brand in brands if any(sign in brand.casefold() for sign in ("corp", ",", "co.", "gmbh", " ag"))
+    ]
     assert len({brand.casefold() for brand in brands}) == len(brands)
 
 
@@ -149,9 +155,9 @@ def test_loading_twice_is_loading_once(fresh_store: Store, whole: Catalogue) -> 
 def test_every_product_is_found_by_its_name(fresh_store: Store, whole: Catalogue) -> None:
     writer, _ = fresh_store
     catalogue.load(writer, whole)
-    for entry in whole.entries[::7]:
-        found = writer.run(lambda tx, entry=entry: products.find(tx.db, entry.kind, entry.name))
-        assert found is not None
+    some = whole.entries[::7]
+    for entry, found in zip(some, writer.run(lambda tx: [find(tx, entry) for entry in some]), strict=True):
+        assert found is not None, entry.name
         assert found.source == catalogue.SOURCE or found.model in entry.name
 
 

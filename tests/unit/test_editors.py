@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.conftest import PASSWORD
 
 from publisher.content import editors, log
 from publisher.content.database import connect
 from publisher.content.model import Editor, Role
 from publisher.content.writer import Writer
 from publisher.errors import ConflictError, InvalidError, NotFoundError, UnauthenticatedError
+from tests.conftest import PASSWORD
 
 Store = tuple[Writer, Path]
 
@@ -73,9 +73,7 @@ def test_a_password_has_bounds(password: str) -> None:
 )
 def test_a_bad_account_is_refused(fresh_store: Store, email: str, name: str, named: str) -> None:
     with pytest.raises(InvalidError, match=rf"\$\.{named}"):
-        fresh_store[0].run(
-            lambda tx: editors.create(tx, email=email, name=name, role=Role.editor, password_hash="x")
-        )
+        fresh_store[0].run(lambda tx: editors.create(tx, email=email, name=name, role=Role.editor, password_hash="x"))
 
 
 def test_one_address_has_one_account(fresh_store: Store) -> None:

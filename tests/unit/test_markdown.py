@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 
@@ -25,6 +26,8 @@ def html(source: str) -> str:
         ("~~no~~ `x < y`", "<p><del>no</del> <code>x &lt; y</code></p>"),
         ("- [x] hecho\n- [ ] falta", "<ul>\n<li>☑ hecho</li>\n<li>☐ falta</li>\n</ul>"),
         ("```python\nx\n```", "<pre><code>x\n</code></pre>"),
+        ("<table><td class='evil'>x</td>", "<table><tbody><tr><td>x</td></tr></tbody></table>"),
+        ('di ` class=""` así', '<p>di <code> class=""</code> así</p>'),
     ],
 )
 def test_plain_markdown(source: str, expected: str) -> None:
@@ -84,7 +87,7 @@ def test_images(source: str, expected: str) -> None:
 
 @pytest.mark.parametrize("target", ["https://x.example/", "http://x.example/", "mailto:a@x.example", "/reviews/a7/"])
 def test_a_link_that_leads_somewhere_is_kept(target: str) -> None:
-    assert f'<a href="{target}" rel="noopener noreferrer">aquí</a>' in html(f"[aquí]({target})")
+    assert f'<a href="{target}">aquí</a>' in html(f"[aquí]({target})")
 
 
 @pytest.mark.parametrize("target", ["otra.md", "../x", "/admin/", "#otro", "//x.example/", "ftp://x", "file:///etc/x"])
@@ -110,7 +113,12 @@ def test_the_digest_is_of_the_markdown_and_the_renderer() -> None:
     one, other = markdown.render("a"), markdown.render("b")
     assert one.digest != other.digest
     assert one == markdown.render("a")
-    assert markdown.digest("\ud800") != markdown.digest("a")
+
+
+def test_half_a_character_is_refused() -> None:
+    with pytest.raises(MarkdownError, match="surrogate"):
+        html("a \ud800")
+    assert html("a \0") == "<p>a \ufffd</p>"
 
 
 def test_too_long_and_too_deep_are_refused() -> None:
@@ -148,10 +156,8 @@ def test_too_long_and_too_deep_are_refused() -> None:
 )
 def test_a_hostile_text_is_rendered_or_refused_quickly(hostile: str) -> None:
     started = time.process_time()
-    try:
+    with contextlib.suppress(MarkdownError):
         markdown.render(hostile)
-    except MarkdownError:
-        pass
     assert time.process_time() - started < 3
 
 
@@ -205,8 +211,6 @@ def test_the_worst_small_text_is_quick() -> None:
             while not is_small(worst):
                 worst = worst[: len(worst) // 2]
             started = time.process_time()
-            try:
+            with contextlib.suppress(MarkdownError):
                 markdown.render(worst + "x" * (SMALL - len(worst)))
-            except MarkdownError:
-                pass
             assert time.process_time() - started < 0.5, unit

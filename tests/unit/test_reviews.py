@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import START
 
 from publisher.content import log, products, reviews
 from publisher.content.database import connect, snapshot
@@ -22,6 +21,7 @@ from publisher.content.reading import Reading
 from publisher.content.writer import Writer
 from publisher.errors import ConflictError, InvalidError, NotFoundError, StaleVersionError
 from publisher.site import markdown
+from tests.conftest import START
 
 Store = tuple[Writer, Path]
 
@@ -37,7 +37,9 @@ class Desk:
         draft, text = Draft(title=title, **said), markdown.render(body)
         return self.writer.run(lambda tx: reviews.create(tx, draft, text, editor_id=self.editor.id, **kept))
 
-    def update(self, review: Review, title: str, body: str = "Texto.", expected: int | None = None, **said: Any) -> Review:
+    def update(
+        self, review: Review, title: str, body: str = "Texto.", expected: int | None = None, **said: Any
+    ) -> Review:
         draft, text = Draft(title=title, **said), markdown.render(body)
         return self.writer.run(lambda tx: reviews.update(tx, review.id, draft, text, expected=expected))
 
@@ -84,6 +86,13 @@ def test_a_save_without_change_stores_nothing(desk: Desk) -> None:
     assert desk.head() == head
 
 
+def test_a_body_that_stays_keeps_its_excerpt(desk: Desk) -> None:
+    review = desk.create("Uno", "# Título\n\nLo primero.\n\n## Más\n\nLo segundo.")
+    stored = desk.writer.run(lambda tx: reviews.text(tx.db, review.text_digest))
+    draft = Draft(title="Dos")
+    assert desk.writer.run(lambda tx: reviews.update(tx, review.id, draft, stored)).excerpt == review.excerpt
+
+
 def test_each_change_is_one_revision_and_one_row_of_the_log(desk: Desk) -> None:
     review = desk.create("Primera")
     head = desk.head()
@@ -94,7 +103,7 @@ def test_each_change_is_one_revision_and_one_row_of_the_log(desk: Desk) -> None:
     assert [(change.kind, change.version) for change in changes] == [
         ("created", 1), ("updated", 2), ("archived", 3), ("published", 4),
     ]  # fmt: skip
-    titles = [desk.writer.run(lambda tx, v=v: reviews.revision(tx.db, review.id, v)).title for v in (1, 2, 3, 4)]
+    titles = desk.writer.run(lambda tx: [reviews.revision(tx.db, review.id, v).title for v in (1, 2, 3, 4)])
     assert titles == ["Primera", "Segunda", "Segunda", "Segunda"]
 
 
@@ -294,7 +303,8 @@ while True:
     futures = []
     for _ in range(8):
         number += 1
-        draft, body = Draft(title=f"{sys.argv[3]} {number}"), Text(digest=f"d{number}", markdown="x", html="x", plain="x")
+        draft = Draft(title=f"{sys.argv[3]} {number}")
+        body = Text(digest=f"d{number}", markdown="x", html="x", plain="x")
         futures.append(writer.submit(lambda tx, d=draft, b=body: reviews.create(tx, d, b, editor_id=sys.argv[2])))
     for future in futures:
         print(future.result().id, flush=True)
@@ -302,7 +312,7 @@ while True:
 
 
 def test_an_acknowledged_write_survives_kill_9(fresh_store: Store, editor: Editor) -> None:
-    writer, path = fresh_store
+    _, path = fresh_store
     chance = random.Random(7)
     acknowledged: list[str] = []
     for life in range(6):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from publisher.content import log, migrations, products
 from publisher.content.database import connect, require_safe, snapshot
+from publisher.content.model import Product
 from publisher.content.writer import Transaction, Writer
 from publisher.errors import ConflictError, InvalidError, StoreError, UnsafeSqliteError
 
@@ -17,8 +19,11 @@ Store = tuple[Writer, Path]
 DEADLINE = 30
 
 
-def note(name: str) -> object:
-    return lambda tx: tx.db.conn.execute("INSERT INTO facts VALUES (?, '')", (name,)).rowcount
+def note(name: str) -> Callable[[Transaction], int]:
+    def write(tx: Transaction) -> int:
+        return int(tx.db.conn.execute("INSERT INTO facts VALUES (?, '')", (name,)).rowcount)
+
+    return write
 
 
 def facts(path: Path) -> set[str]:
@@ -53,7 +58,11 @@ def test_what_queues_up_shares_one_commit_and_one_moment(fresh_store: Store) -> 
 def test_operations_run_in_the_order_they_were_asked_for(fresh_store: Store) -> None:
     writer, _ = fresh_store
     seen: list[int] = []
-    futures = [writer.submit(lambda tx, number=number: seen.append(number)) for number in range(1000)]
+
+    def saying(number: int) -> Callable[[Transaction], None]:
+        return lambda tx: seen.append(number)
+
+    futures = [writer.submit(saying(number)) for number in range(1000)]
     wait(futures, DEADLINE)
     assert seen == list(range(1000))
 
@@ -69,7 +78,7 @@ def test_a_refusal_undoes_itself_and_hurts_no_neighbour(fresh_store: Store) -> N
     writer.submit(gate)
     futures: list[Future[object]] = []
     for number in range(20):
-        futures.append(writer.submit(note(f"good {number}")))  # type: ignore[arg-type]
+        futures.append(writer.submit(note(f"good {number}")))
         futures.append(writer.submit(spoiled))
     gate.opened.set()
     for number, future in enumerate(futures):
@@ -86,14 +95,14 @@ def test_a_foreign_error_is_handed_to_its_caller_only(fresh_store: Store) -> Non
     writer, path = fresh_store
     with pytest.raises(ZeroDivisionError):
         writer.run(lambda tx: 1 / 0)
-    assert writer.run(note("after")) == 1  # type: ignore[arg-type]
+    assert writer.run(note("after")) == 1
     assert "after" in facts(path)
 
 
 def test_an_answer_means_that_others_can_read_it(fresh_store: Store) -> None:
     writer, path = fresh_store
     for number in range(20):
-        writer.run(note(f"fact {number}"))  # type: ignore[arg-type]
+        writer.run(note(f"fact {number}"))
         assert f"fact {number}" in facts(path)
 
 
@@ -110,7 +119,7 @@ def test_the_worker_is_woken_after_the_commit_and_only_for_one_that_wrote(tmp_pa
     with Writer(path, wake=lambda: woken.append(facts(path))) as writer:
         writer.run(lambda tx: tx.db.conn.execute("SELECT 1").fetchone())
         assert woken == []
-        writer.run(note("written"))  # type: ignore[arg-type]
+        writer.run(note("written"))
         assert len(woken) == 1
         assert "written" in woken[0]
 
@@ -120,18 +129,18 @@ def test_a_wake_that_fails_is_of_no_consequence(tmp_path: Path) -> None:
         raise OSError("nobody listens")
 
     with Writer(tmp_path / "content.db", wake=fail) as writer:
-        assert writer.run(note("written")) == 1  # type: ignore[arg-type]
+        assert writer.run(note("written")) == 1
 
 
 def test_closing_finishes_what_is_queued_and_refuses_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "content.db"
     writer = Writer(path)
-    futures = [writer.submit(note(f"fact {number}")) for number in range(600)]  # type: ignore[arg-type]
+    futures = [writer.submit(note(f"fact {number}")) for number in range(600)]
     writer.close()
     assert all(future.done() for future in futures)
     assert len(facts(path)) == 601
     with pytest.raises(StoreError, match="closing"):
-        writer.submit(note("late"))  # type: ignore[arg-type]
+        writer.submit(note("late"))
     writer.close()
 
 
@@ -140,22 +149,21 @@ def test_a_cancelled_operation_is_not_run(fresh_store: Store) -> None:
     gate = Gate()
     writer.submit(gate)
     assert gate.entered.wait(DEADLINE)
-    cancelled = writer.submit(note("cancelled"))  # type: ignore[arg-type]
+    cancelled = writer.submit(note("cancelled"))
     assert cancelled.cancel()
     gate.opened.set()
-    writer.run(note("after"))  # type: ignore[arg-type]
+    writer.run(note("after"))
     assert "cancelled" not in facts(path)
 
 
 def test_two_writers_of_one_database_take_turns(fresh_store: Store) -> None:
     writer, path = fresh_store
+
+    def naming(number: int) -> Callable[[Transaction], Product]:
+        return lambda tx: products.find_or_create(tx, "camera", f"Brand {number % 40} X{number}")
+
     with Writer(path) as other:
-        futures = [
-            (writer, other)[number % 2].submit(
-                lambda tx, number=number: products.find_or_create(tx, "camera", f"Brand {number % 40} X{number}")
-            )
-            for number in range(200)
-        ]
+        futures = [(writer, other)[number % 2].submit(naming(number)) for number in range(200)]
         for future in futures:
             future.result(DEADLINE)
     assert writer.run(lambda tx: log.first_broken(tx.db)) is None

@@ -5,10 +5,9 @@ A cursor is the key of the last entry of the page before; clients should take it
 
 from __future__ import annotations
 
-from api.wire import Standing
 from publisher.content import identity, products, reviews
 from publisher.content.database import Database
-from publisher.content.model import Kind, Product, State
+from publisher.content.model import Kind, Product, Review, State
 from publisher.errors import InvalidError
 
 MAX_PAGE = 100
@@ -18,8 +17,8 @@ _DIGITS = 18
 
 def review_page(
     db: Database, *, cursor: str | None, limit: int, state: State | None = None, editor_id: str | None = None
-) -> tuple[list[Standing], str | None]:
-    """Reviews without their bodies, newest first (UUIDv7 ids sort by time), and the cursor of the next page."""
+) -> tuple[list[tuple[Review, Product | None]], str | None]:
+    """Reviews with their products, without their bodies, newest first (UUIDv7 ids sort by time), and the cursor of the next page."""
     before = _LAST if cursor is None else identity.require_uuid7(cursor, "cursor")
     where, values = ["id < ?", "state != 'deleted'"], [before]
     if state is not None:
@@ -34,7 +33,7 @@ def review_page(
     ).fetchall()
     found = [reviews.from_row(row) for row in rows[:limit]]
     known = {about: products.get(db, about) for about in {review.product_id for review in found} if about}
-    page = [Standing(review, known.get(review.product_id) if review.product_id else None) for review in found]
+    page = [(review, known.get(review.product_id) if review.product_id else None) for review in found]
     return page, found[-1].id if len(rows) > limit else None
 
 
