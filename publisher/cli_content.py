@@ -22,7 +22,9 @@ SHOWN_PROBLEMS = 50
 
 @click.command(name="import")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
-@click.option("--editor", "email", metavar="EMAIL", help="Whose reviews they become.  [default: the first administrator]")
+@click.option(
+    "--editor", "email", metavar="EMAIL", help="Whose reviews they become.  [default: the first administrator]"
+)
 @click.option("--json", "in_json", is_flag=True, help="Print one JSON document, for scripts.")
 @click.pass_obj
 def import_posts(held: Settings, path: Path, email: str | None, in_json: bool) -> None:
@@ -43,7 +45,11 @@ def import_posts(held: Settings, path: Path, email: str | None, in_json: bool) -
         with Writer(chosen.data.content_db, wake=announce) as writer, progress("importing", quiet=in_json) as advance:
             editor_id = _editor_id(chosen, email)
             summary = importer.load(
-                writer, sandbox.render, reader.read(path, lang=chosen.site.language), editor_id=editor_id, on_progress=advance
+                writer,
+                sandbox.render,
+                reader.read(path, lang=chosen.site.language),
+                editor_id=editor_id,
+                on_progress=advance,
             )
     finally:
         sandbox.close()
@@ -84,7 +90,8 @@ def _tell(summary: importer.Summary) -> None:
     if summary.missing_images:
         click.echo(f"{summary.missing_images:,} images that are not here became their description")
     if summary.shortcodes:
-        named = ", ".join(f"{name} {count:,}" for name, count in sorted(summary.shortcodes.items(), key=lambda x: -x[1])[:8])
+        often = sorted(summary.shortcodes.items(), key=lambda item: -item[1])[:8]
+        named = ", ".join(f"{name} {count:,}" for name, count in often)
         click.echo(f"{sum(summary.shortcodes.values()):,} foreign shortcodes became their words ({named})")
     if summary.dropped_tags:
         click.echo(f"{summary.dropped_tags:,} tags over the limit were left out")

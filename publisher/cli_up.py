@@ -37,7 +37,6 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: str
 
 
-
 @click.command()
 @click.option("--data-dir", metavar="DIR", help="Folder of the databases, the store and the rendered site.")
 @click.option("--edge-port", type=click.IntRange(0, 65535), help="Port of the portal; 0 picks a free one.")
@@ -146,9 +145,8 @@ def wait_until_published(chosen: Settings, stop: threading.Event) -> None:
     finally:
         db.close()
     if not stop.is_set():
-        raise StackError(
-            f"the site was not published within {READY_SECONDS:.0f} s; see {Path(chosen.data.dir, 'logs', 'worker.log')}"
-        )
+        where = Path(chosen.data.dir, "logs", "worker.log")
+        raise StackError(f"the site was not published within {READY_SECONDS:.0f} s; {where} says why")
 
 
 def _published_version(url: str, port: int) -> int:

@@ -19,7 +19,6 @@ from publisher.settings import Settings
 from publisher.site.pages import Site
 
 
-
 def target_name(settings: Settings) -> str:
     """The name under which the ledger knows the bucket of the settings: another bucket is another target.
 
@@ -98,6 +97,4 @@ class Plant:
 
     def worker(self) -> worker.Worker:
         """The worker that builds the site and pushes it to the bucket."""
-        return worker.Worker(
-            self.builder(), [self.pusher()], self.settings.data.content_db, self.objects, self.ledger
-        )
+        return worker.Worker(self.builder(), [self.pusher()], self.settings.data.content_db, self.objects, self.ledger)

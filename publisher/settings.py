@@ -72,9 +72,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port to listen on; 0 picks a free one.")] = 8000
     max_body: Annotated[Positive, Meta(description="Largest request body accepted, in bytes.")] = 1_000_000
-    token_minutes: Annotated[
-        int, Meta(ge=1, le=15, description="Life of an access token, in minutes.")
-    ] = 15
+    token_minutes: Annotated[int, Meta(ge=1, le=15, description="Life of an access token, in minutes.")] = 15
 
 
 class Stack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,9 +86,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How pages are rendered."""
 
-    workers: Annotated[
-        int, Meta(ge=0, le=64, description="Processes for a full build; 0 takes one for each core.")
-    ] = 0
+    workers: Annotated[int, Meta(ge=0, le=64, description="Processes for a full build; 0 takes one for each core.")] = 0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

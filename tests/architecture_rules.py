@@ -234,12 +234,7 @@ def homes(modules: Modules) -> list[str]:
         for home in HOMES:
             in_scope = home.everywhere or _any(module, PRODUCT)
             own = within(module, home.target)
-            if (
-                in_scope
-                and not own
-                and within(found.target, home.target)
-                and not _any(module, home.importers)
-            ):
+            if in_scope and not own and within(found.target, home.target) and not _any(module, home.importers):
                 places = ", ".join(home.importers) or "nowhere"
                 violations.append(f"{module}:{found.line} imports {found.target}, whose home is {places}")
     return violations
@@ -253,11 +248,7 @@ def purity(modules: Modules) -> list[str]:
             continue
         may_read = within(module, PURE_BUT_FOR_TEMPLATES)
         banned = IMPURE_IMPORTS if may_read else IMPURE_IMPORTS + READING_IMPORTS
-        found = [
-            (item.line, f"imports {item.target}")
-            for item in imports(module, source)
-            if _any(item.target, banned)
-        ]
+        found = [(item.line, f"imports {item.target}") for item in imports(module, source) if _any(item.target, banned)]
         banned_calls = IMPURE_CALLS if may_read else IMPURE_CALLS | READING_CALLS
         found += [(line, f"calls {name}()") for name, _, line in _calls(source) if name in banned_calls]
         violations += [f"{module}:{line} {what}; {PURE} is pure" for line, what in sorted(found)]

@@ -60,9 +60,7 @@ class Up:
         return str(answer.json()["access_token"])
 
     def post(self, token: str, **body: Any) -> dict[str, Any]:
-        answer = httpx.post(
-            self.ready["api"] + "/reviews", json=body, headers={"Authorization": f"Bearer {token}"}
-        )
+        answer = httpx.post(self.ready["api"] + "/reviews", json=body, headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 

@@ -95,7 +95,6 @@ def test_every_dependency_is_explained() -> None:
     [
         ("publisher.errors", "publisher.content"),
         ("publisher.settings", "publisher.content.model"),
-        ("publisher.settings", "publisher.content.model"),
         ("publisher.content.model", "publisher.content.store"),
         ("publisher.content.store", "publisher.site.pages"),
         ("publisher.content.store", "publisher.delivery.push"),
@@ -254,6 +253,4 @@ def test_what_does_not_belong_in_a_lock_is_caught(line: str) -> None:
 
 def test_an_unexplained_dependency_is_caught() -> None:
     document = "| name | why |\n|---|---|\n| jinja2 | templates |\n"
-    assert rules.unexplained(["jinja2", "left-pad"], document) == [
-        "left-pad has no row in docs/dependencies.md"
-    ]
+    assert rules.unexplained(["jinja2", "left-pad"], document) == ["left-pad has no row in docs/dependencies.md"]

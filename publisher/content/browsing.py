@@ -18,7 +18,7 @@ _DIGITS = 18
 def review_page(
     db: Database, *, cursor: str | None, limit: int, state: State | None = None, editor_id: str | None = None
 ) -> tuple[list[tuple[Review, Product | None]], str | None]:
-    """Reviews with their products, without their bodies, newest first (UUIDv7 ids sort by time), and the cursor of the next page."""
+    """Reviews with their products, newest first (UUIDv7 ids sort by time), and the cursor of the next page."""
     before = _LAST if cursor is None else identity.require_uuid7(cursor, "cursor")
     where, values = ["id < ?", "state != 'deleted'"], [before]
     if state is not None:

@@ -17,7 +17,7 @@ from publisher.errors import InvalidError
 _ROOM = 8
 """Characters kept free for a number: a slug stays within its limit when it is numbered."""
 _random = Random(secrets.randbits(256))
-"""Ids need to differ, not to be secret; asking the kernel for each would let go of the interpreter inside the writer."""
+"""Ids need to differ, not to be secret; asking the kernel for each would let other threads in between."""
 os.register_at_fork(after_in_child=lambda: _random.seed(secrets.randbits(256)))
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 

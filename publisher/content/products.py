@@ -12,9 +12,7 @@ from publisher.content.model import CameraSpec, Kind, LensSpec, Product, Product
 from publisher.content.writer import Transaction
 from publisher.errors import InvalidError, NotFoundError, StaleVersionError
 
-COLUMNS = (
-    "id, slug, kind, brand, brand_slug, model, aliases, spec, source, version, ordinal, created_at, updated_at"
-)
+COLUMNS = "id, slug, kind, brand, brand_slug, model, aliases, spec, source, version, ordinal, created_at, updated_at"
 MAX_NAME = 150
 _SPEC: msgspec.json.Decoder[Spec] = msgspec.json.Decoder(CameraSpec | LensSpec)
 _ALIASES = msgspec.json.Decoder(tuple[str, ...])

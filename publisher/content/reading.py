@@ -141,7 +141,8 @@ class Reading:
     def brand(self, brand_slug: str) -> list[Product]:
         """A brand's products, cameras before lenses, by model name."""
         rows = self._conn.execute(
-            f"SELECT {products.COLUMNS} FROM products WHERE brand_slug = ? ORDER BY kind, model COLLATE NOCASE, ordinal",
+            f"SELECT {products.COLUMNS} FROM products WHERE brand_slug = ?"
+            " ORDER BY kind, model COLLATE NOCASE, ordinal",
             (brand_slug,),
         )
         return [products.from_row(row) for row in rows]
@@ -169,13 +170,13 @@ class Reading:
 
     def members(self, listing: str) -> Iterator[str]:
         """Ids of every review that ever had a place in a listing."""
-        for row in self._conn.execute("SELECT review_id FROM places WHERE listing = ?", (listing,)):
-            yield row[0]
+        yield from (row[0] for row in self._conn.execute("SELECT review_id FROM places WHERE listing = ?", (listing,)))
 
     def listings(self, prefix: str) -> list[Listing]:
         """Every listing whose name begins with `prefix`."""
         rows = self._conn.execute(
-            "SELECT name, given, live FROM listings WHERE name >= ? AND name < ? ORDER BY name", (prefix, prefix + "\uffff")
+            "SELECT name, given, live FROM listings WHERE name >= ? AND name < ? ORDER BY name",
+            (prefix, prefix + "\uffff"),
         )
         return [Listing(*row) for row in rows]
 
@@ -189,7 +190,6 @@ class Reading:
 
     def product_slugs(self) -> Iterator[tuple[Kind, str]]:
         """Kind and slug of every product, old slugs too."""
-        for row in self._conn.execute(
+        yield from self._conn.execute(
             "SELECT p.kind, s.slug FROM products p JOIN slugs s ON s.kind = 'product' AND s.entity_id = p.id"
-        ):
-            yield row
+        )

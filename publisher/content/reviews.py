@@ -50,7 +50,9 @@ def get(db: Database, review_id: str) -> Review:
 
 def by_origin(db: Database, origin: str) -> Review | None:
     """The review that was imported from `origin`, deleted ones too; None when there is none."""
-    query = f"SELECT {COLUMNS} FROM reviews WHERE origin = ? AND origin != ''"  # the second term admits the partial index
+    query = (
+        f"SELECT {COLUMNS} FROM reviews WHERE origin = ? AND origin != ''"  # the second term admits the partial index
+    )
     row = db.conn.execute(query, (origin,)).fetchone()
     return None if row is None else from_row(row)
 
@@ -102,8 +104,9 @@ def create(
         raise ConflictError(f"a review with the id {rid} exists already")
     blank = Review(
         id=ReviewId(rid), version=0, state=State.draft, slug=Slug(""), title="", summary="", excerpt="", lang="",
-        product_id=None, editor_id=_editor(tx, editor_id), tags=(), tag_slugs=(), rating=None, pros=(), cons=(), byline="", origin="",
-        text_digest="", created_at=tx.at, updated_at=tx.at, published_at=published_at, publish_at=None,
+        product_id=None, editor_id=_editor(tx, editor_id), tags=(), tag_slugs=(), rating=None, pros=(), cons=(),
+        byline="", origin="", text_digest="", created_at=tx.at, updated_at=tx.at, published_at=published_at,
+        publish_at=None,
     )  # fmt: skip
     review = _in_state(_said(tx, blank, draft, body), state, tx.at, publish_at)
     return _save(tx, None, review, "created")

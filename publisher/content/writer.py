@@ -28,7 +28,7 @@ GROUP = 256
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operation is given: the connection, its moment (stamped once per commit), who asks, under which request."""
+    """What an operation is given: the connection, its moment (one for each commit), who asks, under which request."""
 
     db: Database
     at: datetime
@@ -119,8 +119,7 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
             at, before = self._clock(), connection.total_changes
-            for job in group:
-                answers.append((job, *self._one(job, at)))
+            answers += [(job, *self._one(job, at)) for job in group]
             connection.execute("COMMIT")
         except BaseException as error:
             with contextlib.suppress(SqliteError):

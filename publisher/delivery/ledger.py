@@ -163,9 +163,7 @@ class Ledger:
                 if tier is not None and tier[0] > 0:
                     changed.append(key)
                     removed += 1
-            conn.executemany(
-                "INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in changed)
-            )
+            conn.executemany("INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in changed))
             self._set_fact("cursor", str(seq))
             self._set_fact("edition", edition)
             if not changed:

@@ -203,5 +203,3 @@ class Folder:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0][:300]
-
-

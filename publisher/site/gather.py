@@ -186,9 +186,7 @@ def _sitemap_reviews(source: Source, page: Page) -> contexts.Context | None:
     if page.number * SHARD >= source.listing("all").given:
         return None
     reviews = source.addresses(page.number * SHARD, (page.number + 1) * SHARD)
-    return contexts.Sitemap(
-        entries=[(pages.path(Page("review", slug)), changed) for slug, changed in reviews]
-    )
+    return contexts.Sitemap(entries=[(pages.path(Page("review", slug)), changed) for slug, changed in reviews])
 
 
 def _content(source: Source, page: Page) -> contexts.Context:

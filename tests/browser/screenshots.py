@@ -65,9 +65,7 @@ def main(folder: Path) -> None:
             places += [("search", up.ready["edge"] + "/search/?q=a7iv"), ("api", up.ready["api"] + "/docs")]
             for width, height in (PHONE, DESKTOP):
                 for scheme in ("light", "dark"):
-                    context = browser.new_context(
-                        viewport={"width": width, "height": height}, color_scheme=scheme
-                    )
+                    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
                     page = context.new_page()
                     for kind, url in places:
                         page.goto(url)

@@ -24,7 +24,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     running = Up(tmp_path_factory.mktemp("portal") / "data")
     token = running.token(running.ready["admin_password"])
     said = running.post(
-        token, title="La Leica M11 en la Patagonia", content="## Luz\n\nDos semanas de viento.\n\n| a | b |\n|---|---|\n| 1 | 2 |",
+        token, title="La Leica M11 en la Patagonia",
+        content="## Luz\n\nDos semanas de viento.\n\n| a | b |\n|---|---|\n| 1 | 2 |",
         camera_model="Leica M11", tags=["viaje", "noche"], rating=8.5, pros=["Color"], cons=["Precio"],
     )  # fmt: skip
     read_until(said["url"], "viento")

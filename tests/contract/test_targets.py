@@ -27,7 +27,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     else:
         bucket = s3(request.getfixturevalue("object_store"))
         yield bucket
-        bucket.delete([key for key in bucket.keys() if key.startswith("contract/")])
+        bucket.delete([key for key in list(bucket.keys()) if key.startswith("contract/")])
 
 
 def s3(settings: Settings, **changes: str) -> S3:
@@ -75,7 +75,7 @@ def test_every_key_is_listed(target: Target) -> None:
     keys = {"contract/b/index.html", "contract/b.json", "contract/ñandú/index.html"}
     for key in keys:
         target.put(key, b"x", *HTML)
-    assert {key for key in target.keys() if key.startswith("contract/")} == keys
+    assert {key for key in list(target.keys()) if key.startswith("contract/")} == keys
 
 
 def test_headers_arrive_with_the_object(object_store: Settings) -> None:

@@ -39,7 +39,8 @@ def shell(object_store: Settings, tmp_path: Path) -> Shell:
     """A command line on an empty folder, with one post and one account."""
     chosen = Shell(Settings(site=object_store.site, s3=object_store.s3, data=Data()), tmp_path)
     (tmp_path / "la-luz.md").write_text(POST, encoding="utf-8")
-    chosen("editor", "add", "ana@example.com", "--name", "Ana", "--role", "administrator", "--password", "una clave larga")
+    account = ("ana@example.com", "--name", "Ana", "--role", "administrator", "--password", "una clave larga")
+    chosen("editor", "add", *account)
     return chosen
 
 

@@ -1,9 +1,9 @@
-"""End to end on the real store and edge: imported posts are published whole, and read without any part of the origin."""
+"""End to end on the real store and edge: imported posts are published whole, and read without the origin."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -59,9 +59,9 @@ def published(settings: Settings, folder: Path, posts: Path) -> Published:
 
 
 @pytest.fixture(scope="module")
-def site(object_store: Settings, tmp_path_factory: pytest.TempPathFactory, corpus_sample: Path) -> Iterator[Published]:
+def site(object_store: Settings, tmp_path_factory: pytest.TempPathFactory, corpus_sample: Path) -> Published:
     """The sample of real posts, published."""
-    yield published(object_store, tmp_path_factory.mktemp("origin") / "data", corpus_sample)
+    return published(object_store, tmp_path_factory.mktemp("origin") / "data", corpus_sample)
 
 
 def check(site: Published) -> None:
@@ -106,6 +106,36 @@ def test_all_reviews_are_reachable_in_content(site: Published) -> None:
     edge.close()
 
 
+VNU = Path(__file__).parents[1] / "browser/node_modules/vnu-jar/build/dist/vnu.jar"
+
+
+def complaints(folder: Path) -> list[str]:
+    """What the Nu HTML Checker finds wrong with the pages below `folder`."""
+    assert VNU.exists(), "the HTML checker is missing: `make test` installs it"
+    run = subprocess.run(
+        ["java", "-Xmx1g", "-jar", str(VNU), "--errors-only", "--format", "json", "--skip-non-html", str(folder)],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    found = msgspec.json.decode(run.stderr)["messages"]
+    return [f"{message.get('url', '')[-60:]}: {message['message']}" for message in found]
+
+
+def test_every_kind_of_page_is_valid_html(site: Published, tmp_path: Path) -> None:
+    """All pages of the sample, but for the catalogue's, of which there are 30."""
+    html = [key for key in site.desired if key.endswith(".html")]
+    catalogue_pages = [key for key in html if key.startswith(("cameras/", "lenses/"))]
+    for key in {*html} - {*catalogue_pages[30:]}:
+        path = tmp_path / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(site.desired[key])
+    assert complaints(tmp_path) == []
+
+
+def test_the_checker_sees_invalid_html(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("<!doctype html><title>a</title><p><ul><li></p><div></ul>", encoding="utf-8")
+    assert complaints(tmp_path) != []
+
+
 def test_what_is_not_there_is_a_real_404(site: Published) -> None:
     edge = Edge(f"http://127.0.0.1:{site.settings.stack.edge_port}")
     answer = edge.get("/reviews/no-such-review/")
@@ -123,5 +153,3 @@ def test_the_whole_corpus(object_store: Settings, tmp_path: Path, corpus: Path) 
     whole = published(settings, tmp_path / "data", corpus)
     assert whole.imported > 4_800
     check(whole)
-
-

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from publisher.content.hint import Hint, Listener
 from publisher.content.model import State
 from publisher.errors import LeaseHeldError
-from publisher.content.hint import Hint, Listener
 from publisher.worker import Round, Worker, lease
 from tests.newsroom import Newsroom
 
@@ -28,9 +28,7 @@ def room(tmp_path: Path) -> Iterator[Newsroom]:
 
 
 def worker_of(room: Newsroom, clock: Callable[[], datetime] | None = None) -> Worker:
-    return Worker(
-        room.builder, [room.pusher], room.content_db, room.objects, room.ledger, clock=clock or room.clock
-    )
+    return Worker(room.builder, [room.pusher], room.content_db, room.objects, room.ledger, clock=clock or room.clock)
 
 
 def test_one_round_publishes_what_was_written(room: Newsroom) -> None:
@@ -126,8 +124,7 @@ def test_hints_that_came_together_count_as_one(hint: Hint, listener: Listener) -
 
 
 def test_two_publishers_never_work_on_one_data_directory(tmp_path: Path) -> None:
-    with lease(tmp_path):
-        with pytest.raises(LeaseHeldError), lease(tmp_path):
-            pass
+    with lease(tmp_path), pytest.raises(LeaseHeldError), lease(tmp_path):
+        pass
     with lease(tmp_path):
         pass

@@ -39,7 +39,8 @@ def content_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     room = Newsroom(folder)
     room.staff()
     for number in range(45):
-        room.post(f"Reseña {number}", "Él dijo: *sí* ☑", product=room.products[number % 5], tags=("a", "b", f"c{number % 3}"))
+        tags = ("a", "b", f"c{number % 3}")
+        room.post(f"Reseña {number}", "Él dijo: *sí* ☑", product=room.products[number % 5], tags=tags)
     room.close()
     return folder / "content.db"
 

@@ -156,7 +156,7 @@ def test_every_product_is_found_by_its_name(fresh_store: Store, whole: Catalogue
     writer, _ = fresh_store
     catalogue.load(writer, whole)
     some = whole.entries[::7]
-    for entry, found in zip(some, writer.run(lambda tx: [find(tx, entry) for entry in some]), strict=True):
+    for entry, found in zip(some, writer.run(lambda tx: [find(tx, one) for one in some]), strict=True):
         assert found is not None, entry.name
         assert found.source == catalogue.SOURCE or found.model in entry.name
 

@@ -175,9 +175,9 @@ def test_a_full_disk_is_a_build_error(tmp_path: Path) -> None:
     blocked = tmp_path / "objects" / "3e"
     blocked.rmdir()
     blocked.write_text("in the way of 3e744b9d…, the digest of «a»'s page")
+    bodies = [str(number).encode() for number in range(2000)]
     with pytest.raises(BuildError):
-        for number in range(2000):
-            objects.put(str(number).encode())
+        list(map(objects.put, bodies))
 
 
 def stocked(ledger: Ledger, objects: Objects, count: int) -> list[str]:

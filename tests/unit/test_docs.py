@@ -1,4 +1,4 @@
-"""The documentation says what the program does: reference pages are current, links lead somewhere, words are executed."""
+"""The documentation says what the program does: reference pages are current, links and names lead somewhere."""
 
 from __future__ import annotations
 

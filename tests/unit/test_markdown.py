@@ -26,7 +26,7 @@ def html(source: str) -> str:
         ("~~no~~ `x < y`", "<p><del>no</del> <code>x &lt; y</code></p>"),
         ("- [x] hecho\n- [ ] falta", "<ul>\n<li>☑ hecho</li>\n<li>☐ falta</li>\n</ul>"),
         ("```python\nx\n```", "<pre><code>x\n</code></pre>"),
-        ("<table><td class='evil'>x</td>", "<table><tbody><tr><td>x</td></tr></tbody></table>"),
+        ("<table><tr><td class='evil'>x</td></tr></table>", "<table><tbody><tr><td>x</td></tr></tbody></table>"),
         ('di ` class=""` así', '<p>di <code> class=""</code> así</p>'),
     ],
 )

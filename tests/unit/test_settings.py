@@ -127,22 +127,16 @@ text_values = st.text(st.characters(exclude_categories=["Cs"], exclude_character
 
 
 @given(
-    site=st.builds(
-        settings.Site, title=text_values, language=st.sampled_from(["es", "pt", "en"]), url=text_values
-    ),
+    site=st.builds(settings.Site, title=text_values, language=st.sampled_from(["es", "pt", "en"]), url=text_values),
     data=st.builds(settings.Data, dir=text_values),
     s3=st.builds(settings.S3, bucket=text_values, secret_key=text_values, concurrency=st.integers(1, 10_000)),
-    api=st.builds(
-        settings.Api, host=text_values, port=st.integers(0, 65_535), token_minutes=st.integers(1, 15)
-    ),
+    api=st.builds(settings.Api, host=text_values, port=st.integers(0, 65_535), token_minutes=st.integers(1, 15)),
     workers=st.integers(0, 64),
 )
 def test_the_environment_of_settings_loads_them_again(
     site: settings.Site, data: settings.Data, s3: settings.S3, api: settings.Api, workers: int
 ) -> None:
-    given_settings = settings.Settings(
-        site=site, data=data, s3=s3, api=api, build=settings.Build(workers=workers)
-    )
+    given_settings = settings.Settings(site=site, data=data, s3=s3, api=api, build=settings.Build(workers=workers))
     environ = settings.environment(given_settings)
     assert settings.load(environ) == given_settings
     assert set(environ) == {variable for _, _, variable in settings.names()}

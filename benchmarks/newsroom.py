@@ -1,0 +1,91 @@
+"""A site for measurements: a database full of invented reviews, and the embedded stack over it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import generator
+from publisher import local, plant
+from publisher import settings as configuration
+from publisher.content import database, editors
+from publisher.content.model import Role
+from publisher.content.writer import Writer
+from publisher.delivery.ledger import Ledger
+from publisher.settings import Settings
+
+EMAIL = "measure@example.com"
+PASSWORD = "a password for measurements"  # noqa: S105 - of a server that lives for minutes on the loopback
+SITE_URL = "https://reviews.example"
+PATIENCE_SECONDS = 3_600.0
+
+
+def filled(folder: Path, count: int) -> Settings:
+    """Settings of a data directory in `folder` whose database holds `count` reviews and one administrator."""
+    chosen = configuration.load(
+        {
+            "DATA_DIR": str(folder), "SITE_URL": SITE_URL, "STACK_EDGE_PORT": "0", "STACK_S3_PORT": "0", "API_PORT": "0",
+        }
+    )  # fmt: skip
+    generator.fill(chosen.data.content_db, count)
+    password_hash = editors.hash_password(PASSWORD)
+    with Writer(chosen.data.content_db) as writer:
+        writer.run(
+            lambda tx: editors.create(
+                tx, email=EMAIL, name="Medición", role=Role.administrator, password_hash=password_hash
+            )
+        )
+    return chosen
+
+
+def stack(settings: Settings, parts: Sequence[local.Part] = local.PARTS) -> local.Stack:
+    """The embedded stack, to be entered."""
+    return local.Stack(settings, announce=lambda said: None, parts=parts)
+
+
+def product_ids(settings: Settings) -> list[str]:
+    """The ids of the catalogue's products, in its order."""
+    db = database.connect(settings.data.content_db, readonly=True)
+    try:
+        return [row[0] for row in db.execute("SELECT id FROM products ORDER BY ordinal")]
+    finally:
+        db.close()
+
+
+class Watch:
+    """What the ledger of a running stack says of its worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._target = plant.target_name(settings)
+        self._ledger = Ledger(settings.data.ledger_db)
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self._ledger.close()
+
+    def delivered(self) -> int:
+        """The newest release that the bucket holds whole."""
+        return self._ledger.delivered_release(self._target)
+
+    def puts(self, release: int) -> int:
+        """How many objects were put to deliver `release`."""
+        rows = self._ledger.db.execute(
+            "SELECT puts FROM deliveries WHERE target = ? AND release = ?", (self._target, release)
+        ).fetchall()
+        return int(rows[0][0]) if rows else 0
+
+    def await_delivery(self, after: int) -> int:
+        """Wait until a release newer than `after` is delivered, and return its number."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while (newest := self.delivered()) <= after:
+            if time.monotonic() > until:
+                raise RuntimeError(f"nothing was delivered after release {after} within {PATIENCE_SECONDS:.0f} s")
+            time.sleep(0.02)
+        return newest
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a command that works on the data directory of `settings`."""
+    return dict(os.environ) | configuration.environment(settings)

@@ -1,0 +1,11 @@
+"""stub"""
+
+from __future__ import annotations
+from pathlib import Path
+from benchmarks.results import Report
+
+NAME = "publish-vs-hugo"
+
+
+def run(folder: Path, quick: bool) -> Report:
+    raise NotImplementedError
