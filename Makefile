@@ -62,8 +62,8 @@ bench: $(VENV)/.bench ## Measure; ARGS chooses which benchmark and how large
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: test-corpus
-test-corpus: $(VENV)/.dev ## Test against a folder of real posts: make test-corpus CORPUS=folder
-	@if [ ! -d "$(CORPUS)" ]; then
+test-corpus: $(VENV)/.dev $(VNU)/.stamp ## Test against a folder of real posts: make test-corpus CORPUS=folder
+	@if [ -z "$(CORPUS)" ] && [ ! -f ../shared/corpus/corpus.tar.xz ]; then
 		echo "CORPUS must name a folder of Markdown posts: make test-corpus CORPUS=folder" >&2
 		exit 1
 	fi

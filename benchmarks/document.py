@@ -14,9 +14,9 @@ PATH = Path("docs", "benchmarks.md")
 _HEAD = """# Benchmarks
 
 Measured by `make bench`, written by `make bench ARGS=--write`; every figure below is from such a run. The content is
-invented and the same for every run (`benchmarks/generator.py`: texts of about 5 kB, products and tags as unevenly popular
-as in life), everything runs on one machine and on the loopback. A ratio compares medians of the same run, whose rounds
-alternate, so that whatever else the machine does slows all sides alike. p99 is given from 100 rounds on.
+invented and the same in every run (`benchmarks/generator.py`: texts of about 5 kB, products and tags as unevenly
+popular as in life), everything runs on one machine and on the loopback. A ratio compares medians of the same run, whose
+rounds alternate, so that whatever else the machine does slows all sides alike. p99 is given from 100 rounds on.
 """
 
 
@@ -34,7 +34,8 @@ def _sections(text: str) -> dict[str, str]:
 
 def _section(report: Report, here: Machine) -> str:
     notes = "".join(f"- {note}\n" for note in report.notes)
+    name = report.benchmark
     return (
-        f"<!-- {report.benchmark} -->\n## {report.title}\n\n`python -m benchmarks {report.benchmark}`. {report.about}\n\n"
-        f"{results.table(report)}\n\n{notes}- {machine.line(here)}.\n<!-- /{report.benchmark} -->\n"
+        f"<!-- {name} -->\n## {report.title}\n\n`python -m benchmarks {name}`. {report.about}\n\n"
+        f"{results.table(report)}\n\n{notes}- {machine.line(here)}.\n<!-- /{name} -->\n"
     )

@@ -1,11 +1,84 @@
-"""stub"""
+"""`full-build`: the whole site from the database with an empty ledger, beside Hugo on the same reviews."""
 
 from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from benchmarks.results import Report
+
+from benchmarks import hugo, newsroom, processes, results
+from benchmarks.processes import Run
+from benchmarks.results import Report, Result
+from publisher.settings import Settings
 
 NAME = "full-build"
+REVIEWS, ROUNDS = 10_000, 5
+QUICK_REVIEWS, QUICK_ROUNDS = 40, 1
+OURS, HUGO = "publisher", "Hugo"
+AIMS = {"wall clock": "≤ 4 s on 2 free cores", "peak memory": "≤ 200 MB"}
 
 
-def run(folder: Path, quick: bool) -> Report:
-    raise NotImplementedError
+def run(folder: Path, quick: bool, *, beside_hugo: bool = True) -> Report:
+    """Measure both, in turn; without Hugo only ours."""
+    count, rounds = (QUICK_REVIEWS, QUICK_ROUNDS) if quick else (REVIEWS, ROUNDS)
+    data = folder / "data"
+    chosen = newsroom.filled(data, count)
+    sides: dict[str, Callable[[], tuple[Run, int]]] = {OURS: lambda: _ours(chosen)}
+    if beside_hugo:
+        site = folder / "hugo"
+        hugo.write(chosen, site)
+        sides[HUGO] = lambda: _hugo(site)
+    runs: dict[str, list[tuple[Run, int]]] = {side: [] for side in sides}
+    for number in range(rounds):
+        # Who goes first changes, so that neither always finds the caches as the other left them.
+        for side in list(sides) if number % 2 == 0 else reversed(sides):
+            runs[side].append(sides[side]())
+    return Report(
+        benchmark=NAME,
+        title="The whole site from nothing",
+        about=f"{count:,} reviews and the catalogue in the database, an empty ledger, `publisher build --clean` in a "
+        "process of its own; Hugo from Markdown files of the same reviews with a plain theme that makes comparable "
+        "pages. Peak memory is the proportional set size of all processes together.",
+        results=_results(runs),
+        notes=[
+            "Hugo renders Markdown at each build; the publisher renders it once, when a text is written, which is not "
+            "in its time here. Hugo's files have no digest and no ledger row.",
+        ],
+    )
+
+
+def _ours(chosen: Settings) -> tuple[Run, int]:
+    """One clean build with an empty ledger and object store, and how many files the site has."""
+    for path in chosen.data.ledger_db.parent.glob(f"{chosen.data.ledger_db.name}*"):
+        path.unlink()
+    shutil.rmtree(chosen.data.build_dir, ignore_errors=True)
+    argv = [sys.executable, "-m", "publisher", "build", "--clean", "--json"]
+    done = processes.watched(argv, environ=newsroom.environment(chosen))
+    return done, newsroom.files(chosen)
+
+
+def _hugo(site: Path) -> tuple[Run, int]:
+    """One build by Hugo into an empty folder, and how many files the site has."""
+    public = site / "public"
+    shutil.rmtree(public, ignore_errors=True)
+    done = processes.watched(hugo.command(site))
+    return done, sum(path.is_file() for path in public.rglob("*"))
+
+
+def _results(runs: dict[str, list[tuple[Run, int]]]) -> list[Result]:
+    quantities: dict[str, tuple[str, Callable[[tuple[Run, int]], float]]] = {
+        "wall clock": ("s", lambda one: one[0].seconds),
+        "processor time": ("s", lambda one: one[0].cpu_seconds),
+        "peak memory": ("MB", lambda one: one[0].peak_mb),
+        "files of the site": ("files", lambda one: one[1]),
+    }
+    found = []
+    for quantity, (unit, value) in quantities.items():
+        ours = [value(one) for one in runs[OURS]]
+        for side, rounds in runs.items():
+            against = None if side == OURS else (OURS, ours)
+            aim = AIMS.get(quantity) if side == OURS else None
+            values = [value(one) for one in rounds]
+            found.append(results.result(NAME, side, quantity, unit, values, against=against, aim=aim))
+    return found

@@ -17,7 +17,7 @@ from publisher.delivery.ledger import Ledger
 from publisher.settings import Settings
 
 EMAIL = "measure@example.com"
-PASSWORD = "a password for measurements"  # noqa: S105 - of a server that lives for minutes on the loopback
+PASSWORD = "a password for measurements"
 SITE_URL = "https://reviews.example"
 PATIENCE_SECONDS = 3_600.0
 
@@ -26,7 +26,8 @@ def filled(folder: Path, count: int) -> Settings:
     """Settings of a data directory in `folder` whose database holds `count` reviews and one administrator."""
     chosen = configuration.load(
         {
-            "DATA_DIR": str(folder), "SITE_URL": SITE_URL, "STACK_EDGE_PORT": "0", "STACK_S3_PORT": "0", "API_PORT": "0",
+            "DATA_DIR": str(folder), "SITE_URL": SITE_URL,
+            "STACK_EDGE_PORT": "0", "STACK_S3_PORT": "0", "API_PORT": "0",
         }
     )  # fmt: skip
     generator.fill(chosen.data.content_db, count)
@@ -47,9 +48,18 @@ def stack(settings: Settings, parts: Sequence[local.Part] = local.PARTS) -> loca
 
 def product_ids(settings: Settings) -> list[str]:
     """The ids of the catalogue's products, in its order."""
+    return _first_column(settings, "SELECT id FROM products ORDER BY ordinal")
+
+
+def review_ids(settings: Settings) -> list[str]:
+    """The ids of the reviews that readers see, by address."""
+    return _first_column(settings, "SELECT id FROM reviews WHERE state = 'published' ORDER BY slug")
+
+
+def _first_column(settings: Settings, question: str) -> list[str]:
     db = database.connect(settings.data.content_db, readonly=True)
     try:
-        return [row[0] for row in db.execute("SELECT id FROM products ORDER BY ordinal")]
+        return [row[0] for row in db.execute(question)]
     finally:
         db.close()
 
@@ -89,3 +99,12 @@ class Watch:
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of a command that works on the data directory of `settings`."""
     return dict(os.environ) | configuration.environment(settings)
+
+
+def files(settings: Settings) -> int:
+    """How many files the site has, as the ledger of a data directory knows it."""
+    ledger = Ledger(settings.data.ledger_db)
+    try:
+        return ledger.counts()["all"]
+    finally:
+        ledger.close()

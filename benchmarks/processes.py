@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import resource
 import subprocess
 import tempfile
@@ -11,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-import psutil
 
 SAMPLE_SECONDS = 0.02
+_PSS = re.compile(r"^Pss:\s+(\d+) kB$", re.MULTILINE)
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,13 +55,16 @@ def watched(argv: Sequence[str], *, environ: Mapping[str, str] | None = None, cw
 
 def memory_mb(pid: int) -> float:
     """The memory of a process and its descendants; 0 when it is gone."""
-    total = 0
-    with contextlib.suppress(psutil.Error):
-        root = psutil.Process(pid)
-        for process in (root, *root.children(recursive=True)):
-            with contextlib.suppress(psutil.Error, FileNotFoundError, ProcessLookupError):
-                total += process.memory_full_info().pss
-    return total / 1e6
+    total, waiting = 0, [pid]
+    while waiting:
+        folder = Path("/proc", str(waiting.pop()))
+        # A process may end between any two of these lines.
+        with contextlib.suppress(OSError):
+            found = _PSS.search((folder / "smaps_rollup").read_text())
+            total += int(found[1]) if found else 0
+            for children in (folder / "task").glob("*/children"):
+                waiting += [int(child) for child in children.read_text().split()]
+    return total * 1024 / 1e6
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -138,8 +138,8 @@ def run(folder: Path, quick: bool) -> Report:
         benchmark=NAME,
         title="From POST to page",
         about="A review of about 5 kB is posted with a token to the write API; a reader polls the edge every "
-        f"{1e3 * POLL_SECONDS:g} ms on an open connection. Everything runs: store, edge, API, worker. The times include the "
-        "polling, and what it takes from the publisher on the same machine.",
+        f"{1e3 * POLL_SECONDS:g} ms on an open connection. Everything runs: store, edge, API, worker. The times "
+        "include the polling, and what it takes from the publisher on the same machine.",
         results=list(_results(timed)),
         notes=notes,
     )
@@ -155,7 +155,7 @@ def _portal(folder: Path, size: int, running: ExitStack) -> tuple[Portal, str]:
     running.callback(portal.close)
     done = time.perf_counter()
     return portal, (
-        f"{size:,} reviews: database filled in {full - started:,.0f} s, stack started and whole site built and pushed in "
+        f"{size:,} reviews: database filled in {full - started:,.0f} s; stack started, whole site built and pushed in "
         f"{done - full:,.0f} s"
     )
 
@@ -171,11 +171,11 @@ def _results(timed: dict[int, list[Timed]]) -> Iterable[Result]:
 
 
 def _said(invented: Invented) -> dict[str, Any]:
-    """The body of a POST that says what `invented` says in other words than the review that the site was filled with."""
+    """The body of a POST that says what `invented` says, yet is not a text that the site was filled with."""
     draft = invented.draft
     return {
-        "title": f"Otra vez: {draft.title}", "content": f"{invented.markdown}\nDe nuevo.\n", "summary": draft.summary, "tags": draft.tags,
-        "rating": draft.rating, "pros": draft.pros, "cons": draft.cons,
+        "title": f"Otra vez: {draft.title}", "content": f"{invented.markdown}\nDe nuevo.\n",
+        "summary": draft.summary, "tags": draft.tags, "rating": draft.rating, "pros": draft.pros, "cons": draft.cons,
     }  # fmt: skip
 
 

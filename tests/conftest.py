@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from benchmarks import generator
 from publisher.content import catalogue, editors
 from publisher.content.catalogue import Catalogue, Entry
 from publisher.content.model import CameraSpec, Editor, LensSpec, Role
@@ -17,6 +19,7 @@ from publisher.content.writer import Writer
 
 ARCHIVE = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus" / "corpus.tar.xz"
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+SAMPLE = 300
 PASSWORD = "correct horse battery"
 
 SMALL_CATALOGUE = Catalogue(
@@ -89,6 +92,27 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(place, filter="data")
     return place
+
+
+@pytest.fixture(scope="session")
+def posts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 300 posts: a fixed sample of the corpus, in three languages, or made ones where there is none."""
+    folder = tmp_path_factory.mktemp("posts")
+    if not has_corpus():
+        for number, made in enumerate(generator.generate(SAMPLE, seed=1)):
+            matter = msgspec.json.encode({"title": made.draft.title, "tags": made.draft.tags}).decode()
+            (folder / f"post-{number}.md").write_text(f"---\n{matter}\n---\n{made.markdown}", encoding="utf-8")
+        return folder
+    found = sorted(request.getfixturevalue("corpus").rglob("*.md"))
+    own = [path for path in found if "camera-reviews" in path.parts]
+    foreign = {name: [path for path in found if name in path.parts] for name in ("es", "pt", "en")}
+    chosen = own[:60]
+    for paths in foreign.values():
+        chosen += [path for path in paths[:: max(len(paths) // 80, 1)] if path not in chosen][:80]
+    for path in chosen[:SAMPLE]:
+        name = "-".join(path.relative_to(found[0].parents[2]).parts[-3:])
+        (folder / name).write_bytes(path.read_bytes())
+    return folder
 
 
 @pytest.fixture(scope="session")

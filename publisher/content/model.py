@@ -58,7 +58,7 @@ class CameraSpec(msgspec.Struct, frozen=True, kw_only=True, tag="camera", tag_fi
 
 
 class LensSpec(msgspec.Struct, frozen=True, kw_only=True, tag="lens", tag_field="kind", omit_defaults=True):
-    """What is known of a lens; None is not known. Focal lengths in millimetres, apertures as f-numbers, mass in grams."""
+    """What is known of a lens; None is not known. Lengths in millimetres, apertures as f-numbers, mass in grams."""
 
     mounts: tuple[str, ...] = ()
     crop_factor: float | None = None

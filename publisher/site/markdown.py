@@ -7,7 +7,7 @@ Policy, applied to every text whoever wrote it:
   in a marked span, so that no word is lost.
 - Links are kept when they are `http:`, `https:`, `mailto:`, a footnote of the text itself, or the address of a review,
   product, brand or editor of this site; a link elsewhere loses its target and keeps its words.
-- Headings are moved together so that the highest is of the second level: the page's title is the only one of the first.
+- Headings are numbered anew: the page's title is the only one of the first level, and no level is left out.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ LEAD = 4_000
 """Characters of safe HTML from which a lead is taken."""
 
 _TAGS = set(
-    "a abbr b blockquote br caption cite code dd del details dfn div dl dt em figcaption figure h2 h3 h4 h5 h6 hr i img"
-    " ins kbd li mark ol p pre q s samp section small span strong sub summary sup table tbody td tfoot th thead tr u ul"
-    " var".split()
+    "a abbr b blockquote br caption cite code dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i"
+    " img ins kbd li mark ol p pre q s samp section small span strong sub summary sup table tbody td tfoot th thead tr"
+    " u ul var".split()
 )
 _ATTRIBUTES = {
     "a": {"href", "title", "id"},
@@ -122,9 +122,9 @@ def render(markdown: str) -> Text:
         raise MarkdownError(f"the text nests more than {MAX_DEPTH} elements; simplify its quotes, lists or HTML")
     raw = _ALIGN.sub(r'<\1 class="\2"', raw)
     raw = _TASK.sub(lambda match: "☑" if match[1] else "☐", raw)
-    raw = _headings(raw).replace('<section class="footnotes" data-footnotes>', '<div class="footnotes">')
+    raw = raw.replace('<section class="footnotes" data-footnotes>', '<div class="footnotes">')
     clean = _EMPTY_CLASS.sub(r"\1", _CLEANER.clean(raw))
-    safe = _unique_ids(_IMAGE.sub(_image, clean)).strip()
+    safe = _unique_ids(_IMAGE.sub(_image, _headings(clean))).strip()
     lead = plain(_NOT_LEAD.sub("", safe[:LEAD]))
     return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=plain(safe), lead=lead)
 
@@ -151,10 +151,19 @@ def _depth(raw: str) -> int:
     return deepest
 
 
-def _headings(raw: str) -> str:
-    """Move all headings by as many levels as bring the highest to the second."""
-    highest = min((int(match[2]) for match in _HEADING.finditer(raw)), default=2)
-    return _HEADING.sub(lambda match: f"<{match[1]}h{min(int(match[2]) + 2 - highest, 6)}", raw)
+def _headings(safe_html: str) -> str:
+    """Number the headings anew: the highest become second-level, and none is more than one level below its parent."""
+    open_levels: list[int] = []
+
+    def level(match: re.Match[str]) -> str:
+        if not match[1]:
+            written = int(match[2])
+            while open_levels and open_levels[-1] >= written:
+                open_levels.pop()
+            open_levels.append(written)
+        return f"<{match[1]}h{min(1 + len(open_levels), 6)}"
+
+    return _HEADING.sub(level, safe_html)
 
 
 def _image(match: re.Match[str]) -> str:

@@ -53,15 +53,16 @@ def published(settings: Settings, folder: Path, posts: Path) -> Published:
     edge = Edge(f"http://127.0.0.1:{settings.stack.edge_port}")
     listed = list(sitemap(edge, settings.site.url))
     every = [pages.path(page) for page in SINGLE] + [f"/{key}" for key in desired if not key.endswith("index.html")]
+    every.remove("/content/index.json")
     answers = crawl(edge, settings.site.url, listed + every)
     edge.close()
     return Published(settings, desired, listed, answers, summary.added)
 
 
 @pytest.fixture(scope="module")
-def site(object_store: Settings, tmp_path_factory: pytest.TempPathFactory, corpus_sample: Path) -> Published:
+def site(object_store: Settings, tmp_path_factory: pytest.TempPathFactory, posts: Path) -> Published:
     """The sample of real posts, published."""
-    return published(object_store, tmp_path_factory.mktemp("origin") / "data", corpus_sample)
+    return published(object_store, tmp_path_factory.mktemp("origin") / "data", posts)
 
 
 def check(site: Published) -> None:
@@ -69,7 +70,7 @@ def check(site: Published) -> None:
     wrong = {path: answer.status for path, answer in site.answers.items() if answer.status != 200}
     assert wrong == {}
     by_path = {"/" + key.removesuffix("index.html"): body for key, body in site.desired.items()}
-    by_path["/content"] = by_path.pop("/content/")
+    by_path["/content"] = by_path.pop("/content/index.json")
     different = [path for path, answer in site.answers.items() if by_path.get(path) != answer.body]
     assert different == []
     unread = set(by_path) - set(site.answers)

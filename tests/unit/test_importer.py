@@ -327,14 +327,17 @@ def test_progress_is_told_for_each_document(folder: Path, fresh_store: Store, ed
     assert told == [(number, 5) for number in range(1, 6)]
 
 
-_CALLS = re.compile(r"\{\{[<%].*?[>%]\}\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
-_UNSEEN = re.compile(r"<!--.*?-->|<(script|style|svg|math)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_UNSEEN = re.compile(
+    r"<!--.*?-->|<(script|style|svg|math)\b.*?</\1\s*>|\{\{[<%].*?[>%]\}\}|\{%.*?%\}|\{\{.*?\}\}",
+    re.DOTALL | re.IGNORECASE,
+)
+_TAGS = re.compile(r"<[a-zA-Z/!?][^<>]*>")
 _ADDRESSES = re.compile(
     r"\]\([^()\s]*(?:\([^()]*\)[^()\s]*)*(?:\s+\"[^\"]*\")?\s*\)|\]\[[^\]]*\]|https?://\S+|www\.\S+"
     r"|^\s*\[[^\]]+\]:.*$|\[\^[^\]]*\]:?|^[\s>*+\d.-]*(?:`{3,}|~{3,}).*$",
     re.MULTILINE,
 )
-_MARKERS = re.compile(r"<[a-zA-Z/!?][^<>]*>|^[\s>]*(?:[-*+]\s+)*\d{1,9}[.)](?=\s)", re.MULTILINE)
+_ITEMS = re.compile(r"^[\s>]*(?:[-*+]\s+)*\d{1,9}[.)](?=\s)", re.MULTILINE)
 
 
 def words(text: str) -> set[str]:
@@ -343,7 +346,7 @@ def words(text: str) -> set[str]:
 
 def said(body: str) -> set[str]:
     """The words that an author meant to be read: no markup, calls, addresses, or numbers of list items."""
-    for unread in (_UNSEEN, _CALLS, _ADDRESSES, _MARKERS):
+    for unread in (_UNSEEN, _TAGS, _ADDRESSES, _ITEMS):
         body = unread.sub(" ", body)
     return words(html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", body)))
 

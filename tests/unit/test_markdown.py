@@ -22,7 +22,7 @@ def html(source: str) -> str:
     ("source", "expected"),
     [
         ("Muy *buena* y **rápida**.", "<p>Muy <em>buena</em> y <strong>rápida</strong>.</p>"),
-        ("# Uno\n## Dos\n###### Seis", "<h2>Uno</h2>\n<h3>Dos</h3>\n<h6>Seis</h6>"),
+        ("# Uno\n## Dos\n###### Seis", "<h2>Uno</h2>\n<h3>Dos</h3>\n<h4>Seis</h4>"),
         ("~~no~~ `x < y`", "<p><del>no</del> <code>x &lt; y</code></p>"),
         ("- [x] hecho\n- [ ] falta", "<ul>\n<li>☑ hecho</li>\n<li>☐ falta</li>\n</ul>"),
         ("```python\nx\n```", "<pre><code>x\n</code></pre>"),

@@ -1,0 +1,104 @@
+"""The benchmarks run, small: those that need nothing beside the runtime."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from benchmarks import document, full_build, machine, processes, results
+from benchmarks.results import Report, Result
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_publish_latency_measures_each_size_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "benchmarks", "publish-latency", "--quick", "--json", "--dir", str(tmp_path)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    said = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+    assert [line["kind"] for line in said].count("machine") == 1
+    found = {(line["case"], line["quantity"]): line for line in said if line["kind"] == "result"}
+    assert len({case for case, _ in found}) == 2
+    assert all(line["rounds"] > 0 and line["median"] > 0 for line in found.values())
+    assert all(line["median"] <= 64 for (_, quantity), line in found.items() if quantity == "objects put")
+    assert list(tmp_path.iterdir()) == []
+    assert str(tmp_path) not in _commands(), "a server still runs"
+
+
+def test_a_full_build_is_measured_without_hugo(tmp_path: Path) -> None:
+    report = full_build.run(tmp_path, quick=True, beside_hugo=False)
+    found = {one.quantity: one for one in report.results}
+    assert {one.case for one in report.results} == {"publisher"}
+    assert found["files of the site"].median > 40
+    assert 10 < found["peak memory"].median < 1_000
+    assert 0 < found["processor time"].median
+
+
+def test_memory_is_that_of_the_whole_tree() -> None:
+    hold = "held = bytearray(b'x') * 60_000_000; print('held', flush=True); input()"
+    start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hold!r}])"
+    process = subprocess.Popen([sys.executable, "-c", start], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        try:
+            assert process.stdout.readline() == b"held\n"
+            assert 60 < processes.memory_mb(process.pid) < 200
+        finally:
+            process.stdin.close()
+    assert processes.memory_mb(process.pid) == 0
+
+
+def _commands() -> str:
+    """The command lines of all processes."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            try:
+                found.append((process / "cmdline").read_bytes().decode(errors="replace"))
+            except OSError:
+                continue
+    return "\n".join(found)
+
+
+def test_an_unknown_benchmark_is_named(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "benchmarks", "nonsense"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "publish-latency" in done.stderr
+
+
+def _report(name: str, median: float) -> Report:
+    one = Result(
+        benchmark=name, case="all", quantity="time", unit="s", rounds=1, median=median, low=median, high=median,
+        p99=None,
+    )  # fmt: skip
+    return Report(benchmark=name, title=name, about="", results=[one])
+
+
+def test_writing_one_benchmark_keeps_the_others(tmp_path: Path) -> None:
+    path, here = tmp_path / "benchmarks.md", machine.describe((), 0.0)
+    document.write(path, [_report("one", 1), _report("two", 2)], here)
+    document.write(path, [_report("two", 34)], here)
+    text = path.read_text()
+    assert text.count("<!-- one -->") == text.count("<!-- two -->") == 1
+    assert "34" in text
+    document.write(path, [_report("two", 34)], here)
+    assert path.read_text() == text
+
+
+def test_quantiles_are_values_that_were_measured() -> None:
+    values = [float(number) for number in range(1, 201)]
+    assert results.quantile(values, 0.99) == 198
+    assert results.quantile(values, 0.5) == 100
+    assert results.result("b", "c", "q", "s", values).p99 == 198
+    assert results.result("b", "c", "q", "s", values[:50]).p99 is None
+
+
+def test_a_ratio_compares_medians() -> None:
+    one = results.result("b", "c", "q", "s", [2.0, 4.0, 100.0], against=("base", [2.0, 2.0, 2.0]))
+    assert one.ratio == 2
