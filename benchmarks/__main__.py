@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     names = chosen.names or list(BENCHMARKS)
     before = machine.load()
     reports = []
-    with tempfile.TemporaryDirectory(prefix="benchmarks-", dir=chosen.dir) as folder:
+    with tempfile.TemporaryDirectory(prefix="b-", dir=chosen.dir) as folder:
         for name in names:
             print(f"{name} …", file=sys.stderr, flush=True)
             place = Path(folder, name)

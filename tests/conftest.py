@@ -16,6 +16,9 @@ from publisher.content import catalogue, editors
 from publisher.content.catalogue import Catalogue, Entry
 from publisher.content.model import CameraSpec, Editor, LensSpec, Role
 from publisher.content.writer import Writer
+from tests.integration.api_fixtures import api_server as api_server
+from tests.integration.api_fixtures import own_api_server as own_api_server
+from tests.servers import object_store as object_store
 
 ARCHIVE = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus" / "corpus.tar.xz"
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)

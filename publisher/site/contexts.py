@@ -53,8 +53,8 @@ class BrandPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     slug: str
     name: str
-    cameras: list[tuple[str, str]]
-    lenses: list[tuple[str, str]]
+    cameras: tuple[tuple[str, str], ...]
+    lenses: tuple[tuple[str, str], ...]
     cards: list[Card]
     older: str | None
     count: int

@@ -79,7 +79,7 @@ def _brand(source: Source, page: Page) -> contexts.Context | None:
     return contexts.BrandPage(
         slug=page.name,
         name=min(product.brand for product in products) if products else source.listing_title(name),
-        cameras=models["camera"], lenses=models["lens"], cards=cards, older=older, count=listing.live,
+        cameras=tuple(models["camera"]), lenses=tuple(models["lens"]), cards=cards, older=older, count=listing.live,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ import nh3
 
 from publisher.content.model import MAX_CONTENT, Text
 from publisher.errors import MarkdownError
+from publisher.site.tidy import tidy
 
 EDITION = "1"
 """Changes whenever the same Markdown would render otherwise; part of every text's digest."""
@@ -31,7 +32,7 @@ LEAD = 4_000
 
 _TAGS = set(
     "a abbr b blockquote br caption cite code dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i"
-    " img ins kbd li mark ol p pre q s samp section small span strong sub summary sup table tbody td tfoot th thead tr"
+    " img ins kbd li mark ol p pre q s samp section small strong sub summary sup table tbody td tfoot th thead tr"
     " u ul var".split()
 )
 _ATTRIBUTES = {
@@ -52,6 +53,9 @@ _CLASSES = {
 }
 _OWN_PATH = re.compile(r"/(?:reviews|cameras|lenses|brands|editors)/[a-z0-9-]+/(?:#[\w-]*)?")
 _FOOTNOTE = re.compile(r"#?fn(?:ref)?-[\w.%-]+")
+_CREDENTIALS = re.compile(r"https?://[^/?#]*@")
+_NOT_IN_URL = re.compile(r"""[\x00-\x20"<>\\^`{|}\x7f-\x9f]|%(?![0-9A-Fa-f]{2})""")
+_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 _LENGTH = re.compile(r"[0-9]{1,4}")
 _IMAGE = re.compile(r'<img((?:\s+[\w-]+(?:="[^"]*")?)*)\s*/?>')
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
@@ -85,16 +89,30 @@ _EXTENSIONS, _RENDERING = _extensions(), _rendering()
 
 def _attribute(element: str, attribute: str, value: str) -> str | None:
     if attribute == "href":
-        if value.startswith(("https://", "http://", "mailto:")) or _FOOTNOTE.fullmatch(value):
+        if value.startswith(("https://", "http://", "mailto:")):
+            return _address(value)
+        if _FOOTNOTE.fullmatch(value):
             return value
         return value if _OWN_PATH.fullmatch(value) else None
     if attribute == "src":
-        return value if value.startswith("https://") else None
+        return _address(value) if value.startswith("https://") else None
     if attribute == "id":
         return value if _FOOTNOTE.fullmatch(value) else None
     if attribute in ("width", "height", "colspan", "rowspan", "start"):
         return value if _LENGTH.fullmatch(value) else None
     return value
+
+
+def _address(url: str) -> str | None:
+    """An address with every character that may not stand in one written as bytes; None when it names a password."""
+    if _CREDENTIALS.match(url):
+        return None
+    head, mark, fragment = _NOT_IN_URL.sub(_as_bytes, url).partition("#")
+    return head + mark + fragment.replace("#", "%23")
+
+
+def _as_bytes(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode())
 
 
 _CLEANER = nh3.Cleaner(
@@ -117,14 +135,14 @@ def render(markdown: str) -> Text:
         raise MarkdownError(f"the text has {len(markdown):,} characters; {MAX_CONTENT:,} are allowed")
     if _HALF.search(markdown):
         raise MarkdownError("the text holds half a character (a lone surrogate); type it again")
-    raw = comrak.render_markdown(markdown.replace("\0", "\ufffd"), _EXTENSIONS, None, _RENDERING)
+    raw = comrak.render_markdown(_NOT_TEXT.sub("\ufffd", markdown), _EXTENSIONS, None, _RENDERING)
     if _depth(raw) > MAX_DEPTH:
         raise MarkdownError(f"the text nests more than {MAX_DEPTH} elements; simplify its quotes, lists or HTML")
     raw = _ALIGN.sub(r'<\1 class="\2"', raw)
     raw = _TASK.sub(lambda match: "☑" if match[1] else "☐", raw)
     raw = raw.replace('<section class="footnotes" data-footnotes>', '<div class="footnotes">')
     clean = _EMPTY_CLASS.sub(r"\1", _CLEANER.clean(raw))
-    safe = _unique_ids(_IMAGE.sub(_image, _headings(clean))).strip()
+    safe = _unique_ids(_IMAGE.sub(_image, tidy(_headings(clean)))).strip()
     lead = plain(_NOT_LEAD.sub("", safe[:LEAD]))
     return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=plain(safe), lead=lead)
 

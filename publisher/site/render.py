@@ -14,8 +14,9 @@ from importlib.resources.abc import Traversable
 from typing import Any, cast
 
 import msgspec
-from jinja2 import DictLoader, Environment, StrictUndefined, meta
+from jinja2 import DictLoader, Environment, StrictUndefined, meta, nodes
 from jinja2.ext import Extension
+from jinja2.parser import Parser
 from markupsafe import Markup, escape
 
 from publisher.errors import BuildError
@@ -62,6 +63,8 @@ _POINTERS = frozenset({"head", "sitemap", "service-worker"})
 _CONSTANTS = re.compile(r'\{\{ (_|url|asset)\("([^"\\]*)"\) \}\}')
 _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
+MEMOS = 4_096
+"""Fragments that a renderer keeps: about 5 MB."""
 _TOOLS = ("jinja2", "babel", "msgspec", "markupsafe")
 
 
@@ -78,6 +81,35 @@ class _Constants(Extension):
         say = cast(Callable[[str], str], self.environment.globals[match[1]])
         value = str(escape(say(match[2])))
         return match[0] if "{" in value else value
+
+
+class _Memo(Extension):
+    """`{% memo a, b %}…{% endmemo %}`: what was rendered of equal values once is not rendered again.
+
+    For what many pages show, such as a card of a listing. The block may use nothing that varies but the values named.
+    """
+
+    tags = {"memo"}  # noqa: RUF012 - as jinja2 declares it
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._kept: dict[tuple[Any, ...], str] = {}
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        line = next(parser.stream).lineno
+        values = parser.parse_tuple()
+        body = parser.parse_statements(("name:endmemo",), drop_needle=True)
+        call = self.call_method("_rendered", [nodes.Const(parser.name), nodes.Const(line), values])
+        return nodes.CallBlock(call, [], [], body).set_lineno(line)
+
+    def _rendered(self, template: str, line: int, values: Any, caller: Callable[[], str]) -> str:
+        key = (template, line, values)
+        said = self._kept.get(key)
+        if said is None:
+            if len(self._kept) >= MEMOS:
+                self._kept.clear()
+            said = self._kept[key] = caller()
+        return said
 
 
 class Renderer:
@@ -186,6 +218,7 @@ class Renderer:
             }
         )
         environment.add_extension(_Constants)
+        environment.add_extension(_Memo)
         return environment
 
 
@@ -200,7 +233,7 @@ def _url() -> Callable[..., str]:
 
 
 def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.isoformat()[:19] + "Z"
 
 
 def _hashed(name: str, body: bytes) -> str:

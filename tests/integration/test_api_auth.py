@@ -18,11 +18,7 @@ import pytest
 from api import keys
 from api.auth import ACCESS, AUDIENCE
 from publisher.content.writer import Transaction
-from tests.integration import api_fixtures
 from tests.integration.api_fixtures import PASSWORD, SITE, Server
-
-api_server = api_fixtures.api_server
-own_api_server = api_fixtures.own_api_server
 
 METHODS = ("get", "post", "put", "patch", "delete")
 OPEN = {

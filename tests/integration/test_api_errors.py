@@ -11,10 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration import api_fixtures
 from tests.integration.api_fixtures import MAX_BODY, Server
-
-api_server = api_fixtures.api_server
 
 JSON = {"Content-Type": "application/json"}
 GOOD = {"title": "A title", "content": "Some words", "camera_model": "Sony A7 IV"}

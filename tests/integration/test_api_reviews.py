@@ -15,11 +15,7 @@ import pytest
 from api import wire
 from publisher.content import log, reviews
 from publisher.content.model import Draft
-from tests.integration import api_fixtures
 from tests.integration.api_fixtures import SITE, Server
-
-api_server = api_fixtures.api_server
-own_api_server = api_fixtures.own_api_server
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 CAMERA = {"title": "Dos años con ella", "content": "Una cámara **equilibrada**.", "camera_model": "Sony A7 IV"}

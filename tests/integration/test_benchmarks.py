@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from benchmarks import document, full_build, machine, processes, results
 from benchmarks.results import Report, Result
@@ -15,8 +18,15 @@ from benchmarks.results import Report, Result
 ROOT = Path(__file__).parents[2]
 
 
-def test_publish_latency_measures_each_size_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "benchmarks", "publish-latency", "--quick", "--json", "--dir", str(tmp_path)]
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose path is short enough for the sockets of a stack, whatever the test is called."""
+    with tempfile.TemporaryDirectory(prefix="b-") as folder:
+        yield Path(folder)
+
+
+def test_publish_latency_measures_each_size_and_leaves_nothing_behind(short_folder: Path) -> None:
+    argv = [sys.executable, "-m", "benchmarks", "publish-latency", "--quick", "--json", "--dir", str(short_folder)]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     said = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
@@ -25,8 +35,8 @@ def test_publish_latency_measures_each_size_and_leaves_nothing_behind(tmp_path: 
     assert len({case for case, _ in found}) == 2
     assert all(line["rounds"] > 0 and line["median"] > 0 for line in found.values())
     assert all(line["median"] <= 64 for (_, quantity), line in found.items() if quantity == "objects put")
-    assert list(tmp_path.iterdir()) == []
-    assert str(tmp_path) not in _commands(), "a server still runs"
+    assert list(short_folder.iterdir()) == []
+    assert str(short_folder) not in _commands(), "a server still runs"
 
 
 def test_a_full_build_is_measured_without_hugo(tmp_path: Path) -> None:
@@ -35,7 +45,7 @@ def test_a_full_build_is_measured_without_hugo(tmp_path: Path) -> None:
     assert {one.case for one in report.results} == {"publisher"}
     assert found["files of the site"].median > 40
     assert 10 < found["peak memory"].median < 1_000
-    assert 0 < found["processor time"].median
+    assert found["processor time"].median > 0
 
 
 def test_memory_is_that_of_the_whole_tree() -> None:

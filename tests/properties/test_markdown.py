@@ -39,7 +39,7 @@ class Reader(HTMLParser):
         self.faults: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in markdown._TAGS:
+        if tag not in {*markdown._TAGS, "span"}:
             self.faults.append(f"<{tag}>")
         for name, value in attrs:
             if name not in ATTRIBUTES or (name in ("href", "src") and ":" in (value or "") and not safe(value or "")):

@@ -1,4 +1,4 @@
-"""Real servers for the integration tests, one set for the session."""
+"""The real store and edge, one pair for the session."""
 
 from __future__ import annotations
 
