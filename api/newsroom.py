@@ -23,8 +23,8 @@ from api.throttle import Throttle
 from api.wire import Addresses
 from publisher.content import editors
 from publisher.content.database import Database, connect
-from publisher.content.model import Editor, Text
 from publisher.content.hint import Hint
+from publisher.content.model import Editor, Text
 from publisher.content.writer import Transaction, Writer
 
 T = TypeVar("T")

@@ -138,14 +138,15 @@ class Reading:
         """How many product ordinals were given."""
         return int(self._conn.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM products").fetchone()[0])
 
-    def brand(self, brand_slug: str) -> list[Product]:
-        """A brand's products, cameras before lenses, by model name."""
-        rows = self._conn.execute(
-            f"SELECT {products.COLUMNS} FROM products WHERE brand_slug = ?"
-            " ORDER BY kind, model COLLATE NOCASE, ordinal",
-            (brand_slug,),
+    def brand(self, brand_slug: str) -> list[tuple[Kind, str, str, str]]:
+        """A brand's products as (kind, slug, brand, model), cameras before lenses, by model name."""
+        return list(
+            self._conn.execute(
+                "SELECT kind, slug, brand, model FROM products WHERE brand_slug = ?"
+                " ORDER BY kind, model COLLATE NOCASE, ordinal",
+                (brand_slug,),
+            )
         )
-        return [products.from_row(row) for row in rows]
 
     def brands(self) -> list[tuple[str, str, int, int]]:
         """Every brand as (slug, name, cameras, lenses), by name."""

@@ -74,11 +74,11 @@ def _brand(source: Source, page: Page) -> contexts.Context | None:
         return None
     cards, older = front(source, name, "brand-page", page.name)
     models: dict[Kind, list[tuple[str, str]]] = {"camera": [], "lens": []}
-    for product in products:
-        models[product.kind].append((product.slug, product.model))
+    for kind, slug, _, model in products:
+        models[kind].append((slug, model))
     return contexts.BrandPage(
         slug=page.name,
-        name=min(product.brand for product in products) if products else source.listing_title(name),
+        name=min(brand for _, _, brand, _ in products) if products else source.listing_title(name),
         cameras=tuple(models["camera"]), lenses=tuple(models["lens"]), cards=cards, older=older, count=listing.live,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)((?:\s+[\w-]+(?:=\"[^\"]*\")?)*)\s*>")
+_SUMMARY_FIRST = re.compile(r"\s*<summary\b")
 _VOID = frozenset({"br", "hr", "img"})
 _LISTS = frozenset({"ul", "ol"})
 _PHRASING_ONLY = frozenset(
@@ -51,13 +52,15 @@ def tidy(safe_html: str) -> str:
         closing, name, attributes = match.groups()
         if closing:
             _close(name, out, stack)
+        elif name == "details" and not _SUMMARY_FIRST.match(safe_html, end):
+            _start("details", "", out, stack, put="div")
         else:
             _start(name, attributes, out, stack)
     _words(safe_html[end:], out, stack)
     return "".join(out)
 
 
-def _start(name: str, attributes: str, out: list[str], stack: list[_Open]) -> None:
+def _start(name: str, attributes: str, out: list[str], stack: list[_Open], put: str = "") -> None:
     parent = _parent(stack)
     if parent in _LISTS and name != "li":
         parent = _add_item(out, stack)
@@ -65,8 +68,10 @@ def _start(name: str, attributes: str, out: list[str], stack: list[_Open]) -> No
         out.append("</li>")
         stack.pop()
         parent = _parent(stack)
-    put = name
-    if name in _PARENTS and parent not in _PARENTS[name]:
+    put = put or name
+    if (name in _PARENTS and parent not in _PARENTS[name]) or (
+        name == "summary" and not out[-1].startswith("<details")
+    ):
         put, attributes = "div", ""
     if name in _BLOCK and _among_phrasing(stack):
         put = ""
@@ -88,7 +93,9 @@ def _close(name: str, out: list[str], stack: list[_Open]) -> None:
 
 
 def _words(text: str, out: list[str], stack: list[_Open]) -> None:
-    if text and not text.isspace() and _parent(stack) in _LISTS:
+    if not text or (text.isspace() and out and out[-1].startswith("<details")):
+        return
+    if not text.isspace() and _parent(stack) in _LISTS:
         _add_item(out, stack)
     out.append(text)
 

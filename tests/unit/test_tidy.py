@@ -20,6 +20,12 @@ from publisher.site.tidy import tidy
         ("<h2><a><div>a</div></a></h2>", "<h2><a> a </a></h2>"),
         ("<a><div>a</div></a>", "<a><div>a</div></a>"),
         ("<ul>\n<li>a</li>\n</ul>", "<ul>\n<li>a</li>\n</ul>"),
+        ("<details> <summary>a</summary><p>b</p></details>", "<details><summary>a</summary><p>b</p></details>"),
+        ("<details><p>b</p><summary>a</summary></details>", "<div><p>b</p><div>a</div></div>"),
+        (
+            "<details><summary>a</summary><summary>b</summary></details>",
+            "<details><summary>a</summary><div>b</div></details>",
+        ),
         ("<dt>a</dt>", "<div>a</div>"),
         ("<p>a<br>b</p><hr>", "<p>a<br>b</p><hr>"),
         ('<p>a <img src="x" alt="b > c"> d</p>', '<p>a <img src="x" alt="b > c"> d</p>'),
