@@ -85,7 +85,13 @@ def _product(product: Product, cards: list[Card], older: str | None) -> contexts
 
 def _brand(cards: list[Card], models: list[tuple[str, str]], older: str | None) -> contexts.BrandPage:
     return contexts.BrandPage(
-        slug="sony", name=HOSTILE, cameras=models, lenses=models, cards=cards, older=older, count=len(cards)
+        slug="sony",
+        name=HOSTILE,
+        cameras=tuple(models),
+        lenses=tuple(models),
+        cards=cards,
+        older=older,
+        count=len(cards),
     )
 
 
