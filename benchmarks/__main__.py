@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     names = chosen.names or list(BENCHMARKS)
-    before = machine.load()
+    before = machine.moment()
     reports = []
     with tempfile.TemporaryDirectory(prefix="b-", dir=chosen.dir) as folder:
         for name in names:

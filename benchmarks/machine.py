@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import re
+import resource
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +20,11 @@ _VERSIONS = {"weed": ("version",), "caddy": ("version",), "hugo": ("version",), 
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reader needs to judge the figures. `load` is the one-minute load average before and after."""
+    """What a reader needs to judge the figures.
+
+    `load` is the one-minute load average before and after; `others` the share of all processor time that went to
+    programs that we did not start.
+    """
 
     processor: str
     cores: int
@@ -27,24 +33,43 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     versions: dict[str, str]
     load: tuple[float, float]
+    others: float
 
 
-def load() -> float:
-    """The load average of the last minute."""
-    return os.getloadavg()[0]
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """How much processor time was spent when: by all, by us and whatever we started and saw end, in seconds."""
+
+    at: float
+    all: float
+    ours: float
+    load: float
 
 
-def describe(programs: Sequence[str], load_before: float) -> Machine:
-    """This machine, with the versions of those of `programs` that are installed."""
+def moment() -> Moment:
+    """Now."""
+    user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text(encoding="utf-8").split()[1:11])
+    busy = user + nice + system + sum(rest[:3])
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return Moment(
+        at=time.monotonic(), all=busy / os.sysconf("SC_CLK_TCK"),
+        ours=sum(one.ru_utime + one.ru_stime for one in used), load=os.getloadavg()[0],
+    )  # fmt: skip
+
+
+def describe(programs: Sequence[str], before: Moment) -> Machine:
+    """This machine, with the versions of those of `programs` that are installed, and how busy it was since `before`."""
+    now, cores = moment(), len(os.sched_getaffinity(0))
+    others = (now.all - before.all) - (now.ours - before.ours)
     found = {name: version for name in programs if (version := _version(name)) is not None}
     return Machine(
         processor=_processor(),
-        cores=len(os.sched_getaffinity(0)),
+        cores=cores,
         memory_gb=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         system=f"{platform.system()} {platform.release().split('-')[0]}",
         python=platform.python_version(),
         versions=found,
-        load=(round(load_before, 2), round(load(), 2)),
+        load=(round(before.load, 2), round(now.load, 2)),
+        others=round(max(0.0, others) / max(0.01, now.at - before.at) / (os.cpu_count() or 1), 2),
     )
 
 
@@ -52,10 +77,11 @@ def line(machine: Machine) -> str:
     """The machine in one line."""
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
     before, after = machine.load
-    busy = " (busy with other work: compare ratios, not times)" if before > machine.cores / 2 else ""
+    busy = ": compare ratios, not times" if machine.others > 0.1 else ""
     return (
         f"{machine.cores} cores ({machine.processor}), {machine.memory_gb:g} GB, {machine.system}, "
-        f"Python {machine.python}, {versions}; load {before:g} before, {after:g} after{busy}"
+        f"Python {machine.python}, {versions}; load {before:g} before and {after:g} after, "
+        f"{machine.others:.0%} of the processor time went to other programs{busy}"
     )
 
 

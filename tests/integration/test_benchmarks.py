@@ -91,7 +91,7 @@ def _report(name: str, median: float) -> Report:
 
 
 def test_writing_one_benchmark_keeps_the_others(tmp_path: Path) -> None:
-    path, here = tmp_path / "benchmarks.md", machine.describe((), 0.0)
+    path, here = tmp_path / "benchmarks.md", machine.describe((), machine.moment())
     document.write(path, [_report("one", 1), _report("two", 2)], here)
     document.write(path, [_report("two", 34)], here)
     text = path.read_text()
