@@ -85,11 +85,11 @@ class Worker:
         self._owing = True
 
     def round(self) -> Round:
-        """Fire what is due, build what changed, push what is owed. A failed push is an outcome, not an exception."""
-        fired = self.fire()
-        built = self._builder.build() if self._builder.is_behind() else None
-        if built is not None and built.release is not None:
-            self._owing = True
+        """Fire what is due, build what changed, push what is owed. What fails is an outcome, not an exception."""
+        try:
+            fired, built = self.fire(), self._build()
+        except PublisherError as failure:
+            return Round(failure=str(failure))
         if not self._owing:
             return Round(fired=fired, built=built)
         pushed = Pushed(0, 0, 0)
@@ -100,7 +100,6 @@ class Worker:
         except DamagedObjectError as damage:
             self._objects.discard(damage.digest)
             self._ledger.invalidate(damage.digest)
-            built = self._builder.build()
             return Round(fired=fired, built=built, pushed=pushed, failure=str(damage))
         except PublisherError as failure:
             return Round(fired=fired, built=built, pushed=pushed, failure=str(failure))
@@ -131,14 +130,20 @@ class Worker:
                 failures = 0
                 listener.wait(TICK_SECONDS)
 
+    def _build(self) -> Built | None:
+        built = self._builder.build() if self._builder.is_behind() else None
+        if built is not None and built.release is not None:
+            self._owing = True
+        return built
+
     def _wait(self, listener: Listener, stop: threading.Event, seconds: float) -> None:
         """Wait for the store to recover, while building and schedules go on."""
         until = time.monotonic() + seconds
         while not stop.is_set() and (left := until - time.monotonic()) > 0:
             listener.wait(min(left, TICK_SECONDS))
-            self.fire()
-            if self._builder.is_behind():
-                self._builder.build()
+            with suppress(PublisherError):
+                self.fire()
+                self._build()
 
 
 def deliver(

@@ -63,6 +63,17 @@ def test_a_rotten_body_is_rendered_again(room: Newsroom) -> None:
     assert room.target.bodies[key] == room.objects.get(row.body)
 
 
+def test_a_page_that_cannot_be_rendered_is_an_outcome_and_is_tried_again(room: Newsroom) -> None:
+    worker = worker_of(room)
+    shelf = room.folder / "build" / "objects"
+    shelf.rename(room.folder / "away")
+    room.post("No cabe")
+    assert "build store" in worker.round().failure
+    (room.folder / "away").rename(shelf)
+    assert worker.round().failure == ""
+    assert "reviews/no-cabe/index.html" in room.target.bodies
+
+
 def test_a_schedule_fires_at_its_time_and_not_before(room: Newsroom) -> None:
     moment = datetime(2026, 6, 1, tzinfo=UTC)
     review = room.post("Mañana", state=State.scheduled, publish_at=moment)
