@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import sqlite_utils
@@ -65,9 +66,10 @@ def snapshot(db: Database) -> Iterator[Database]:
         db.conn.execute("ROLLBACK")
 
 
+@lru_cache(maxsize=1024)
 def stamp(moment: datetime) -> str:
     """A UTC moment as stored: `2026-11-22T02:00:00.123456Z`, of one width, so that text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def moment(stamped: str) -> datetime:

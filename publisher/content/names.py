@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 MAX_SLUG = 80
 
@@ -21,12 +22,14 @@ _SPECIAL = str.maketrans(
 )
 
 
+@lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """Lower case without accents: `Fotografía` → `fotografia`."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_SPECIAL))
     return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
 
 
+@lru_cache(maxsize=4096)
 def slugify(text: str, fallback: str = "x") -> str:
     """A readable address part: ASCII lower case, digits and single hyphens, at most 80 characters, cut at a word.
 
@@ -38,6 +41,7 @@ def slugify(text: str, fallback: str = "x") -> str:
     return slug or fallback
 
 
+@lru_cache(maxsize=4096)
 def normal(name: str) -> str:
     """The normal form of a product's name; equal for all spellings that differ only in dress."""
     words = " ".join(_NOT_WORD.sub(" ", fold(name)).split())

@@ -192,7 +192,7 @@ def _excerpt(held: Review, draft: Draft, body: Text) -> str:
 
 def excerpt(plain: str) -> str:
     """The first words of a text, at most 220 characters, cut between words with an ellipsis."""
-    words = " ".join(plain.split())
+    words = " ".join(plain[: 10 * EXCERPT].split())
     if len(words) <= EXCERPT:
         return words
     return (words[:EXCERPT].rpartition(" ")[0] or words[:EXCERPT]).rstrip(" ,.;:") + "…"
