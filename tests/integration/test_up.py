@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -114,14 +115,18 @@ def test_commands_find_the_running_stack(up: Up) -> None:
     assert json.loads(again.stdout)["unchanged"] == 1
 
 
-def test_a_second_start_goes_on_where_the_first_ended(up: Up) -> None:
-    assert up.end(signal.SIGINT) == 0
-    again = Up(up.folder)
+def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path) -> None:
+    first = Up(tmp_path / "data")
+    password = first.ready["admin_password"]
+    said = first.post(first.token(password), title="De vuelta", content="Aquí estamos.", camera_model="Leica M11")
+    read_until(said["url"], "Aquí estamos")
+    assert first.end(signal.SIGINT) == 0
+    again = Up(tmp_path / "data")
     try:
         assert again.ready["admin_password"] is None
-        assert {**again.ready, "admin_password": ""} == {**up.ready, "admin_password": ""}
-        read_until(again.ready["edge"] + "/reviews/de-vuelta/", "Aquí estamos")
-        said = again.post(again.token(up.ready["admin_password"]), title="Otra vez", content="Sí.", camera_model="X-T5")
-        read_until(said["url"], "Sí.")
+        assert {**again.ready, "admin_password": password} == first.ready
+        read_until(said["url"], "Aquí estamos")
+        more = again.post(again.token(password), title="Otra vez", content="Sí.", camera_model="X-T5")
+        read_until(more["url"], "Sí.")
     finally:
         assert again.end() == 0

@@ -39,6 +39,7 @@ from publisher.site.render import Renderer
 
 LANGUAGES = ("es", "pt", "en")
 NOW = datetime(2026, 5, 3, 23, 4, 5, tzinfo=UTC)
+EXTRACTION = {"silent": "false", "extensions": "publisher.site.render._Memo"}
 HOSTILE = """<script>alert(1)</script> & "f/1,8" 'α7' {{ 7 * 7 }} 📷"""
 TEMPLATES = resources.files("site_templates")
 ASSETS = {one.name: one.read_text("utf-8") for one in TEMPLATES.joinpath("assets").iterdir() if one.is_file()}
@@ -339,7 +340,7 @@ def messages() -> set[str | tuple[str, ...]]:
     for file in TEMPLATES.iterdir():
         if file.is_file() and file.name.endswith((".html", ".xml", ".txt", ".js")):
             source = io.BytesIO(file.read_bytes())
-            for _, _, message, _ in babel_extract(source, ("_", "ngettext"), [], {"silent": "false"}):
+            for _, _, message, _ in babel_extract(source, ("_", "ngettext"), [], EXTRACTION):
                 found.add(message if isinstance(message, str) else tuple(one for one in message or () if one))
     return found
 
