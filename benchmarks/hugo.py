@@ -26,6 +26,8 @@ summaryLength = 40
 [pagination]
 disableAliases = true
 pagerSize = 20
+[services.rss]
+limit = 20
 [taxonomies]
 tag = "tags"
 brand = "brands"
@@ -55,7 +57,7 @@ _BASE = """<!doctype html>
 </html>
 """
 _CARDS = """<div class="cards">
-{{ range .Pages }}<article>
+{{ range . }}<article>
 <p><a href="/products/{{ index .Params.products 0 }}/">{{ .Params.product_name }}</a></p>
 <h2><a href="{{ .RelPermalink }}">{{ .Title }}</a></h2>
 <p>{{ .Params.excerpt }}</p>
@@ -63,15 +65,15 @@ _CARDS = """<div class="cards">
 {{- .Date.Format "2 Jan 2006" }}</time></p>
 </article>
 {{ end }}</div>
-<nav>{{ if .HasPrev }}<a rel="prev" href="{{ .Prev.URL }}">Más nuevas</a>{{ end }}
-{{ if .HasNext }}<a rel="next" href="{{ .Next.URL }}">Más antiguas</a>{{ end }}</nav>
 """
 _LISTING = """{{ define "main" }}<h1>{{ .Title }}</h1>
 {{ with .Params.spec }}<dl>{{ range $name, $value := . }}<div><dt>{{ $name }}</dt><dd>{{ $value }}</dd></div>
-{{ end }}</dl>{{ end }}{{ partial "cards.html" (.Paginate .RegularPages) }}{{ end }}
+{{ end }}</dl>{{ end }}{{ $pager := .Paginate .RegularPages }}{{ partial "cards.html" $pager.Pages }}
+<nav>{{ if $pager.HasPrev }}<a rel="prev" href="{{ $pager.Prev.URL }}">Más nuevas</a>{{ end }}
+{{ if $pager.HasNext }}<a rel="next" href="{{ $pager.Next.URL }}">Más antiguas</a>{{ end }}</nav>{{ end }}
 """
 _HOME = """{{ define "main" }}<h1>Reseñas</h1>
-{{ partial "cards.html" (.Paginate (where site.RegularPages "Section" "reviews")) }}{{ end }}
+{{ partial "cards.html" (first 20 site.RegularPages) }}{{ end }}
 """
 _TAXONOMY = """{{ define "main" }}<h1>{{ .Title }}</h1>
 <ul>{{ range .Pages }}<li><a href="{{ .RelPermalink }}">{{ .Title }}</a></li>
@@ -97,7 +99,7 @@ _TERM_JSON = """{{ $reviews := slice }}{{ range first 20 .RegularPages }}
 {{- $reviews = $reviews | append (dict "title" .Title "url" .Permalink "date" .Date) }}{{ end -}}
 {{ dict "name" .Title "spec" .Params.spec "reviews" $reviews | jsonify }}
 """
-_HOME_JSON = """{{ $reviews := slice }}{{ range first 20 (where site.RegularPages "Section" "reviews") }}
+_HOME_JSON = """{{ $reviews := slice }}{{ range first 20 site.RegularPages }}
 {{- $reviews = $reviews | append (dict "title" .Title "url" .Permalink "date" .Date) }}{{ end -}}
 {{ dict "reviews" $reviews | jsonify }}
 """
@@ -152,9 +154,9 @@ def write(settings: Settings, folder: Path) -> Path:
     return reviews
 
 
-def command(site: Path, *more: str) -> list[str]:
-    """How Hugo builds `site` into its folder `public`."""
-    return [program(), "build", "--source", str(site), "--destination", str(site / "public"), *more]
+def command(site: Path, public: Path, *more: str) -> list[str]:
+    """How Hugo builds `site` into the folder `public`."""
+    return [program(), "build", "--source", str(site), "--destination", str(public), *more]
 
 
 def _review(row: tuple[Any, ...]) -> str:

@@ -98,7 +98,7 @@ class Theirs:
             "RCLONE_CONFIG_STORE_ENDPOINT": s3.endpoint, "RCLONE_CONFIG_STORE_ACCESS_KEY_ID": s3.access_key,
             "RCLONE_CONFIG_STORE_SECRET_ACCESS_KEY": s3.secret_key, "RCLONE_CONFIG_STORE_REGION": s3.region,
         }  # fmt: skip
-        self._hugo = running.enter_context(processes.running(hugo.command(folder, "--watch"), self._log))
+        self._hugo = running.enter_context(processes.running(hugo.command(folder, self._public, "--watch"), self._log))
         processes.wait_for(self._log, "Watching for changes", 0, self._hugo)
 
     def publish_all(self) -> None:

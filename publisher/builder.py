@@ -83,7 +83,7 @@ class Builder:
 
     def is_behind(self) -> bool:
         """Whether a build would look at anything: new changes, or other templates, words, code or site settings."""
-        return self.behind() > 0 or self._ledger.edition() != self._renderer.edition
+        return self.behind() != 0 or self._must_look_at_all()
 
     def build(self, *, clean: bool = False, on_progress: Progress = lambda done, total: None) -> Built:
         """Bring the ledger up to the newest change; `clean` renders every page anew.
@@ -91,7 +91,7 @@ class Builder:
         Every page is looked at when templates, words, code or site settings changed since the last build. Raises
         BuildError when a page cannot be rendered; the ledger is then as it was.
         """
-        if clean or self._ledger.edition() != self._renderer.edition:
+        if clean or self._must_look_at_all():
             full = self._everything(clean, on_progress)
             if self.behind() <= 0:
                 return full
@@ -101,6 +101,20 @@ class Builder:
                 removed=full.removed + more.removed, seq=more.seq, release=more.release or full.release,
             )  # fmt: skip
         return self._changes(on_progress)
+
+    def _must_look_at_all(self) -> bool:
+        """Whether the ledger was made by other templates or code, or from another log (a restored backup)."""
+        if self._ledger.edition() != self._renderer.edition:
+            return True
+        return log.hash_at(self._db, self._ledger.cursor()) != self._ledger.cursor_hash()
+
+    def heal(self, damaged: Iterable[str]) -> Built:
+        """Render again the pages whose bodies in the object store are missing or damaged."""
+        bodies = list(damaged)
+        for body in bodies:
+            self._objects.discard(body)
+        self._ledger.invalidate(bodies)
+        return self.build()
 
     def affected(self, reading: Reading, changes: Iterable[Change]) -> set[Page]:
         """Every page that can differ after `changes`."""
@@ -163,7 +177,13 @@ class Builder:
         self, written: list[Desired], gone: list[str], seen: int, head: int, version: int, assets: int = 0
     ) -> Built:
         release = self._ledger.record(
-            written, gone, seq=head, content_version=version, edition=self._renderer.edition, at=self._clock()
+            written,
+            gone,
+            seq=head,
+            content_version=version,
+            edition=self._renderer.edition,
+            at=self._clock(),
+            log_hash=log.hash_at(self._db, head),
         )
         removed = release.removed if release else 0
         return Built(seen=seen, rendered=len(written) - assets, removed=removed, seq=head, release=release)

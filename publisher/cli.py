@@ -17,9 +17,9 @@ import msgspec
 from publisher import local, plant, settings, worker
 from publisher.cli_output import progress, size
 from publisher.content import hint
+from publisher.delivery import export as exporting
 from publisher.delivery import push as pushing
 from publisher.delivery.diff import Step, Wave
-from publisher.delivery.targets import Folder
 from publisher.errors import PublisherError, SettingsError
 from publisher.settings import Settings
 
@@ -107,7 +107,7 @@ def push(held: Settings, dry_run: bool, in_json: bool) -> None:
       publisher push --dry-run
       publisher push
     """
-    with plant.Plant(local.remembered(held)) as parts:
+    with plant.Plant(local.remembered(held), exclusive=not dry_run) as parts:
         _push(parts, dry_run, in_json)
 
 
@@ -132,7 +132,6 @@ def publish(held: Settings, dry_run: bool, in_json: bool) -> None:
 def _push(parts: plant.Plant, dry_run: bool, in_json: bool) -> None:
     if dry_run:
         name = plant.target_name(parts.settings)
-        parts.ledger.register(name)
         steps = pushing.plan(parts.ledger, name)
         if in_json:
             emit([{"do": _verb(step), "key": step.key, "reason": step.reason} for step in steps])
@@ -142,7 +141,7 @@ def _push(parts: plant.Plant, dry_run: bool, in_json: bool) -> None:
         click.echo(f"{len(steps):,} steps; nothing was done", err=True)
         return
     with progress("pushing", quiet=in_json) as advance:
-        pushed = worker.deliver(parts.pusher(), parts.ledger, worker.now, advance)
+        pushed = worker.deliver(parts.pusher(), parts.builder(), worker.now, advance)
     if in_json:
         emit(pushed)
     elif pushed.puts or pushed.deletes:
@@ -162,17 +161,48 @@ def _verb(step: Step) -> str:
 def export(held: Settings, folder: Path, in_json: bool) -> None:
     """Write the site that was built into FOLDER, for any web server. Only what differs is written again.
 
+    Other files in FOLDER are left alone.
+
     \b
     Example:
       publisher export site && python -m http.server -d site
     """
-    target = Folder(folder, name=f"folder {folder.absolute()}")
-    with plant.Plant(local.remembered(held)) as parts, progress("writing", quiet=in_json) as advance:
-        pushed = parts.pusher(target).run(advance)
+    chosen = local.remembered(held)
+    with plant.Plant(chosen, exclusive=False) as parts, progress("writing", quiet=in_json) as advance:
+        pushed = exporting.export(parts.ledger, parts.objects, folder, advance)
     if in_json:
         emit(pushed)
     else:
         click.echo(f"{folder}: {pushed.puts:,} files written ({size(pushed.bytes)}), {pushed.deletes:,} removed")
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Print what differs, and do nothing.")
+@as_json
+@click.pass_obj
+def reconcile(held: Settings, dry_run: bool, in_json: bool) -> None:
+    """List the bucket and correct the ledger: for a bucket that is not what the ledger thinks.
+
+    Objects that the ledger does not know are taken for the site's own, and removed by the next push unless the site has
+    them: the bucket must hold nothing else. Objects that are missing are put again by the next push.
+
+    \b
+    Examples:
+      publisher reconcile --dry-run
+      publisher reconcile && publisher push
+    """
+    with plant.Plant(local.remembered(held)) as parts:
+        name, keys = plant.target_name(parts.settings), list(plant.bucket(parts.settings).keys())
+        found = parts.ledger.reconcile(name, keys, dry_run=dry_run)
+    if in_json:
+        emit(found)
+        return
+    for key in found.unknown:
+        click.echo(f"unknown  {key}")
+    for key in found.missing:
+        click.echo(f"missing  {key}")
+    what = "nothing was done" if dry_run else "the next push settles them"
+    click.echo(f"{len(found.unknown):,} unknown, {len(found.missing):,} missing; {what}", err=True)
 
 
 @main.command()
@@ -192,6 +222,8 @@ def status(held: Settings, in_json: bool) -> None:
             for name in parts.ledger.targets()
         }
         pages = parts.ledger.counts()["all"]
+        if parts.settings.s3.bucket:
+            targets.setdefault(plant.target_name(parts.settings), {"waiting": pages, "release": 0})
     if in_json:
         emit({"changes_to_build": behind, "release": release, "pages": pages, "targets": targets})
         return

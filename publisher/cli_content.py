@@ -93,8 +93,8 @@ def _tell(summary: importer.Summary) -> None:
         often = sorted(summary.shortcodes.items(), key=lambda item: -item[1])[:8]
         named = ", ".join(f"{name} {count:,}" for name, count in often)
         click.echo(f"{sum(summary.shortcodes.values()):,} foreign shortcodes became their words ({named})")
-    if summary.dropped_tags:
-        click.echo(f"{summary.dropped_tags:,} tags over the limit were left out")
+    if summary.further_tags:
+        click.echo(f"{summary.further_tags:,} tags over the limit became the last line of their texts")
 
 
 @click.group()

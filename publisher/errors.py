@@ -133,13 +133,16 @@ class BuildError(PublisherError):
 
 
 class DamagedObjectError(BuildError):
-    """An object in ``build/`` is missing or does not hash to its name."""
+    """Objects in ``build/`` are missing or do not hash to their names."""
 
     code = "damaged_object"
 
-    def __init__(self, digest: str) -> None:
-        super().__init__(f"object {digest} is missing from the build store or damaged; build again to restore it")
-        self.digest = digest
+    def __init__(self, *digests: str) -> None:
+        super().__init__(
+            f"{len(digests)} objects of the build store are missing or damaged ({digests[0]}, …);"
+            " the next push renders them again"
+        )
+        self.digests = digests
 
 
 class DeliveryError(PublisherError):

@@ -102,9 +102,10 @@ def remembered(settings: Settings) -> Settings:
     For commands that work beside the stack. Settings that name a store of their own are left as they are.
     """
     memory = Path(settings.data.dir) / MEMORY
-    if settings.s3.endpoint or not memory.exists():
+    own = settings.s3.endpoint or settings.s3.bucket or settings.s3.access_key
+    if own or not memory.exists():
         return settings
-    return _filled(settings, _held(memory), settings.s3.bucket or "content")
+    return _filled(settings, _held(memory), "content")
 
 
 def _filled(settings: Settings, held: Held, bucket: str) -> Settings:

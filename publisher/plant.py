@@ -97,4 +97,4 @@ class Plant:
 
     def worker(self) -> worker.Worker:
         """The worker that builds the site and pushes it to the bucket."""
-        return worker.Worker(self.builder(), [self.pusher()], self.settings.data.content_db, self.objects, self.ledger)
+        return worker.Worker(self.builder(), [self.pusher()], self.settings.data.content_db)

@@ -21,14 +21,19 @@ import msgspec
 
 from publisher.builder import Builder, Built
 from publisher.content import reviews
-from publisher.content.database import Database, connect
+from publisher.content.database import Database, SqliteError, connect
 from publisher.content.hint import Listener
 from publisher.content.model import State
-from publisher.content.writer import Transaction, Writer
-from publisher.delivery.ledger import Ledger
-from publisher.delivery.objects import Objects
+from publisher.content.writer import SCHEDULER, Transaction, Writer
 from publisher.delivery.push import Progress, Pushed, Pusher
-from publisher.errors import ConflictError, DamagedObjectError, LeaseHeldError, NotFoundError, PublisherError
+from publisher.errors import (
+    ConflictError,
+    DamagedObjectError,
+    LeaseHeldError,
+    NotFoundError,
+    PublisherError,
+    StoreError,
+)
 
 TICK_SECONDS = 1.0
 PATIENCE_SECONDS = (0.5, 60.0)
@@ -74,12 +79,10 @@ class Worker:
         builder: Builder,
         pushers: list[Pusher],
         content_db: Path | str,
-        objects: Objects,
-        ledger: Ledger,
         *,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        self._builder, self._pushers, self._objects, self._ledger = builder, pushers, objects, ledger
+        self._builder, self._pushers = builder, pushers
         self._content_db, self._clock = content_db, clock
         self._reading: Database = connect(content_db, readonly=True)
         self._owing = True
@@ -95,12 +98,8 @@ class Worker:
         pushed = Pushed(0, 0, 0)
         try:
             for pusher in self._pushers:
-                one = deliver(pusher, self._ledger, self._clock)
+                one = deliver(pusher, self._builder, self._clock)
                 pushed = Pushed(pushed.puts + one.puts, pushed.deletes + one.deletes, pushed.bytes + one.bytes)
-        except DamagedObjectError as damage:
-            self._objects.discard(damage.digest)
-            self._ledger.invalidate(damage.digest)
-            return Round(fired=fired, built=built, pushed=pushed, failure=str(damage))
         except PublisherError as failure:
             return Round(fired=fired, built=built, pushed=pushed, failure=str(failure))
         self._owing = False
@@ -108,12 +107,15 @@ class Worker:
 
     def fire(self) -> int:
         """Publish the scheduled reviews whose time has come; returns how many."""
-        due = reviews.due(self._reading, self._clock())
+        try:
+            due = reviews.due(self._reading, self._clock())
+        except SqliteError as error:
+            raise StoreError(f"cannot look for schedules: {error}") from error
         if not due:
             return 0
         with Writer(self._content_db, clock=self._clock) as writer:
             for review_id in due:
-                writer.run(partial(_publish_if_due, review_id=review_id), actor="scheduler")
+                writer.run(partial(_publish_if_due, review_id=review_id), actor=SCHEDULER)
         return len(due)
 
     def run(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:
@@ -147,14 +149,27 @@ class Worker:
 
 
 def deliver(
-    pusher: Pusher, ledger: Ledger, clock: Callable[[], datetime], on_progress: Progress = lambda done, total: None
+    pusher: Pusher,
+    builder: Builder,
+    clock: Callable[[], datetime],
+    on_progress: Progress = lambda done, total: None,
 ) -> Pushed:
-    """Push, and note in the ledger that the target now holds the release."""
-    release = ledger.release()
-    pushed = pusher.run(on_progress)
-    if release is not None:
-        ledger.delivered(pusher.target_name, release.number, clock(), pushed.puts, pushed.deletes)
-    return pushed
+    """Push, and note that the target now holds the release; bodies that turn out damaged are rendered again first.
+
+    Raises DamagedObjectError when a body is damaged again right after it was rendered: the disk is at fault.
+    """
+    healed: set[str] = set()
+    while True:
+        try:
+            pushed = pusher.run(on_progress)
+        except DamagedObjectError as damage:
+            if healed & set(damage.digests):
+                raise
+            healed.update(damage.digests)
+            builder.heal(damage.digests)
+            continue
+        pusher.note(clock(), pushed)
+        return pushed
 
 
 def log_round(done: Round) -> None:

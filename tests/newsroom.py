@@ -93,6 +93,16 @@ class Newsroom:
             clock=self.clock,
         )  # fmt: skip
 
+    def restore(self, backup: Path) -> None:
+        """Put an older database in place of this one, as from a backup."""
+        self.builder.close()
+        self.writer.close()
+        for path in self.folder.glob("content.db*"):
+            path.unlink()
+        backup.rename(self.content_db)
+        self.writer = Writer(self.content_db, clock=self.clock)
+        self.builder = self.another_builder(self.ledger)
+
     def staff(self, count: int = 2, cameras: int = 3, lenses: int = 2) -> None:
         """Hire editors and fill a small catalogue."""
         self.editors += [self.writer.run(partial(_editor, number=number)) for number in range(count)]

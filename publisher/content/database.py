@@ -43,7 +43,7 @@ def connect(path: Path | str, *, readonly: bool = False) -> Database:
                 f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
             )
         else:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            _private(Path(path))
             connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA busy_timeout = 10000")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -54,6 +54,13 @@ def connect(path: Path | str, *, readonly: bool = False) -> Database:
     except sqlite3.Error as error:
         raise StoreError(f"cannot open the database {path}: {error}") from error
     return Database(connection, execute_plugins=False)
+
+
+def _private(path: Path) -> None:
+    """Make a new database its owner's only: it holds password hashes and drafts. SQLite's other files follow suit."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        path.touch(mode=0o600)
 
 
 @contextmanager

@@ -33,14 +33,15 @@ class Hint:
 
 
 class Listener:
-    """The worker's end: a hint ends a wait early."""
+    """The worker's end: a hint ends a wait early. Where no socket can be (too long a path), every wait lasts."""
 
     def __init__(self, where: Path | str) -> None:
         self._path = Path(where)
-        self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(self._path))
-        self._path.chmod(0o600)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+            self._socket.bind(str(self._path))
+            self._path.chmod(0o600)
 
     def wait(self, seconds: float) -> None:
         """Return at a hint or after `seconds`; hints that came together count as one."""

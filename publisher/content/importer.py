@@ -8,7 +8,7 @@ Policy for what was written for another site; the summary counts all of it:
 
 - Every word of the text stays. Foreign shortcodes become plain Markdown (see `shortcodes`). An image without a file
   here shows its alternative text (the renderer sees to it). A link that leads nowhere here keeps its words.
-- Of the tags, the first 24 stay; further ones, and those longer than 60 characters, are dropped and counted.
+- Of the tags, the first 8 of at most 60 characters become listings; the others stay as the text's last line.
 - Authors are said as `byline`; the review belongs to the editor who imports. `camera` and `lens` name a product, which
   is created when unknown; when both are named, the review is of the camera.
 - A slug that is taken is numbered. An address once given stays until the document asks for another.
@@ -32,7 +32,7 @@ import msgspec
 from publisher.content import identity, names, products, reviews, shortcodes
 from publisher.content.model import MAX_TAG, MAX_TAGS, Draft, ProductId, Review, Slug, State, Text
 from publisher.content.reader import Document, Problem, read
-from publisher.content.writer import Transaction, Writer
+from publisher.content.writer import SCHEDULER, SYSTEM, Transaction, Writer
 from publisher.errors import PublisherError
 
 __all__ = ["Document", "Problem", "Summary", "load", "read"]
@@ -57,7 +57,7 @@ class Summary(msgspec.Struct):
     failed: list[Problem] = []
     missing_images: int = 0
     shortcodes: Counter[str] = msgspec.field(default_factory=Counter)
-    dropped_tags: int = 0
+    further_tags: int = 0
 
 
 class _Prepared(msgspec.Struct, frozen=True):
@@ -135,8 +135,9 @@ class _Import:
             self._refuse(item, str(error))
             return None
         self._summary.shortcodes.update(translation.met)
-        self._summary.dropped_tags += len(item.tags) - len(tags)
-        return _Prepared(item, draft, translation.markdown)
+        further = [tag for tag in item.tags if tag not in tags]
+        self._summary.further_tags += len(further)
+        return _Prepared(item, draft, "\n\n".join(filter(None, (translation.markdown, " · ".join(further)))))
 
     def _known(self, ready: list[_Prepared]) -> dict[str, Text]:
         """The stored bodies that say exactly what their documents say: they need no rendering."""
@@ -172,8 +173,8 @@ class _Import:
         document, future = self._pending.popleft()
         try:
             outcome = future.result()
-        except PublisherError as error:
-            self._refuse(document, str(error))
+        except Exception as error:  # whatever a document does, the others go on
+            self._refuse(document, str(error) if isinstance(error, PublisherError) else repr(error))
             return
         setattr(self._summary, outcome, getattr(self._summary, outcome) + 1)
         self._advance()
@@ -215,11 +216,11 @@ def _write(tx: Transaction, prepared: _Prepared, body: Text, editor_id: str) -> 
 
 
 def _made_by_program(tx: Transaction, held: Review) -> bool:
-    """Whether the newest revision was made by an import, or by the system when a scheduled review came due."""
+    """Whether the newest revision was made by an import, or by the scheduler when a scheduled review came due."""
     row = tx.db.conn.execute(
         "SELECT actor FROM revisions WHERE review_id = ? AND version = ?", (held.id, held.version)
     ).fetchone()
-    return row is not None and (row[0] == "system" or row[0].startswith("import:"))
+    return row is not None and (row[0] in (SCHEDULER, SYSTEM) or row[0].startswith("import:"))
 
 
 def _slug(tx: Transaction, document: Document, held: Review) -> Slug:

@@ -52,6 +52,12 @@ def head(db: Database) -> int:
     return int(db.conn.execute("SELECT coalesce(max(seq), 0) FROM changes").fetchone()[0])
 
 
+def hash_at(db: Database, seq: int) -> str:
+    """The hash of a row; empty when the log has no such row."""
+    row = db.conn.execute("SELECT hash FROM changes WHERE seq = ?", (seq,)).fetchone()
+    return "" if row is None else str(row[0])
+
+
 def content_version(db: Database) -> int:
     """The number of the newest change that readers can see."""
     return int(db.conn.execute("SELECT value FROM facts WHERE name = 'content_version'").fetchone()[0])
@@ -67,10 +73,11 @@ def since(db: Database, cursor: int, limit: int = -1) -> Iterator[Change]:
 
 
 def first_broken(db: Database) -> int | None:
-    """The sequence number of the first row that does not fit the chain; None when all fit."""
+    """The sequence number of the first row that does not fit the chain or is missing at its end; None when all fit."""
     expected, prev_hash = 1, ""
     for row in db.conn.execute(f"SELECT {COLUMNS} FROM changes ORDER BY seq"):
         if row[0] != expected or row[9] != prev_hash or row[10] != chained(prev_hash, tuple(row[:9])):
             return int(row[0])
         expected, prev_hash = row[0] + 1, row[10]
-    return None
+    given = db.conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
+    return expected if given is not None and int(given[0]) >= expected else None

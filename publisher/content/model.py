@@ -19,7 +19,8 @@ Slug = NewType("Slug", str)
 
 MAX_TITLE = 300
 MAX_CONTENT = 400_000
-MAX_TAGS = 24
+MAX_TAGS = 8
+"""Each tag is a listing: exchanging all of them may touch five pages a tag, and an edit should touch 64 at most."""
 MAX_TAG = 60
 LISTING_PAGE = 20
 """Reviews on one numbered page of a listing: page k holds ordinals 20k … 20k+19, for ever."""

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 MAX_SLUG = 80
 
+_NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _MARK = re.compile(r"(?<![a-z])(?:mark|mk) ?(i{1,3}|iv|vi{0,3}|[1-8])(?![a-z0-9])")
 _ROMAN = dict(zip("12345678", ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii"), strict=True))
@@ -20,6 +21,11 @@ _ALPHA = re.compile(r"(?<![a-z])alpha(?![a-z])")
 _SPECIAL = str.maketrans(
     {"α": "a", "Α": "a", "ß": "ss", "ø": "o", "Ø": "o", "æ": "ae", "Æ": "ae", "ƒ": "f", "+": " plus "}
 )
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, white space runs as one space, without characters that HTML and XML cannot hold."""
+    return " ".join(_NOT_TEXT.sub(" ", text).split())
 
 
 @lru_cache(maxsize=4096)

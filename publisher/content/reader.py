@@ -25,7 +25,7 @@ MARKDOWN = frozenset({".md", ".markdown"})
 JSON_LINES = ".jsonl"
 
 _JEKYLL = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})-(.+)")
-_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+([^\n]+)$", re.MULTILINE)
 _UNNAMED = frozenset({"index", "_index", "readme"})
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
@@ -92,6 +92,10 @@ class Documents:
 
     def _look(self, path: Path) -> Iterator[_Found]:
         name = path.relative_to(self._root).as_posix()
+        if not _is_text(name):
+            shown = name.encode("utf-8", "replace").decode()
+            yield _Found(date=_NEVER, path=shown, problem="its name is not UTF-8; rename it")
+            return
         if path.suffix.lower() == JSON_LINES:
             yield from self._look_at_lines(path, name)
             return
@@ -152,6 +156,8 @@ class Documents:
             reason = f"not UTF-8: byte {error.start} is 0x{raw[error.start]:02x}"
         except (msgspec.DecodeError, RecursionError) as error:
             reason = f"not a JSON object: {error}"
+        except (ValueError, OverflowError) as error:
+            reason = f"a value cannot be read: {error}"
         except ImportSourceError as error:
             reason = str(error)
         return Problem(item.path, item.line, reason)
@@ -164,7 +170,7 @@ class Documents:
         stem = dated[2] if dated else path.parent.name if path.stem.lower() in _UNNAMED else path.stem
         stem = stem if item.line is None else ""
         heading = _HEADING.search(body[:20_000])
-        title = frontmatter.scalar(fields, "title") or (heading[1] if heading else "") or _spaced(stem)
+        title = frontmatter.scalar(fields, "title") or (heading[1].rstrip(" \t#") if heading else "") or _spaced(stem)
         if not title:
             raise ImportSourceError("has no title")
         taxonomies = fields.get("taxonomies")
@@ -193,6 +199,15 @@ def read(path: Path | str, *, source: str = "", lang: str = "es") -> Documents:
     if not root.exists():
         raise ImportSourceError(f"{root} does not exist")
     return Documents(root, source, lang)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name is characters; one in another encoding than UTF-8 comes with halves of characters."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -164,7 +164,7 @@ def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
         raise ConflictError(f"another review has the origin {draft.origin}")
     tags: dict[str, str] = {}
     for tag in draft.tags:
-        words = " ".join(tag.split())
+        words = names.one_line(tag)
         if words:
             tags.setdefault(names.slugify(words, fallback=log.digest(words)[:12]), words)
     wanted = draft.slug
@@ -176,10 +176,11 @@ def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
         "INSERT OR IGNORE INTO texts VALUES (?,?,?,?)", (body.digest, body.markdown, body.html, body.plain)
     )
     return msgspec.structs.replace(
-        held, slug=slug, title=" ".join(draft.title.split()), summary=draft.summary.strip(),
+        held, slug=slug, title=names.one_line(draft.title), summary=names.one_line(draft.summary),
         excerpt=_excerpt(held, draft, body), lang=draft.lang, product_id=draft.product_id,
-        tags=tuple(tags.values()), tag_slugs=tuple(tags), rating=draft.rating, pros=draft.pros, cons=draft.cons,
-        byline=draft.byline, origin=draft.origin or held.origin, text_digest=body.digest,
+        tags=tuple(tags.values()), tag_slugs=tuple(tags), rating=draft.rating,
+        pros=tuple(map(names.one_line, draft.pros)), cons=tuple(map(names.one_line, draft.cons)),
+        byline=names.one_line(draft.byline), origin=draft.origin or held.origin, text_digest=body.digest,
     )  # fmt: skip
 
 
@@ -214,7 +215,7 @@ def _in_state(held: Review, state: State, at: datetime, publish_at: datetime | N
 def _save(tx: Transaction, held: Review | None, review: Review, kind: str) -> Review:
     if held is not None and held == review:
         return held
-    if not review.title:
+    if not any(letter.isprintable() and not letter.isspace() for letter in review.title):
         raise InvalidError("$.title", "needs at least one visible character")
     review = msgspec.structs.replace(review, version=review.version + 1, updated_at=tx.at)
     data = msgspec.json.encode(review).decode()

@@ -23,6 +23,8 @@ from publisher.content.database import Database, SqliteError, connect
 from publisher.errors import PublisherError, StoreError
 
 T = TypeVar("T")
+SYSTEM, SCHEDULER = "system", "scheduler"
+"""Who acts when nobody asked: the program itself, and a schedule that came due."""
 GROUP = 256
 """Operations in one commit at most; keeps the wait of the first of them short."""
 
@@ -57,7 +59,11 @@ class Writer:
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._db = connect(path)
-        migrations.migrate(self._db)
+        try:
+            migrations.migrate(self._db)
+        except SqliteError as error:
+            self._db.close()
+            raise StoreError(f"cannot prepare the database {path}: {error}") from error
         self._clock, self._wake = clock, wake
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._closing = False
@@ -65,9 +71,7 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="content-writer", daemon=True)
         self._thread.start()
 
-    def submit(
-        self, operation: Callable[[Transaction], T], *, actor: str = "system", request_id: str = ""
-    ) -> Future[T]:
+    def submit(self, operation: Callable[[Transaction], T], *, actor: str = SYSTEM, request_id: str = "") -> Future[T]:
         """Queue `operation`; the future resolves after the commit is on disk, or raises what the operation raised."""
         job = _Job(operation, actor, request_id)
         with self._gate:
@@ -76,7 +80,7 @@ class Writer:
             self._jobs.put(job)
         return job.future
 
-    def run(self, operation: Callable[[Transaction], T], *, actor: str = "system", request_id: str = "") -> T:
+    def run(self, operation: Callable[[Transaction], T], *, actor: str = SYSTEM, request_id: str = "") -> T:
         """`submit` and wait."""
         return self.submit(operation, actor=actor, request_id=request_id).result()
 

@@ -77,6 +77,13 @@ class Release(msgspec.Struct, frozen=True):
     removed: int
 
 
+class Reconciled(msgspec.Struct, frozen=True):
+    """Keys that a target holds without the ledger's knowledge, and keys that it lacks."""
+
+    unknown: list[str]
+    missing: list[str]
+
+
 class Ledger:
     """The ledger database at `path`; use from one thread at a time."""
 
@@ -113,6 +120,10 @@ class Ledger:
         """The number of the last change that was built."""
         return int(self._fact("cursor", "0"))
 
+    def cursor_hash(self) -> str:
+        """The hash of that change: a log that has another there (a restored backup) is another log."""
+        return self._fact("cursor_hash", "")
+
     def edition(self) -> str:
         """The edition of templates and code that the site was built with; empty before the first build."""
         return self._fact("edition", "")
@@ -142,6 +153,7 @@ class Ledger:
         content_version: int,
         edition: str,
         at: datetime,
+        log_hash: str = "",
     ) -> Release | None:
         """Store a build's outcome, queue what changed for every target, and advance the cursor, all at once.
 
@@ -165,6 +177,7 @@ class Ledger:
                     removed += 1
             conn.executemany("INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in changed))
             self._set_fact("cursor", str(seq))
+            self._set_fact("cursor_hash", log_hash)
             self._set_fact("edition", edition)
             if not changed:
                 return None
@@ -176,12 +189,11 @@ class Ledger:
             ).fetchone()[0]
         return Release(number, *fields)
 
-    def invalidate(self, body: str) -> int:
-        """Forget how the pages with this body were made, so that the next build renders them anew; returns how many."""
+    def invalidate(self, bodies: Iterable[str]) -> None:
+        """Forget how the pages with these bodies were made, so that the next build renders them anew."""
         with self.transaction():
-            count = self._conn.execute("UPDATE desired SET context = '' WHERE body = ?", (body,)).rowcount
+            self._conn.executemany("UPDATE desired SET context = '' WHERE body = ?", ((body,) for body in bodies))
             self._set_fact("edition", "")
-        return int(count)
 
     def register(self, target: str) -> None:
         """Make a target known; a new one is owed the whole site."""
@@ -198,7 +210,12 @@ class Ledger:
         return int(self._conn.execute("SELECT count(*) FROM pending WHERE target = ?", (target,)).fetchone()[0])
 
     def owed(self, target: str) -> list[tuple[str, Desired | None, Held | None]]:
-        """Every key that may differ on a target, with what it should hold and what it is known to hold."""
+        """Every key that may differ on a target, with what it should hold and what it is known to hold.
+
+        A target that is not registered is owed everything.
+        """
+        if target not in self.targets():
+            return [(row.key, row, None) for row in self.desired()]
         rows = self._conn.execute(
             "SELECT p.key, d.key, d.context, d.body, d.content_type, d.cache_control, d.tier,"
             " h.key, h.body, h.content_type, h.cache_control, h.tier, h.etag FROM pending p"
@@ -210,6 +227,26 @@ class Ledger:
             (row[0], Desired(*row[1:7]) if row[1] is not None else None, Held(*row[7:]) if row[7] is not None else None)
             for row in rows
         ]
+
+    def reconcile(self, target: str, keys: Iterable[str], *, dry_run: bool = False) -> Reconciled:
+        """Correct what the ledger thinks of a target by the `keys` that it does hold.
+
+        Unknown keys become the site's own: replaced by the next push when the site has them, else removed. Missing ones
+        are put again. With `dry_run` nothing is recorded.
+        """
+        self.register(target)
+        conn, there = self._conn, set(keys)
+        thought = {row[0] for row in conn.execute("SELECT key FROM held WHERE target = ?", (target,))}
+        found = Reconciled(sorted(there - thought), sorted(thought - there))
+        if not dry_run:
+            with self.transaction():
+                for key in found.unknown:
+                    conn.execute("INSERT INTO held VALUES (?,?,'','','',1,'')", (target, key))
+                for key in found.missing:
+                    conn.execute("DELETE FROM held WHERE target = ? AND key = ?", (target, key))
+                owed = [(target, key) for key in (*found.unknown, *found.missing)]
+                conn.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?)", owed)
+        return found
 
     def settle(self, target: str, put: Iterable[Held], deleted: Iterable[str], same: Iterable[str]) -> None:
         """Record what a target confirmed. A key stays owed when what it should hold changed meanwhile."""

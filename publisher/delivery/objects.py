@@ -27,7 +27,7 @@ class Objects:
         digest = hashlib.sha256(body).hexdigest()
         path = self._path(digest)
         try:
-            if not self._holds(path, len(body)):
+            if not self._holds(path, body):
                 _write(path, body)
         except OSError as error:
             raise BuildError(f"cannot write to the build store: {error.strerror}; make room and build again") from error
@@ -48,9 +48,11 @@ class Objects:
         """Remove a damaged body, so that the next `put` writes it again."""
         Path(self._path(digest)).unlink(missing_ok=True)
 
-    def _holds(self, path: str, size: int) -> bool:
+    def _holds(self, path: str, body: bytes) -> bool:
+        """Whether the file is there and whole: a crash may have torn one of the right size."""
         try:
-            return os.stat(path).st_size == size  # noqa: PTH116 - a Path costs more than the look
+            with open(path, "rb") as file:  # noqa: PTH123 - a Path costs more than the read
+                return file.read() == body
         except FileNotFoundError:
             return False
 

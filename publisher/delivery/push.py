@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import msgspec
 
@@ -48,6 +49,12 @@ class Pusher:
         """The name of the target, as the ledger knows it."""
         return self._target.name
 
+    def note(self, at: datetime, pushed: Pushed) -> None:
+        """Record that the target now holds the newest release."""
+        release = self._ledger.release()
+        if release is not None:
+            self._ledger.delivered(self._target.name, release.number, at, pushed.puts, pushed.deletes)
+
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -85,8 +92,11 @@ class Pusher:
         outcomes = list(self._pool.map(self._one, batch)) if len(batch) > 1 else [self._one(batch[0])]
         confirmed = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
         self._ledger.settle(self._target.name, [held for held, _ in confirmed], (), ())
+        damaged = [digest for one in outcomes if isinstance(one, DamagedObjectError) for digest in one.digests]
+        if damaged:
+            raise DamagedObjectError(*damaged)
         for outcome in outcomes:
-            if not isinstance(outcome, tuple):
+            if isinstance(outcome, TargetError):
                 raise outcome
         return sum(size for _, size in confirmed)
 

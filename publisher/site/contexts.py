@@ -30,7 +30,6 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An old address; `path` is the new one."""
 
     path: str
-    title: str
 
 
 class ProductPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -38,7 +38,7 @@ def _review(source: Source, page: Page) -> contexts.Context | None:
     if review is None:
         return None
     if review.slug != page.name:
-        return contexts.Moved(path=pages.path(Page(page.kind, review.slug)), title=review.title)
+        return contexts.Moved(path=pages.path(Page(page.kind, review.slug)))
     text = source.text(review.text_digest)
     editor = source.editor(review.editor_id)
     product = None if review.product_id is None else source.product(review.product_id)
@@ -54,7 +54,7 @@ def _product(source: Source, page: Page) -> contexts.Context | None:
     if product is None or page.kind not in (product.kind, "product-json"):
         return None
     if product.slug != page.name:
-        return contexts.Moved(path=pages.path(Page(page.kind, product.slug)), title=product.name)
+        return contexts.Moved(path=pages.path(Page(page.kind, product.slug)))
     listing = f"product:{product.id}"
     cards, older = front(source, listing, f"{product.kind}-page", product.slug)
     count = source.listing(listing).live

@@ -121,8 +121,8 @@ def path(page: Page) -> str:
 
 
 def has_pages(listing: Listing) -> bool:
-    """Whether a listing has numbered pages: as soon as it gave more ordinals than its front shows."""
-    return listing.given > LISTING_PAGE
+    """Whether a listing has numbered pages: as soon as it gave as many ordinals as its front may not show."""
+    return listing.given >= 2 * LISTING_PAGE
 
 
 def last_page(listing: Listing) -> int:
@@ -177,7 +177,7 @@ def of_product(source: Source, product_id: str) -> set[Page]:
 
 def of_editor(source: Source, editor_id: str) -> set[Page]:
     """Every page that can differ after a change of this editor: theirs, and those of all their reviews."""
-    found = {Page("editor", source.editor(editor_id).slug)}
+    found = {Page("editor", source.editor(editor_id).slug), Page("head")}
     for review_id in source.members(f"editor:{editor_id}"):
         found |= of_review(source, review_id)
     return found
@@ -225,8 +225,12 @@ def _numbered(kind: str, name: str, listing: Listing) -> Iterable[Page]:
 
 
 def _series(kind: str, name: str, ordinal: int) -> Iterable[Page]:
-    """The numbered page of an ordinal; the first of a page also gives the page before it a newer neighbour."""
+    """The numbered page of an ordinal, and the page before it when this ordinal changes that one.
+
+    The first ordinal of a page gives the page before it a newer neighbour; the last of the second page is the one from
+    which a listing has numbered pages at all.
+    """
     number, first = divmod(ordinal, LISTING_PAGE)
     yield Page(kind, name, number)
-    if first == 0 and number > 0:
+    if number > 0 and (first == 0 or ordinal == 2 * LISTING_PAGE - 1):
         yield Page(kind, name, number - 1)

@@ -250,6 +250,8 @@ def _digest(*parts: bytes) -> str:
 
 
 def _own_sources() -> list[Traversable]:
-    """The modules whose code shapes bytes: this package's and the model's."""
+    """The modules whose code shapes bytes: this package's, the model's, and what reads the content."""
+    content = resources.files("publisher.content")
     site = [file for file in resources.files("publisher.site").iterdir() if file.name.endswith(".py")]
-    return [*sorted(site, key=lambda file: file.name), resources.files("publisher.content").joinpath("model.py")]
+    read = ("model.py", "reading.py", "products.py", "reviews.py", "editors.py")
+    return [*sorted(site, key=lambda file: file.name), *(content.joinpath(name) for name in read)]

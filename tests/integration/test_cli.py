@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from publisher import settings
-from publisher.settings import Data, Settings
+from publisher import local, settings
+from publisher.settings import S3, Data, Settings
 
 POST = "---\ntitle: La luz\ncamera: Canon EOS R5\ntags: [viaje]\n---\nUna reseña."
 
@@ -85,6 +85,53 @@ def test_the_site_can_be_written_to_a_folder(shell: Shell) -> None:
     shell("export", "out")
     assert "Una reseña" in (shell.folder / "out/reviews/la-luz/index.html").read_text(encoding="utf-8")
     assert "0 files written" in shell("export", "out")
+
+
+def test_an_export_looks_at_the_folder_and_leaves_other_files_alone(shell: Shell) -> None:
+    shell("import", "la-luz.md")
+    shell("build")
+    shell("export", "out")
+    (shell.folder / "out/CNAME").write_text("mine")
+    page = shell.folder / "out/reviews/la-luz/index.html"
+    page.unlink()
+    assert "1 files written" in shell("export", "out")
+    assert page.exists()
+    (shell.folder / "la-luz.md").write_text(POST.replace("viaje", "noche"), encoding="utf-8")
+    shell("import", "la-luz.md")
+    shell("build")
+    assert "1 removed" in shell("export", "out")
+    assert not (shell.folder / "out/tags/viaje").exists()
+    assert (shell.folder / "out/CNAME").read_text() == "mine"
+
+
+def test_a_lost_ledger_is_reconciled_with_the_bucket(shell: Shell) -> None:
+    shell("import", "la-luz.md")
+    shell("publish")
+    for path in (shell.folder / "data").glob("ledger.db*"):
+        path.unlink()
+    (shell.folder / "la-luz.md").write_text(POST.replace("viaje", "noche"), encoding="utf-8")
+    shell("import", "la-luz.md")
+    shell("build")
+    assert "unknown  tags/viaje/index.html" in shell("reconcile")
+    shell("push")
+    assert "0 unknown, 0 missing" in shell("reconcile", "--dry-run")
+    assert "tags/viaje" not in shell("push", "--dry-run")
+
+
+def test_a_dry_run_leaves_no_trace(shell: Shell) -> None:
+    shell("import", "la-luz.md")
+    shell("build")
+    shell("push", "--dry-run", S3_BUCKET="mistyped")
+    assert "mistyped" not in shell("status")
+    assert "mistyped" in shell("status", S3_BUCKET="mistyped")
+
+
+def test_a_bucket_elsewhere_is_never_mistaken_for_the_embedded_one(shell: Shell) -> None:
+    (shell.folder / "data/stack.json").write_text('{"ports": {"s3": 1, "edge": 2}, "access_key": "local"}')
+    held = Settings(data=Data(dir=str(shell.folder / "data")))
+    away = Settings(data=held.data, s3=S3(bucket="prod"))
+    assert local.remembered(held).s3.access_key == "local"
+    assert local.remembered(away).s3 == away.s3
 
 
 def test_errors_say_what_to_do(shell: Shell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from publisher.content import database
 from publisher.content.hint import Hint, Listener
 from publisher.content.model import State
+from publisher.delivery.objects import Objects
+from publisher.delivery.push import Pusher
 from publisher.errors import LeaseHeldError
 from publisher.worker import Round, Worker, lease
-from tests.newsroom import Newsroom
+from tests.newsroom import Memory, Newsroom
 
 
 @pytest.fixture
@@ -28,7 +32,7 @@ def room(tmp_path: Path) -> Iterator[Newsroom]:
 
 
 def worker_of(room: Newsroom, clock: Callable[[], datetime] | None = None) -> Worker:
-    return Worker(room.builder, [room.pusher], room.content_db, room.objects, room.ledger, clock=clock or room.clock)
+    return Worker(room.builder, [room.pusher], room.content_db, clock=clock or room.clock)
 
 
 def test_one_round_publishes_what_was_written(room: Newsroom) -> None:
@@ -58,9 +62,40 @@ def test_a_rotten_body_is_rendered_again(room: Newsroom) -> None:
     key = f"reviews/{review.slug}/index.html"
     (row,) = (row for row in room.ledger.desired() if row.key == key)
     room.objects.discard(row.body)
-    assert "damaged" in worker.round().failure
     assert worker.round().failure == ""
     assert room.target.bodies[key] == room.objects.get(row.body)
+
+
+def test_a_lost_build_store_is_made_again_in_one_round(room: Newsroom) -> None:
+    review = room.post()
+    room.build()
+    shutil.rmtree(room.folder / "build" / "objects")
+    room.objects = Objects(room.folder / "build")
+    second = Memory("second")
+    pusher = Pusher(room.ledger, room.objects, second, concurrency=4)
+    worker = Worker(room.builder, [pusher], room.content_db, clock=room.clock)
+    assert worker.round().failure == ""
+    assert f"reviews/{review.slug}/index.html" in second.bodies
+    assert {row.key for row in room.ledger.desired()} == set(second.bodies)
+    pusher.close()
+
+
+def test_a_restored_backup_is_published_as_it_is(room: Newsroom) -> None:
+    worker = worker_of(room)
+    room.post("Antes")
+    worker.round()
+    backup = room.folder / "backup.db"
+    database.connect(room.content_db).conn.execute("VACUUM INTO ?", (str(backup),))
+    for number in range(3):
+        room.post(f"Después {number}")
+    worker.round()
+    room.restore(backup)
+    worker = worker_of(room)
+    room.post("Otra historia")
+    assert worker.round().failure == ""
+    assert "reviews/otra-historia/index.html" in room.target.bodies
+    assert "reviews/despues-0/index.html" not in room.target.bodies
+    assert {row.key: row for row in room.ledger.desired()} == {row.key: row for row in room.clean_build()}
 
 
 def test_a_page_that_cannot_be_rendered_is_an_outcome_and_is_tried_again(room: Newsroom) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from publisher.content import database, log, reviews
-from publisher.content.model import Draft, Review
+from publisher.content.model import MAX_TAGS, Draft, Review
 from publisher.content.reading import Reading
 from publisher.content.writer import Transaction
 from publisher.site import pages
@@ -55,7 +55,10 @@ def crowded(folder: Path, count: int) -> Newsroom:
         future.result()
     with database.snapshot(database.connect(room.content_db, readonly=True)) as db:
         head = log.head(db)
-    room.ledger.record([], [], seq=head, content_version=0, edition=Renderer(SITE).edition, at=room.clock.at)
+        hash_then = log.hash_at(db, head)
+    room.ledger.record(
+        [], [], seq=head, content_version=0, edition=Renderer(SITE).edition, at=room.clock.at, log_hash=hash_then
+    )
     return room
 
 
@@ -92,6 +95,23 @@ def test_artifacts_of_an_edit_are_few_and_do_not_grow(costs: dict[int, tuple[int
     assert 0 < small[1] <= MAX_ARTIFACTS
     assert large[0] <= MAX_ARTIFACTS
     assert abs(large[1] - small[1]) <= 2, "one more page may be a page's first neighbour"
+
+
+def test_the_worst_edit_is_bounded_too(tmp_path: Path) -> None:
+    """As many tags as a review may have, every one exchanged, each on a listing with numbered pages."""
+    room = Newsroom(tmp_path)
+    room.staff()
+    old, new = (tuple(f"{name}{number}" for number in range(MAX_TAGS)) for name in ("vieja", "nueva"))
+    for number in range(80):
+        room.post(f"Reseña {number}", product=room.products[0], tags=new if number % 2 else old)
+    review = room.post("La de siempre", product=room.products[0], tags=old)
+    room.publish()
+    draft = Draft(title="Otra", product_id=room.products[0].id, tags=new)
+    room.writer.run(partial(reviews.update, review_id=review.id, draft=draft, body=text("Otro texto")))
+    room.build()
+    pushed = room.pusher.run()
+    assert MAX_ARTIFACTS / 2 < pushed.puts + pushed.deletes <= MAX_ARTIFACTS
+    room.close()
 
 
 def test_the_database_work_of_an_edit_does_not_grow(costs: dict[int, tuple[int, int, int]]) -> None:

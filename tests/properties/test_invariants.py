@@ -86,7 +86,7 @@ def act(room: Newsroom, known: list[Review], what: str, a: int, b: int) -> None:
 
 
 def fire(room: Newsroom) -> None:
-    worker = Worker(room.builder, [], room.content_db, room.objects, room.ledger, clock=room.clock)
+    worker = Worker(room.builder, [], room.content_db, clock=room.clock)
     worker.fire()
 
 
@@ -165,6 +165,16 @@ def test_a_shard_border_is_crossed_as_in_a_clean_build() -> None:
         room.publish()
         assert_equal(list(room.ledger.desired()), room.clean_build())
         assert dangling(room) == set()
+
+
+def test_an_editor_without_reviews_is_renamed_as_in_a_clean_build() -> None:
+    with newsroom() as room:
+        room.staff()
+        room.post(editor=room.editors[0])
+        room.publish()
+        room.writer.run(lambda tx: editors.rename(tx, room.editors[1].id, "Otra"))
+        room.publish()
+        assert_equal(list(room.ledger.desired()), room.clean_build())
 
 
 def test_a_planted_stale_page_is_found() -> None:

@@ -211,7 +211,7 @@ def test_a_damaged_body_stops_the_push_before_anything_names_it(ledger: Ledger, 
     with pytest.raises(DamagedObjectError):
         pusher.run()
     assert target.bodies == {}
-    assert ledger.invalidate(body) == 1
+    ledger.invalidate([body])
     assert ledger.contexts(["page"]) == {"page": ""}
     pusher.close()
 

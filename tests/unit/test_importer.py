@@ -15,7 +15,7 @@ import pytest
 
 from publisher.content import importer, products, reviews
 from publisher.content.importer import Document, Problem, Summary
-from publisher.content.model import Draft, Editor, Review, State, Text
+from publisher.content.model import MAX_TAGS, Draft, Editor, Review, State, Text
 from publisher.content.reading import Reading
 from publisher.content.writer import Writer
 from publisher.errors import ImportSourceError
@@ -313,7 +313,7 @@ def test_what_is_lost_is_counted(folder: Path, load: Load) -> None:
     tags = ", ".join(["x" * 61, *(f"t{number}" for number in range(26))])
     put(folder, "a.md", f"---\ntitle: Uno\ntags: [{tags}]\n---\n![Puente](a.jpg) {{{{< img src='b.jpg' alt='Río' >}}}}")
     summary = load()
-    assert (summary.dropped_tags, summary.missing_images, dict(summary.shortcodes)) == (3, 2, {"img": 1})
+    assert (summary.further_tags, summary.missing_images, dict(summary.shortcodes)) == (27 - MAX_TAGS, 2, {"img": 1})
 
 
 def test_progress_is_told_for_each_document(folder: Path, fresh_store: Store, editor: Editor) -> None:

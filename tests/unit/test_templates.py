@@ -117,7 +117,7 @@ PAGES: dict[str, tuple[Page, contexts.Context]] = {
     "review": (Page("review", "la-a7"), _review(REVIEW, CAMERA)),
     "review of a lens": (Page("review", "la-a7"), _review(REVIEW, LENS)),
     "review, bare": (Page("review", "la-a7"), _review(BARE, None)),
-    "moved": (Page("review", "vieja"), contexts.Moved(path="/reviews/la-a7/", title=HOSTILE)),
+    "moved": (Page("review", "vieja"), contexts.Moved(path="/reviews/la-a7/")),
     "camera": (Page("camera", "sony-a7-iv"), _product(CAMERA, CARDS, "/cameras/sony-a7-iv/reviews/1/")),
     "camera, unknown": (Page("camera", "sony-a7-iv"), _product(UNKNOWN, [], None)),
     "camera without aspect ratio": (Page("camera", "sony-a7-iv"), _product(CIRCLE, [], None)),
