@@ -176,6 +176,7 @@ class Builder:
     def _record(
         self, written: list[Desired], gone: list[str], seen: int, head: int, version: int, assets: int = 0
     ) -> Built:
+        self._objects.flush()
         release = self._ledger.record(
             written,
             gone,
@@ -204,6 +205,7 @@ def look(
             outcome.same.append(key)
         else:
             outcome.written.append(_desired(renderer.artifact(page, context), digest, objects))
+    objects.flush()
     return outcome
 
 

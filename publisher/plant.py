@@ -61,6 +61,7 @@ class Plant:
             self.ledger = Ledger(settings.data.ledger_db)
             self._open.callback(self.ledger.close)
             self.objects = Objects(settings.data.build_dir)
+            self._open.callback(self.objects.close)
         except BaseException:
             self._open.close()
             raise

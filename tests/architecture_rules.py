@@ -65,7 +65,7 @@ LAYERS = (
 )
 
 BUCKETS = ("publisher.delivery.targets", "publisher.delivery.cdn", "publisher.backup")
-DATABASES = ("publisher.content", "publisher.delivery.ledger")
+DATABASES = ("publisher.content", "publisher.delivery.ledger", "publisher.delivery.objects")
 
 HOMES = (
     Home("publisher.settings", ROOTS),

@@ -85,6 +85,7 @@ class Newsroom:
         self.pusher.close()
         self.builder.close()
         self.ledger.close()
+        self.objects.close()
         self.writer.close()
 
     def another_builder(self, ledger: Ledger) -> Builder:

@@ -1,70 +1,99 @@
-"""`build/objects`: every rendered body under its own digest, written once, proved at every reading.
+"""`build/objects.db`: every rendered body under its own digest, written once, proved at every reading.
 
-A file is complete when its bytes hash to its name. A crash can leave a torn file under a good name; reading finds that
-out, so that neither writing nor renaming has to be made durable one file at a time.
+One database file, because making a file for each body costs more than rendering it (docs/decisions/0007). A body is
+good when its bytes hash to its name: reading finds out, so nothing has to be trusted after a crash.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
+import threading
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from pysqlite3 import dbapi2 as sqlite3
 
 from publisher.errors import BuildError, DamagedObjectError
 
+_SCHEMA = "CREATE TABLE IF NOT EXISTS objects (digest TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT"
+_PRAGMAS = (
+    "busy_timeout = 60000",
+    "page_size = 8192",
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    "wal_autocheckpoint = 4000",
+)
+
 
 class Objects:
-    """The content-addressed store below `folder`; safe to share among threads and processes."""
+    """The content-addressed store below `folder`; safe to share among threads, and to open in several processes.
+
+    What was put is kept in memory until `flush`.
+    """
 
     def __init__(self, folder: Path | str) -> None:
-        self._root = str(Path(folder) / "objects")
-        if not Path(self._root, "ff").is_dir():
-            for number in range(256):
-                Path(self._root, f"{number:02x}").mkdir(parents=True, exist_ok=True)
+        self._path = Path(folder, "objects.db")
+        self._lock = threading.Lock()
+        self._new: dict[str, bytes] = {}
+        self._connection = self._opened()
 
     def put(self, body: bytes) -> str:
-        """Store a body and return its digest (SHA-256, hex); a body that is there already is not written again."""
+        """Take a body and return its digest (SHA-256, hex); a body that is there already is not written again."""
         digest = hashlib.sha256(body).hexdigest()
-        path = self._path(digest)
-        try:
-            if not self._holds(path, body):
-                _write(path, body)
-        except OSError as error:
-            raise BuildError(f"cannot write to the build store: {error.strerror}; make room and build again") from error
+        self._new[digest] = body
         return digest
+
+    def flush(self) -> None:
+        """Write what was put since the last flush, all or nothing. Raises BuildError when it cannot be written."""
+        new, self._new = self._new, {}
+        if not new:
+            return
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.executemany("INSERT OR IGNORE INTO objects VALUES (?, ?)", new.items())
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise BuildError(f"cannot write to the build store: {error}; make room and build again") from error
 
     def get(self, digest: str) -> bytes:
         """The body under a digest. Raises DamagedObjectError when it is missing or its bytes are not those."""
-        try:
-            with open(self._path(digest), "rb") as file:  # noqa: PTH123 - a Path costs more than the read
-                body = file.read()
-        except OSError as error:
-            raise DamagedObjectError(digest) from error
-        if hashlib.sha256(body).hexdigest() != digest:
+        if (fresh := self._new.get(digest)) is not None:
+            return fresh
+        with self._lock:
+            try:
+                row = self._connection.execute("SELECT body FROM objects WHERE digest = ?", (digest,)).fetchone()
+            except sqlite3.DatabaseError as error:
+                raise DamagedObjectError(digest) from error
+        if row is None or hashlib.sha256(row[0]).hexdigest() != digest:
             raise DamagedObjectError(digest)
-        return body
+        return bytes(row[0])
 
     def discard(self, digest: str) -> None:
-        """Remove a damaged body, so that the next `put` writes it again."""
-        Path(self._path(digest)).unlink(missing_ok=True)
+        """Remove a damaged body, so that it is written again when it is put; a store beyond reading begins anew."""
+        with self._lock:
+            try:
+                self._connection.execute("DELETE FROM objects WHERE digest = ?", (digest,))
+            except sqlite3.DatabaseError:
+                self._connection.close()
+                for path in self._path.parent.glob("objects.db*"):
+                    path.unlink()
+                self._connection = self._opened()
 
-    def _holds(self, path: str, body: bytes) -> bool:
-        """Whether the file is there and whole: a crash may have torn one of the right size."""
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    def _opened(self) -> Any:
         try:
-            with open(path, "rb") as file:  # noqa: PTH123 - a Path costs more than the read
-                return file.read() == body
-        except FileNotFoundError:
-            return False
-
-    def _path(self, digest: str) -> str:
-        return f"{self._root}/{digest[:2]}/{digest[2:]}"
-
-
-def _write(path: str, body: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    try:
-        view = memoryview(body)
-        while view:
-            view = view[os.write(handle, view) :]
-    finally:
-        os.close(handle)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(str(self._path), isolation_level=None, check_same_thread=False)
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute(_SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise BuildError(f"cannot open the build store {self._path}: {error}; remove it and build again") from error
+        return connection

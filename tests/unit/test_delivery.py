@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pysqlite3 import dbapi2 as sqlite3
 
 from publisher.delivery import diff
 from publisher.delivery.diff import Wave
@@ -146,38 +147,67 @@ def test_immutable_objects_stay_when_nothing_names_them_any_more(ledger: Ledger)
     assert [(step.key, step.reason) for step in plan(ledger, "memory")] == [("assets/style.2.css", "new")]
 
 
-def test_an_object_is_stored_once_and_read_back(tmp_path: Path) -> None:
-    objects = Objects(tmp_path)
+@pytest.fixture
+def objects(tmp_path: Path) -> Iterator[Objects]:
+    """An empty build store."""
+    fresh = Objects(tmp_path)
+    yield fresh
+    fresh.close()
+
+
+def test_an_object_is_stored_once_and_read_back(objects: Objects, tmp_path: Path) -> None:
     digest = objects.put(b"uno")
+    objects.flush()
     assert objects.put(b"uno") == digest
+    objects.flush()
     assert objects.get(digest) == b"uno"
-    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+    again = Objects(tmp_path)
+    assert again.get(digest) == b"uno"
+    again.close()
 
 
 @pytest.mark.parametrize("damage", [b"", b"un", b"dos", b"unoo", None])
-def test_a_damaged_object_is_never_returned(tmp_path: Path, damage: bytes | None) -> None:
-    objects = Objects(tmp_path)
+def test_a_damaged_object_is_never_returned(objects: Objects, tmp_path: Path, damage: bytes | None) -> None:
     digest = objects.put(b"uno")
-    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    objects.flush()
+    other = sqlite3.connect(tmp_path / "objects.db")
     if damage is None:
-        file.unlink()
+        other.execute("DELETE FROM objects")
     else:
-        file.write_bytes(damage)
+        other.execute("UPDATE objects SET body = ?", (damage,))
+    other.commit()
+    other.close()
     with pytest.raises(DamagedObjectError):
         objects.get(digest)
     objects.discard(digest)
     assert objects.put(b"uno") == digest
+    objects.flush()
     assert objects.get(digest) == b"uno"
 
 
-def test_a_full_disk_is_a_build_error(tmp_path: Path) -> None:
+def test_a_store_that_is_no_database_any_more_begins_anew(tmp_path: Path) -> None:
     objects = Objects(tmp_path)
-    blocked = tmp_path / "objects" / "3e"
-    blocked.rmdir()
-    blocked.write_text("in the way of 3e744b9d…, the digest of «a»'s page")
-    bodies = [str(number).encode() for number in range(2000)]
+    digest = objects.put(b"uno")
+    objects.flush()
+    for path in tmp_path.glob("objects.db*"):
+        path.write_bytes(b"rubble" * 5000)
+    with pytest.raises(DamagedObjectError):
+        objects.get(digest)
+    objects.discard(digest)
+    objects.put(b"uno")
+    objects.flush()
+    assert objects.get(digest) == b"uno"
+    objects.close()
+
+
+def test_a_full_disk_is_a_build_error_and_loses_nothing(objects: Objects) -> None:
+    digest = objects.put(b"uno")
+    objects.flush()
+    objects._connection.execute("PRAGMA max_page_count = 3")
+    objects.put(b"x" * 100_000)
     with pytest.raises(BuildError):
-        list(map(objects.put, bodies))
+        objects.flush()
+    assert objects.get(digest) == b"uno"
 
 
 def stocked(ledger: Ledger, objects: Objects, count: int) -> list[str]:
@@ -186,8 +216,8 @@ def stocked(ledger: Ledger, objects: Objects, count: int) -> list[str]:
     return keys
 
 
-def test_a_push_that_failed_goes_on_where_it_stopped(ledger: Ledger, tmp_path: Path) -> None:
-    objects, target = Objects(tmp_path), Memory()
+def test_a_push_that_failed_goes_on_where_it_stopped(ledger: Ledger, objects: Objects) -> None:
+    target = Memory()
     keys = stocked(ledger, objects, 20)
     record(ledger, desired("list", objects.put(b"list"), tier=2), seq=2)
     pusher = Pusher(ledger, objects, target, concurrency=4)
@@ -202,10 +232,11 @@ def test_a_push_that_failed_goes_on_where_it_stopped(ledger: Ledger, tmp_path: P
     pusher.close()
 
 
-def test_a_damaged_body_stops_the_push_before_anything_names_it(ledger: Ledger, tmp_path: Path) -> None:
-    objects, target = Objects(tmp_path), Memory()
+def test_a_damaged_body_stops_the_push_before_anything_names_it(ledger: Ledger, objects: Objects) -> None:
+    target = Memory()
     body = objects.put(b"page")
     record(ledger, desired("page", body), desired("list", objects.put(b"list"), tier=2))
+    objects.flush()
     objects.discard(body)
     pusher = Pusher(ledger, objects, target)
     with pytest.raises(DamagedObjectError):
@@ -216,8 +247,7 @@ def test_a_damaged_body_stops_the_push_before_anything_names_it(ledger: Ledger, 
     pusher.close()
 
 
-def test_progress_is_told_to_the_end(ledger: Ledger, tmp_path: Path) -> None:
-    objects = Objects(tmp_path)
+def test_progress_is_told_to_the_end(ledger: Ledger, objects: Objects) -> None:
     stocked(ledger, objects, 5)
     told: list[tuple[int, int]] = []
     pusher = Pusher(ledger, objects, Memory())
