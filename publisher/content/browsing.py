@@ -17,7 +17,7 @@ from publisher.errors import InvalidError
 MAX_PAGE = 100
 MAX_TEXT = 100
 """Characters that a search may have."""
-MAX_LOOKED_AT = 20_000
+MAX_LOOKED_AT = 10_000
 """Reviews looked at for one page; a page of a rare kind may be short, or empty, and still have a next one."""
 _LAST = "ffffffff-ffff-7fff-bfff-ffffffffffff"
 _DIGITS = 18
@@ -35,24 +35,24 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def review_page(
-    db: Database, *, cursor: str | None, limit: int, wanted: Wanted
+    db: Database, *, cursor: str | None, limit: int, wanted: Wanted, looked_at: int = MAX_LOOKED_AT
 ) -> tuple[list[tuple[Review, Product | None]], str | None]:
     """Reviews with their products, newest first (UUIDv7 ids sort by time), and the cursor of the next page."""
     before = _LAST if cursor is None else identity.require_uuid7(cursor, "cursor")
     where, values = _indexed(db, wanted)
-    among, sought = _sought(wanted)
-    looked_at = f"FROM reviews WHERE {' AND '.join(['id < ?', *where])} ORDER BY id DESC"
+    apart, sought = _sought(wanted)
+    in_order = f"FROM reviews WHERE {' AND '.join(['id < ?', *where])} ORDER BY id DESC"
     rows = db.conn.execute(
-        f"SELECT {reviews.COLUMNS} FROM (SELECT {reviews.COLUMNS} {looked_at} LIMIT ?) WHERE {' AND '.join(among)}"
+        f"SELECT {reviews.COLUMNS} FROM (SELECT {reviews.COLUMNS} {in_order} LIMIT ?) WHERE {' AND '.join(apart)}"
         " ORDER BY id DESC LIMIT ?",
-        (before, *values, MAX_LOOKED_AT, *sought, limit + 1),
+        (before, *values, looked_at, *sought, limit + 1),
     ).fetchall()
     found = [reviews.from_row(row) for row in rows[:limit]]
     known = {about: products.get(db, about) for about in {review.product_id for review in found} if about}
     page = [(review, known.get(review.product_id) if review.product_id else None) for review in found]
     if len(rows) > limit:
         return page, found[-1].id
-    last = db.conn.execute(f"SELECT id {looked_at} LIMIT 1 OFFSET ?", (before, *values, MAX_LOOKED_AT - 1)).fetchone()
+    last = db.conn.execute(f"SELECT id {in_order} LIMIT 1 OFFSET ?", (before, *values, looked_at - 1)).fetchone()
     return page, None if last is None else str(last[0])
 
 
@@ -63,6 +63,9 @@ def _indexed(db: Database, wanted: Wanted) -> tuple[list[str], list[Any]]:
     if wanted.editor_id is not None:
         where.append("editor_id = ?")
         values.append(wanted.editor_id)
+    if wanted.state is not None:
+        where.append("state = ?")
+        values.append(wanted.state.value)
     if wanted.product is not None:
         where.append("product_id = ?")
         values.append(_product_id(db, wanted.product))
@@ -73,9 +76,6 @@ def _sought(wanted: Wanted) -> tuple[list[str], list[Any]]:
     """The conditions that each review has to be looked at for, and what stands for their question marks."""
     where: list[str] = ["state != 'deleted'"]
     values: list[Any] = []
-    if wanted.state is not None:
-        where.append("state = ?")
-        values.append(wanted.state.value)
     if wanted.reader is not None:
         where.append("(state = 'published' OR editor_id = ?)")
         values.append(wanted.reader)

@@ -93,6 +93,7 @@ STEPS: tuple[str, ...] = (
         status INTEGER NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL, UNIQUE (editor_id, key, call)
     ) STRICT;
     CREATE INDEX replies_by_time ON replies (at);
+    CREATE INDEX reviews_by_state ON reviews (state, id);
     """,
 )
 
