@@ -17,7 +17,7 @@ from api import docs, document, keys
 from api.auth import Tokens
 from api.newsroom import Newsroom
 from api.problems import HANDLERS
-from api.routes import auth, editors, products, reviews, system
+from api.routes import auth, editors, moves, products, reviews, revisions, system
 from api.shell import Application
 from api.wire import Addresses
 from publisher import sandbox, settings
@@ -52,7 +52,8 @@ def create_app(settings: Settings) -> Litestar:
 
     app = Application(
         route_handlers=[
-            system.router, auth.router, reviews.router, products.router, editors.router, openapi_document,
+            system.router, auth.router, reviews.router, moves.router, revisions.router, products.router, editors.router,
+            openapi_document,
         ],
         lifespan=[open_newsroom],
         exception_handlers=HANDLERS,

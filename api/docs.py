@@ -134,15 +134,17 @@ def _operation(method: str, path: str, operation: Node) -> str:
     if body := operation.get("requestBody"):
         for media in body["content"].values():
             parts.append(f"<h4>Body</h4><p>{_type(media['schema'])}</p>")
-            parts += [_example(method, path, value) for value in media["schema"].get("examples", ())]
+            conditional = any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", ()))
+            parts += [_example(method, path, value, conditional) for value in media["schema"].get("examples", ())]
     parts.append("<h4>Answers</h4>" + _answers(operation["responses"]) + "</section>")
     return "".join(parts)
 
 
-def _example(method: str, path: str, value: Any) -> str:
+def _example(method: str, path: str, value: Any, conditional: bool) -> str:
     said = json.dumps(value, ensure_ascii=False, indent=2)
     token = "" if path == "/auth/token" else " -H 'Authorization: Bearer …'"
-    call = f"curl -X {method.upper()} …{path}{token} -H 'Content-Type: application/json' -d '{said}'"
+    match = " -H 'If-Match: \"3\"'" if conditional else ""
+    call = f"curl -X {method.upper()} …{path}{token}{match} -H 'Content-Type: application/json' -d '{said}'"
     return f"<pre>{escape(call, quote=False)}</pre>"
 
 

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from api import proposals
 from api.auth import Principal
+from api.proposals import Edit
 from api.wire import Chosen, NewReview, PartOfReview, Standing, WholeReview, chosen
-from publisher.content import products, reviews
+from publisher.content import products, reviews, revisions
 from publisher.content.database import Database
 from publisher.content.model import Product, ProductId, Review, State, Text
+from publisher.content.revisions import Difference, Revision
 from publisher.content.writer import Transaction
-from publisher.errors import ForbiddenError, InvalidError, NotFoundError, StaleVersionError
+from publisher.errors import (
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    PreconditionRequiredError,
+    StaleVersionError,
+)
 
+FARTHEST = timedelta(days=3653)
 _TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 
 
@@ -24,8 +35,13 @@ class Precondition(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, header: str | None) -> Precondition:
-        """From the header `If-Match` (RFC 9110, 13.1.1); a weak or foreign tag matches no version."""
-        if header is None or header.strip() == "*":
+        """From the header `If-Match` (RFC 9110, 13.1.1); a weak or foreign tag matches no version, `*` matches any.
+
+        Raises PreconditionRequiredError when there is none.
+        """
+        if header is None:
+            raise PreconditionRequiredError('say which version you change: send If-Match with the ETag, such as "3"')
+        if header.strip() == "*":
             return cls()
         versions = []
         for part in header.split(","):
@@ -36,16 +52,18 @@ class Precondition(msgspec.Struct, frozen=True):
             versions.append(int(match[2]) if strong else 0)
         return cls(tuple(versions))
 
-    def require(self, review: Review) -> None:
-        """Raise StaleVersionError unless the review stands at one of the versions."""
-        if self.versions is not None and review.version not in self.versions:
-            raise StaleVersionError(self.versions[0], review.version)
+    def require(self, db: Database, review: Review, edit: Edit | None) -> None:
+        """Raise StaleVersionError unless the review stands at one of the versions; it proposes where `edit` fits in."""
+        if self.versions is None or review.version in self.versions:
+            return
+        expected = max(self.versions)
+        found = None if edit is None else proposals.proposal(db, review, expected, edit)
+        raise StaleVersionError(expected, review.version, found)
 
 
-def read(db: Database, review_id: str) -> Standing:
-    """The review with this id, its product and its body."""
-    review = reviews.get(db, review_id)
-    return Standing(review, _product_of(db, review), reviews.text(db, review.text_digest))
+def read(db: Database, who: Principal, review_id: str) -> Standing:
+    """The review with this id, its product and its body; NotFoundError for a draft of somebody else."""
+    return _standing(db, _seen(db, who, review_id))
 
 
 def create(tx: Transaction, who: Principal, said: NewReview, product: Chosen, body: Text, language: str) -> Standing:
@@ -67,7 +85,7 @@ def replace(
     language: str,
 ) -> Standing:
     """Say all of a review anew."""
-    _held(tx, who, review_id, condition)
+    held(tx.db, who, review_id, condition, proposals.replacing(said, body.markdown, language))
     about = _product(tx, product)
     review = reviews.update(tx, review_id, said.draft(about.id, language), body)
     if said.state is not None and said.state != review.state:
@@ -85,29 +103,98 @@ def amend(
     language: str,
 ) -> Standing:
     """Say some of a review anew."""
-    held = _held(tx, who, review_id, condition)
+    edit = proposals.amending(said, None if body is None else body.markdown, language)
+    review = held(tx.db, who, review_id, condition, edit)
     product = chosen(said)
-    about = _product_of(tx.db, held) if product is None else _product(tx, product)
-    text = reviews.text(tx.db, held.text_digest) if body is None else body
-    draft = said.over(held, None if about is None else about.id, language)
+    about = _product_of(tx.db, review) if product is None else _product(tx, product)
+    text = reviews.text(tx.db, review.text_digest) if body is None else body
+    draft = said.over(review, None if about is None else about.id, language)
     review = reviews.update(tx, review_id, draft, text)
     if isinstance(said.state, str) and said.state != review.state:
         review = reviews.move(tx, review_id, State(said.state))
     return Standing(review, about, text)
 
 
+def move(tx: Transaction, who: Principal, review_id: str, condition: Precondition, state: State) -> Standing:
+    """Publish, withdraw or archive a review; one that is there already stays as it is."""
+    review = held(tx.db, who, review_id, condition, proposals.moving(state))
+    reviews.require_move(review, state)
+    return _standing(tx.db, review if review.state is state else reviews.move(tx, review_id, state))
+
+
+def schedule(tx: Transaction, who: Principal, review_id: str, condition: Precondition, at: datetime) -> Standing:
+    """Have a review published at a moment to come."""
+    review = held(tx.db, who, review_id, condition)
+    reviews.require_move(review, State.scheduled)
+    if not tx.at < at < tx.at + FARTHEST:
+        raise InvalidError("$.publish_at", "has to be a moment to come, within ten years; POST …/publish is for now")
+    at = at.astimezone(UTC)
+    return _standing(tx.db, reviews.move(tx, review_id, State.scheduled, publish_at=at))
+
+
+def restore(tx: Transaction, who: Principal, review_id: str, condition: Precondition, version: int) -> Standing:
+    """Say again what was said at a version."""
+    held(tx.db, who, review_id, condition)
+    revisions.get(tx.db, review_id, version)
+    return _standing(tx.db, reviews.restore(tx, review_id, version))
+
+
 def remove(tx: Transaction, who: Principal, review_id: str, condition: Precondition) -> None:
     """Delete a review; its history is kept."""
-    _held(tx, who, review_id, condition)
+    held(tx.db, who, review_id, condition)
     reviews.move(tx, review_id, State.deleted)
 
 
-def _held(tx: Transaction, who: Principal, review_id: str, condition: Precondition) -> Review:
-    held = reviews.get(tx.db, review_id)
-    if held.editor_id != who.editor_id and not who.sees_to_all:
+def history(
+    db: Database, who: Principal, review_id: str, *, cursor: str | None, limit: int
+) -> tuple[list[Revision], str | None]:
+    """Versions of a review, newest first, for those who may change it."""
+    held(db, who, review_id)
+    return revisions.page(db, review_id, cursor=cursor, limit=limit)
+
+
+def revision(db: Database, who: Principal, review_id: str, version: int) -> tuple[Revision, Standing]:
+    """One version of a review, for those who may change it."""
+    held(db, who, review_id)
+    found = revisions.get(db, review_id, version)
+    return found, _standing(db, found.review)
+
+
+def difference(db: Database, who: Principal, review_id: str, old: int, new: int) -> Difference:
+    """What differs between two versions of a review, for those who may change it."""
+    _, before = revision(db, who, review_id, old)
+    _, after = revision(db, who, review_id, new)
+    assert before.text is not None
+    assert after.text is not None
+    return revisions.compared(before.review, before.text.markdown, after.review, after.text.markdown)
+
+
+def held(
+    db: Database,
+    who: Principal,
+    review_id: str,
+    condition: Precondition | None = None,
+    edit: Edit | None = None,
+) -> Review:
+    """The review, for those who may change it; `condition` says at which version, `edit` what they would change."""
+    review = _seen(db, who, review_id)
+    if review.editor_id != who.editor_id and not who.sees_to_all:
         raise ForbiddenError("only its editor, a chief editor or an administrator may change this review")
-    condition.require(held)
-    return held
+    if condition is not None:
+        condition.require(db, review, edit)
+    return review
+
+
+def _seen(db: Database, who: Principal, review_id: str) -> Review:
+    """The review, for those who may read it: what is not published is its editor's, and nobody else knows of it."""
+    review = reviews.get(db, review_id)
+    if review.state is not State.published and review.editor_id != who.editor_id and not who.sees_to_all:
+        raise NotFoundError(f"no review has the id {review_id}")
+    return review
+
+
+def _standing(db: Database, review: Review) -> Standing:
+    return Standing(review, _product_of(db, review), reviews.text(db, review.text_digest))
 
 
 def _product(tx: Transaction, product: Chosen) -> Product:

@@ -20,6 +20,7 @@ from api.auth import Gate, Tokens
 from api.keys import Keys
 from api.shell import request_id
 from api.throttle import Throttle
+from api.under_way import UnderWay
 from api.wire import Addresses
 from publisher.content import editors
 from publisher.content.database import Database, connect
@@ -98,6 +99,7 @@ class Newsroom:
         self._large = ThreadPoolExecutor(1, thread_name_prefix="markdown-large")
         self._passwords = ThreadPoolExecutor(PASSWORDS_AT_ONCE, thread_name_prefix="passwords")
         self._checking = 0
+        self.under_way = UnderWay()
         self.gate = Gate(tokens, functools.partial(self.read, editors.get))
         self.by_account = Throttle(FAILURES_PER_ACCOUNT, WINDOW_SECONDS)
         self.by_address = Throttle(FAILURES_PER_ADDRESS, WINDOW_SECONDS)

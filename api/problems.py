@@ -21,6 +21,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException
 
+from api.wire import WholeReview
 from publisher.content.database import SqliteError
 from publisher.errors import (
     InvalidError,
@@ -38,6 +39,9 @@ STATUS = {
     "not_found": 404,
     "conflict": 409,
     "stale_version": 412,
+    "precondition_required": 428,
+    "key_in_use": 409,
+    "key_reused": 422,
     "invalid": 400,
     "bad_markdown": 400,
     "markdown_too_slow": 400,
@@ -68,7 +72,12 @@ MEANINGS = {
     "not_found": "Nothing is here.",
     "method_not_allowed": "This address does not know the method; `Allow` names those it knows.",
     "conflict": "The request contradicts what is stored.",
-    "stale_version": "The request is based on another version than `current_version`.",
+    "stale_version": "The request is based on another version than `current_version`. Where both changes go together, "
+    "`proposal` is a body to PUT with the current `ETag`.",
+    "precondition_required": "The request does not say which version it is based on: send the `ETag` of what "
+    "you read as `If-Match`.",
+    "key_in_use": "A request with the same `Idempotency-Key` is still running.",
+    "key_reused": "The `Idempotency-Key` came with another body before.",
     "body_too_large": "The body is larger than is accepted.",
     "unsupported_media_type": "The body is not said to be JSON.",
     "throttled": "Too many attempts; `Retry-After` says when to try again.",
@@ -99,6 +108,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     field: str | None = None
     errors: tuple[FieldProblem, ...] = ()
     current_version: int | None = None
+    proposal: WholeReview | None = None
 
 
 Answer = Response[Problem]
@@ -113,6 +123,7 @@ def problem(
     *,
     errors: tuple[FieldProblem, ...] = (),
     current_version: int | None = None,
+    proposal: WholeReview | None = None,
     headers: dict[str, str] | None = None,
 ) -> Answer:
     """The answer to a request that cannot be fulfilled."""
@@ -120,6 +131,7 @@ def problem(
         type=f"/docs#{code}", title=HTTPStatus(status).phrase, status=status, detail=detail, code=code,
         request_id=request.scope["request_id"],  # type: ignore[typeddict-item]
         field=errors[0].field if errors else None, errors=errors, current_version=current_version,
+        proposal=proposal,
     )  # fmt: skip
     return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
@@ -135,7 +147,10 @@ def foreseen(request: Request[Any, Any, Any], error: PublisherError) -> Answer:
         return problem(request, status, error.code, str(error), errors=(FieldProblem("$.content", str(error)),))
     if isinstance(error, StaleVersionError):
         headers = {"ETag": f'"{error.current}"'}
-        return problem(request, status, error.code, str(error), current_version=error.current, headers=headers)
+        proposal = error.proposal if isinstance(error.proposal, WholeReview) else None
+        return problem(
+            request, status, error.code, str(error), current_version=error.current, proposal=proposal, headers=headers
+        )
     if isinstance(error, UnauthenticatedError):
         challenge = 'Bearer error="invalid_token"' if isinstance(error, TokenError) else "Bearer"
         return problem(request, status, error.code, str(error), headers={"WWW-Authenticate": challenge})

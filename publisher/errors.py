@@ -8,11 +8,14 @@
     │   ├── UnsafeSqliteError         unsafe_sqlite
     │   ├── NotFoundError             not_found
     │   ├── ConflictError             conflict
-    │   │   └── StaleVersionError     stale_version
+    │   │   ├── StaleVersionError     stale_version
+    │   │   ├── KeyInUseError         key_in_use
+    │   │   └── KeyReusedError        key_reused
     │   └── InvalidError              invalid
     ├── UnauthenticatedError          unauthenticated
     │   └── TokenError                bad_token
     ├── ForbiddenError                forbidden
+    ├── PreconditionRequiredError     precondition_required
     ├── MarkdownError                 bad_markdown
     │   └── MarkdownTimeoutError      markdown_too_slow
     ├── ImportSourceError             bad_import_source
@@ -69,14 +72,30 @@ class ConflictError(StoreError):
 
 
 class StaleVersionError(ConflictError):
-    """The write was based on version ``expected``, but ``current`` is stored."""
+    """The write was based on version ``expected``, but ``current`` is stored.
+
+    ``proposal`` is what could be written instead, where both changes go together.
+    """
 
     code = "stale_version"
 
-    def __init__(self, expected: int, current: int) -> None:
+    def __init__(self, expected: int, current: int, proposal: object = None) -> None:
         super().__init__(f"based on version {expected}, but version {current} is stored; read it again")
         self.expected = expected
         self.current = current
+        self.proposal = proposal
+
+
+class KeyInUseError(ConflictError):
+    """A request with the same idempotency key is still running."""
+
+    code = "key_in_use"
+
+
+class KeyReusedError(ConflictError):
+    """The idempotency key was used before, for another request."""
+
+    code = "key_reused"
 
 
 class InvalidError(StoreError):
@@ -106,6 +125,12 @@ class ForbiddenError(PublisherError):
     """The caller is known, but may not do this."""
 
     code = "forbidden"
+
+
+class PreconditionRequiredError(PublisherError):
+    """The write does not say on which version it is based."""
+
+    code = "precondition_required"
 
 
 class MarkdownError(PublisherError):

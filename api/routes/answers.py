@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
@@ -26,22 +28,29 @@ def refusals(*codes: str) -> dict[int, ResponseSpec]:
     return specs
 
 
+def answers(kind: type[object], example: object, status: int = 200) -> dict[int, ResponseSpec]:
+    """What a route answers when all is well, with an example."""
+    return {
+        status: ResponseSpec(
+            kind,
+            description=HTTPStatus(status).phrase,
+            generate_examples=False,
+            examples=[Example(summary=HTTPStatus(status).phrase, value=example)],
+        )
+    }
+
+
 def etag(version: int) -> str:
     """The entity tag of a version: `"3"`."""
     return f'"{version}"'
 
 
 _OTHER = {"body_too_large": 413, "unsupported_media_type": 415, "throttled": 429}
-_TITLES = {
-    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict",
-    412: "Precondition Failed", 413: "Request Entity Too Large", 415: "Unsupported Media Type",
-    429: "Too Many Requests", 503: "Service Unavailable",
-}  # fmt: skip
 
 
 def _example(code: str, status: int) -> dict[str, object]:
     example: dict[str, object] = {
-        "type": f"/docs#{code}", "title": _TITLES[status], "status": status, "detail": MEANINGS[code],
+        "type": f"/docs#{code}", "title": HTTPStatus(status).phrase, "status": status, "detail": MEANINGS[code],
         "code": code, "request_id": "5f0c1d2e3a4b5c6d",
     }  # fmt: skip
     if code == "invalid":

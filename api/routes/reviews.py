@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Request, Response, Router, delete, get, patch, post, put
-from litestar.datastructures import State as AppState
+from litestar import Response, Router, delete, get, patch, post, put
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath, HeaderParameter, QueryParameter
+from litestar.params import Body, FromPath, QueryParameter
 from msgspec import UNSET
 
 from api import editing
 from api.access import SECURITY, signed_in
-from api.auth import Principal
 from api.body import Json
 from api.editing import Precondition
 from api.newsroom import newsroom_of, written
-from api.routes.answers import etag, refusals
+from api.replay import once
+from api.routes.answers import answers, refusals
+from api.routes.asking import Asking, IdempotencyKey, IfMatch, reply, sent
+from api.routes.examples import LISTED, WRITTEN
 from api.wire import (
     NewReview,
     PartOfReview,
@@ -57,12 +58,7 @@ FULL = Example(
 )
 AMENDED = Example(summary="Publish a draft with another rating", value={"state": "published", "rating": 9})
 WRITING = ("invalid", "unauthenticated", "body_too_large", "unsupported_media_type", "store_failed")
-CHANGING = ("forbidden", "not_found", "stale_version", *WRITING)
-
-Asking = Request[Principal, Any, AppState]
-IfMatch = Annotated[
-    str | None, HeaderParameter(name="If-Match", description='Change only this version, such as "3".', required=False)
-]
+CHANGING = ("forbidden", "not_found", "stale_version", "precondition_required", *WRITING)
 
 
 @post(
@@ -70,26 +66,30 @@ IfMatch = Annotated[
     operation_id="createReview",
     summary="Write a review",
     description="Publishes it at once unless `state` is `draft`. Name a camera or a lens in any spelling; one that "
-    "nobody knew is added to the catalogue.",
-    responses=refusals("conflict", *WRITING),
+    "nobody knew is added to the catalogue. With an `Idempotency-Key` a repeated request is answered as the first was.",
+    responses=answers(ReviewAnswer, WRITTEN, 201) | refusals("conflict", "key_reused", *WRITING),
 )
-async def create(request: Asking, data: Annotated[NewReview, Body(examples=[SIMPLE, FULL])]) -> Response[ReviewAnswer]:
+async def create(
+    request: Asking,
+    data: Annotated[NewReview, Body(examples=[SIMPLE, FULL])],
+    key: IdempotencyKey = None,
+) -> Response[ReviewAnswer]:
     """Write a review and answer once it is on disk."""
     newsroom, product = newsroom_of(request), chosen(data)
     assert product is not None
     body = await newsroom.render(data.content)
-    standing = await written(
-        request,
-        partial(editing.create, who=request.user, said=data, product=product, body=body, language=newsroom.language),
+    operation = partial(
+        editing.create, who=request.user, said=data, product=product, body=body, language=newsroom.language
     )
-    return _answer(request, standing, 201, {"Location": f"/reviews/{standing.review.id}"})
+    return sent(await once(request, key, data, operation, partial(reply, newsroom.addresses, status=201)))
 
 
 @get(
     operation_id="listReviews",
     summary="List reviews",
-    description="All reviews, drafts too, newest first and without their bodies.",
-    responses=refusals("invalid", "unauthenticated"),
+    description="What is published and what is your own (a chief editor sees all), newest first and without their "
+    "bodies. All conditions hold at once. A page may be shorter than `limit` and still have a `next` one.",
+    responses=answers(ReviewPage, LISTED) | refusals("invalid", "unauthenticated"),
 )
 async def page(
     request: Asking,
@@ -99,16 +99,31 @@ async def page(
         str | None, QueryParameter(name="state", description="draft, scheduled, published or archived.")
     ] = None,
     mine: Annotated[bool, QueryParameter(description="Only those that you wrote.")] = False,
+    editor: Annotated[str | None, QueryParameter(description="Only those of the editor with this id.")] = None,
+    product: Annotated[str | None, QueryParameter(description="Only those about it: its id or slug.")] = None,
+    tag: Annotated[str | None, QueryParameter(description="Only those with this tag, as in its address.")] = None,
+    text: Annotated[
+        str | None,
+        QueryParameter(
+            description="Only those with these characters in title or summary.",
+            min_length=1,
+            max_length=browsing.MAX_TEXT,
+        ),
+    ] = None,
 ) -> Response[ReviewPage]:
     """One page of the list."""
-    newsroom = newsroom_of(request)
-    question = partial(
-        browsing.review_page,
-        cursor=cursor,
-        limit=limit,
+    newsroom, who = newsroom_of(request), request.user
+    if mine and editor not in (None, who.editor_id):
+        return Response(ReviewPage(reviews=(), next=None))
+    wanted = browsing.Wanted(
         state=_state(review_state),
-        editor_id=request.user.editor_id if mine else None,
+        editor_id=who.editor_id if mine else editor,
+        product=product,
+        tag=tag,
+        text=text,
+        reader=None if who.sees_to_all else who.editor_id,
     )
+    question = partial(browsing.review_page, cursor=cursor, limit=limit, wanted=wanted)
     found, following = await newsroom.read(question)
     heads = tuple(newsroom.addresses.head(Standing(review, about)) for review, about in found)
     return Response(ReviewPage(reviews=heads, next=following))
@@ -118,12 +133,13 @@ async def page(
     "/{review_id:str}",
     operation_id="getReview",
     summary="Read a review",
-    responses=refusals("invalid", "not_found", "unauthenticated"),
+    description="One that is not published is found by its editor and by chief editors only.",
+    responses=answers(ReviewAnswer, WRITTEN) | refusals("invalid", "not_found", "unauthenticated"),
 )
 async def read(request: Asking, review_id: FromPath[str]) -> Response[ReviewAnswer]:
     """The review as it stands, with its body in Markdown."""
-    standing = await newsroom_of(request).read(editing.read, review_id)
-    return _answer(request, standing, 200)
+    standing = await newsroom_of(request).read(editing.read, request.user, review_id)
+    return sent(reply(newsroom_of(request).addresses, standing))
 
 
 @put(
@@ -132,7 +148,7 @@ async def read(request: Asking, review_id: FromPath[str]) -> Response[ReviewAnsw
     operation_id="replaceReview",
     summary="Say a review anew",
     description="All fields: one that is left out takes its default, but `state` and `slug` stay.",
-    responses=refusals(*CHANGING),
+    responses=answers(ReviewAnswer, WRITTEN) | refusals(*CHANGING),
 )
 async def replace(
     request: Asking,
@@ -158,7 +174,7 @@ async def replace(
             language=newsroom.language,
         ),
     )
-    return _answer(request, standing, 200)
+    return sent(reply(newsroom.addresses, standing))
 
 
 @patch(
@@ -168,7 +184,7 @@ async def replace(
     summary="Change some fields of a review",
     description="A JSON Merge Patch (RFC 7396): a field left out stays, null takes a field back to its default. "
     "`state` publishes, withdraws or archives.",
-    responses=refusals(*CHANGING),
+    responses=answers(ReviewAnswer, WRITTEN) | refusals(*CHANGING),
 )
 async def amend(
     request: Asking,
@@ -193,7 +209,7 @@ async def amend(
             language=newsroom.language,
         ),
     )
-    return _answer(request, standing, 200)
+    return sent(reply(newsroom.addresses, standing))
 
 
 @delete(
@@ -201,19 +217,14 @@ async def amend(
     operation_id="deleteReview",
     summary="Delete a review",
     description="It disappears for readers with the next publish; its history is kept.",
-    responses=refusals("invalid", "forbidden", "not_found", "stale_version", "unauthenticated", "store_failed"),
+    responses=refusals(
+        "invalid", "forbidden", "not_found", "stale_version", "precondition_required", "unauthenticated", "store_failed"
+    ),
 )
 async def remove(request: Asking, review_id: FromPath[str], if_match: IfMatch = None) -> None:
     """Delete a review."""
     condition = Precondition.parse(if_match)
     await written(request, partial(editing.remove, who=request.user, review_id=review_id, condition=condition))
-
-
-def _answer(
-    request: Asking, standing: Standing, status: int, headers: dict[str, str] | None = None
-) -> Response[ReviewAnswer]:
-    answer = newsroom_of(request).addresses.review(standing)
-    return Response(answer, status_code=status, headers={"ETag": etag(answer.version), **(headers or {})})
 
 
 def _state(name: str | None) -> State | None:

@@ -5,36 +5,102 @@ A cursor is the key of the last entry of the page before; clients should take it
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from publisher.content import identity, products, reviews
 from publisher.content.database import Database
 from publisher.content.model import Kind, Product, Review, State
 from publisher.errors import InvalidError
 
 MAX_PAGE = 100
+MAX_TEXT = 100
+"""Characters that a search may have."""
+MAX_LOOKED_AT = 10_000
+"""Reviews looked at for one page; a page of a rare kind may be short, or empty, and still have a next one."""
 _LAST = "ffffffff-ffff-7fff-bfff-ffffffffffff"
 _DIGITS = 18
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which reviews a list shows; None narrows nothing. `reader` sees what is published and what is their own."""
+
+    state: State | None = None
+    editor_id: str | None = None
+    product: str | None = None
+    tag: str | None = None
+    text: str | None = None
+    reader: str | None = None
+
+
 def review_page(
-    db: Database, *, cursor: str | None, limit: int, state: State | None = None, editor_id: str | None = None
+    db: Database, *, cursor: str | None, limit: int, wanted: Wanted, looked_at: int = MAX_LOOKED_AT
 ) -> tuple[list[tuple[Review, Product | None]], str | None]:
     """Reviews with their products, newest first (UUIDv7 ids sort by time), and the cursor of the next page."""
     before = _LAST if cursor is None else identity.require_uuid7(cursor, "cursor")
-    where, values = ["id < ?", "state != 'deleted'"], [before]
-    if state is not None:
-        where.append("state = ?")
-        values.append(state.value)
-    if editor_id is not None:
-        where.append("editor_id = ?")
-        values.append(editor_id)
+    where, values = _indexed(db, wanted)
+    apart, sought = _sought(wanted)
+    in_order = f"FROM reviews WHERE {' AND '.join(['id < ?', *where])} ORDER BY id DESC"
     rows = db.conn.execute(
-        f"SELECT {reviews.COLUMNS} FROM reviews WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?",
-        (*values, limit + 1),
+        f"SELECT {reviews.COLUMNS} FROM (SELECT {reviews.COLUMNS} {in_order} LIMIT ?) WHERE {' AND '.join(apart)}"
+        " ORDER BY id DESC LIMIT ?",
+        (before, *values, looked_at, *sought, limit + 1),
     ).fetchall()
     found = [reviews.from_row(row) for row in rows[:limit]]
     known = {about: products.get(db, about) for about in {review.product_id for review in found} if about}
     page = [(review, known.get(review.product_id) if review.product_id else None) for review in found]
-    return page, found[-1].id if len(rows) > limit else None
+    if len(rows) > limit:
+        return page, found[-1].id
+    last = db.conn.execute(f"SELECT id {in_order} LIMIT 1 OFFSET ?", (before, *values, looked_at - 1)).fetchone()
+    return page, None if last is None else str(last[0])
+
+
+def _indexed(db: Database, wanted: Wanted) -> tuple[list[str], list[Any]]:
+    """The conditions that an index helps with, and what stands for their question marks."""
+    where: list[str] = []
+    values: list[Any] = []
+    if wanted.editor_id is not None:
+        where.append("editor_id = ?")
+        values.append(wanted.editor_id)
+    if wanted.state is not None:
+        where.append("state = ?")
+        values.append(wanted.state.value)
+    if wanted.product is not None:
+        where.append("product_id = ?")
+        values.append(_product_id(db, wanted.product))
+    return where, values
+
+
+def _sought(wanted: Wanted) -> tuple[list[str], list[Any]]:
+    """The conditions that each review has to be looked at for, and what stands for their question marks."""
+    where: list[str] = ["state != 'deleted'"]
+    values: list[Any] = []
+    if wanted.reader is not None:
+        where.append("(state = 'published' OR editor_id = ?)")
+        values.append(wanted.reader)
+    if wanted.tag is not None:
+        where.append("instr(tag_slugs, ?) > 0")
+        values.append(msgspec.json.encode(wanted.tag).decode())
+    if wanted.text is not None:
+        if len(wanted.text) > MAX_TEXT:
+            raise InvalidError("text", f"longer than {MAX_TEXT} characters")
+        where.append("(title LIKE ? ESCAPE '!' OR summary LIKE ? ESCAPE '!')")
+        values += [_holding(wanted.text)] * 2
+    return where, values
+
+
+def _holding(text: str) -> str:
+    """The LIKE pattern of whatever holds `text` as it is."""
+    for special in "!%_":
+        text = text.replace(special, "!" + special)
+    return f"%{text}%"
+
+
+def _product_id(db: Database, named: str) -> str:
+    """The id of a product that is named by its id or by a slug that it has or had."""
+    row = db.conn.execute("SELECT entity_id FROM slugs WHERE kind = 'product' AND slug = ?", (named,)).fetchone()
+    return named if row is None else str(row[0])
 
 
 def product_page(

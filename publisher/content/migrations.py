@@ -86,6 +86,15 @@ STEPS: tuple[str, ...] = (
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO facts VALUES ('content_version', '0');
     """,
+    """
+    -- What was answered to requests with an idempotency key, so that a repeated one is not done again.
+    CREATE TABLE replies (
+        editor_id TEXT NOT NULL, key TEXT NOT NULL, call TEXT NOT NULL, digest TEXT NOT NULL, at TEXT NOT NULL,
+        status INTEGER NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL, UNIQUE (editor_id, key, call)
+    ) STRICT;
+    CREATE INDEX replies_by_time ON replies (at);
+    CREATE INDEX reviews_by_state ON reviews (state, id);
+    """,
 )
 
 

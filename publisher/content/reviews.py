@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,13 @@ _UPSERT = (
     f"INSERT INTO reviews ({COLUMNS}) VALUES ({','.join('?' * len(_NAMES))}) ON CONFLICT (id) DO UPDATE SET {_SETTERS}"
 )
 VISIBLE = frozenset({State.published})
+MOVES: Mapping[State, frozenset[State]] = {
+    State.draft: frozenset({State.scheduled, State.published, State.archived}),
+    State.scheduled: frozenset({State.draft, State.published, State.archived}),
+    State.published: frozenset({State.draft, State.archived}),
+    State.archived: frozenset({State.draft, State.published}),
+}
+"""Where an editor may bring a review from each state; staying where it is counts as no move."""
 
 
 def from_row(row: Sequence[Any]) -> Review:
@@ -162,11 +169,7 @@ def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
             raise InvalidError("$.product_id", "no product has this id") from error
     if draft.origin not in ("", held.origin) and by_origin(tx.db, draft.origin) is not None:
         raise ConflictError(f"another review has the origin {draft.origin}")
-    tags: dict[str, str] = {}
-    for tag in draft.tags:
-        words = names.one_line(tag)
-        if words:
-            tags.setdefault(names.slugify(words, fallback=log.digest(words)[:12]), words)
+    tags = tagged(draft.tags)
     wanted = draft.slug
     if wanted is None and held.slug:
         slug = held.slug
@@ -189,6 +192,22 @@ def _excerpt(held: Review, draft: Draft, body: Text) -> str:
     if not draft.summary and not held.summary and held.text_digest == body.digest:
         return held.excerpt
     return excerpt(draft.summary or body.lead or body.plain)
+
+
+def tagged(tags: Iterable[str]) -> dict[str, str]:
+    """Tags as they are kept, by their slugs: of several spellings the first stays."""
+    kept: dict[str, str] = {}
+    for tag in tags:
+        words = names.one_line(tag)
+        if words:
+            kept.setdefault(names.slugify(words, fallback=log.digest(words)[:12]), words)
+    return kept
+
+
+def require_move(held: Review, state: State) -> None:
+    """Raise ConflictError when an editor cannot bring the review from where it stands to `state`."""
+    if state != held.state and state not in MOVES[held.state]:
+        raise ConflictError(f"a review that is {held.state} cannot become {state}")
 
 
 def excerpt(plain: str) -> str:

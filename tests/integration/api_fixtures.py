@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,18 @@ class Server:
 @contextmanager
 def running_server(folder: Path) -> Iterator[Server]:
     """Start a server on a fresh store in `folder`; its log is shown when it does not come up."""
+    with _serving(folder, _accounts(folder / "data")) as server:
+        yield server
+
+
+def restartable(folder: Path) -> Callable[[], AbstractContextManager[Server]]:
+    """What starts a server on one fresh store in `folder`, as often as it is called."""
+    return partial(_serving, folder, _accounts(folder / "data"))
+
+
+@contextmanager
+def _serving(folder: Path, accounts: dict[str, Editor]) -> Iterator[Server]:
     data_dir, log = folder / "data", folder / "server.log"
-    accounts = _accounts(data_dir)
     port = _free_port()
     wanted = Settings(site=Site(url=SITE), data=Data(dir=str(data_dir)), api=Api(port=port, max_body=MAX_BODY))
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws", "--factory"]

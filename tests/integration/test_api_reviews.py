@@ -18,6 +18,7 @@ from publisher.content.model import Draft
 from tests.integration.api_fixtures import SITE, Server
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+ANY = {"If-Match": "*"}
 CAMERA = {"title": "Dos años con ella", "content": "Una cámara **equilibrada**.", "camera_model": "Sony A7 IV"}
 FULL = {
     "title": "Nitidez a buen precio",
@@ -118,7 +119,7 @@ def test_a_slug_belongs_to_one_review(ana: httpx.Client) -> None:
 
 def test_put_says_everything_anew(ana: httpx.Client) -> None:
     review = ana.post("/reviews", json=FULL | {"slug": "put-everything"}).json()
-    answer = ana.put(f"/reviews/{review['id']}", json=CAMERA)
+    answer = ana.put(f"/reviews/{review['id']}", json=CAMERA, headers={"If-Match": '"1"'})
     assert answer.status_code == 200
     after = answer.json()
     assert answer.headers["etag"] == '"2"'
@@ -127,35 +128,37 @@ def test_put_says_everything_anew(ana: httpx.Client) -> None:
     assert after["lang"] == "es"
     assert after["product"]["name"] == "Sony A7 IV"
     assert (after["state"], after["slug"], after["created_at"]) == ("draft", "put-everything", review["created_at"])
-    assert ana.put(f"/reviews/{review['id']}", json=CAMERA).json()["version"] == 2
+    again = ana.put(f"/reviews/{review['id']}", json=CAMERA, headers={"If-Match": '"2"'})
+    assert (again.status_code, again.headers["etag"], again.json()) == (200, '"2"', after)
 
 
 def test_patch_changes_only_what_it_names(ana: httpx.Client) -> None:
     review = ana.post("/reviews", json=FULL | {"slug": "patch-some"}).json()
-    after = ana.patch(f"/reviews/{review['id']}", json={"rating": 9, "tags": None, "summary": None}).json()
+    path = f"/reviews/{review['id']}"
+    after = ana.patch(path, json={"rating": 9, "tags": None, "summary": None}, headers=ANY).json()
     changed = {"version", "rating", "tags", "summary", "updated_at"}
     assert {key for key in review if review[key] != after[key]} == changed
     assert (after["rating"], after["tags"], after["summary"]) == (9, [], "")
-    after = ana.patch(f"/reviews/{review['id']}", json={"content": "Otra cosa", "camera_model": "Leica Q3"}).json()
+    after = ana.patch(path, json={"content": "Otra cosa", "camera_model": "Leica Q3"}, headers=ANY).json()
     assert (after["content"], after["product"]["name"]) == ("Otra cosa", "Leica Q3")
-    assert ana.patch(f"/reviews/{review['id']}", json={}).json() == after
+    assert ana.patch(path, json={}, headers=ANY).json() == after
 
 
 def test_patch_moves_a_review_between_states(ana: httpx.Client) -> None:
     review = made(ana, state="draft")
     path = f"/reviews/{review['id']}"
-    published = ana.patch(path, json={"state": "published"}).json()
+    published = ana.patch(path, json={"state": "published"}, headers=ANY).json()
     assert published["published_at"] is not None
-    archived = ana.patch(path, json={"state": "archived", "title": "Guardada"}).json()
+    archived = ana.patch(path, json={"state": "archived", "title": "Guardada"}, headers=ANY).json()
     assert (archived["state"], archived["title"]) == ("archived", "Guardada")
     assert archived["published_at"] == published["published_at"]
-    assert ana.put(path, json=CAMERA | {"state": "draft"}).json()["state"] == "draft"
-    assert ana.patch(path, json={"state": "deleted"}).json()["field"] == "$.state"
+    assert ana.put(path, json=CAMERA | {"state": "draft"}, headers=ANY).json()["state"] == "draft"
+    assert ana.patch(path, json={"state": "deleted"}, headers=ANY).json()["field"] == "$.state"
 
 
 @pytest.mark.parametrize("field", ["title", "content", "camera_model", "product_id", "state", "slug"])
 def test_patch_cannot_take_away_what_a_review_needs(field: str, ana: httpx.Client) -> None:
-    answer = ana.patch(f"/reviews/{made(ana)['id']}", json={field: None})
+    answer = ana.patch(f"/reviews/{made(ana)['id']}", json={field: None}, headers=ANY)
     assert answer.status_code == 400
     assert answer.json()["field"] == f"$.{field}"
 
@@ -163,10 +166,13 @@ def test_patch_cannot_take_away_what_a_review_needs(field: str, ana: httpx.Clien
 def test_a_deleted_review_is_gone_but_for_its_history(api_server: Server, ana: httpx.Client) -> None:
     review = made(ana)
     path = f"/reviews/{review['id']}"
-    answer = ana.delete(path)
+    answer = ana.delete(path, headers=ANY)
     assert (answer.status_code, answer.content) == (204, b"")
-    for again in (ana.get(path), ana.delete(path), ana.patch(path, json={"rating": 1}), ana.put(path, json=CAMERA)):
-        assert again.status_code == 404
+    said = {"GET": None, "DELETE": None, "PATCH": {"rating": 1}, "PUT": CAMERA}
+    for method, body in said.items():
+        assert ana.request(method, path, json=body, headers=ANY).status_code == 404
+    assert ana.post(path + "/publish", headers=ANY).status_code == 404
+    assert ana.get(path + "/revisions").status_code == 404
     with closing(api_server.database()) as db:
         assert reviews.revision(db, review["id"], 1).title == CAMERA["title"]
     assert review["id"] not in {entry["id"] for entry in ana.get("/reviews?limit=100").json()["reviews"]}
@@ -175,12 +181,17 @@ def test_a_deleted_review_is_gone_but_for_its_history(api_server: Server, ana: h
 def test_only_its_editor_and_chiefs_change_a_review(api_server: Server, ana: httpx.Client, beto: httpx.Client) -> None:
     path = f"/reviews/{made(ana)['id']}"
     assert beto.get(path).status_code == 200
-    for refused in (beto.put(path, json=CAMERA), beto.patch(path, json={"rating": 1}), beto.delete(path)):
+    beto.headers.update(ANY)
+    for refused in (
+        beto.put(path, json=CAMERA), beto.patch(path, json={"rating": 1}), beto.delete(path),
+        beto.post(path + "/archive"), beto.get(path + "/revisions"), beto.get(path + "/revisions/1"),
+        beto.get(path + "/revisions/1/diff/1"), beto.post(path + "/revisions/1/restore"),
+    ):  # fmt: skip
         assert refused.status_code == 403
         assert refused.json()["code"] == "forbidden"
     for who in ("chief", "root"):
         with api_server.client(who) as client:
-            assert client.patch(path, json={"byline": who}).json()["byline"] == who
+            assert client.patch(path, json={"byline": who}, headers=ANY).json()["byline"] == who
     assert ana.get(path).json()["editor_id"] == api_server.accounts["ana"].id
 
 
@@ -223,7 +234,7 @@ def test_a_list_can_be_narrowed(api_server: Server, ana: httpx.Client, beto: htt
     own = beto.get("/reviews", params={"mine": "true", "limit": 100}).json()["reviews"]
     assert {entry["editor_id"] for entry in own} == {api_server.accounts["beto"].id}
     assert {mine["id"], draft["id"]} <= {entry["id"] for entry in own}
-    drafts = ana.get("/reviews", params={"state": "draft", "limit": 100}).json()["reviews"]
+    drafts = beto.get("/reviews", params={"state": "draft", "limit": 100}).json()["reviews"]
     assert draft["id"] in {entry["id"] for entry in drafts}
     assert {entry["state"] for entry in drafts} == {"draft"}
 

@@ -1,0 +1,54 @@
+"""What the routes of reviews share: the headers that they take, and how a review is answered."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+import msgspec
+from litestar import Request, Response
+from litestar.datastructures import State
+from litestar.openapi.spec import Example
+from litestar.params import HeaderParameter
+
+from api.auth import Principal
+from api.routes.answers import etag
+from api.under_way import HEADER
+from api.wire import Addresses, ReviewAnswer, Standing
+from publisher.content.replies import Reply
+
+Asking = Request[Principal, Any, State]
+IfMatch = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Match",
+        description='The `ETag` of what you read, such as `"3"`: the change is refused when another came between. '
+        "`*` changes whatever is there. Without it, 428.",
+        examples=[Example(summary="The version that was read", value='"3"')],
+        required=False,
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name=HEADER,
+        description="Any key of your own, such as a UUID: sent again within 24 hours with the same body, the request "
+        "is not done again but answered as it was.",
+        examples=[Example(summary="A key", value="5b1f6f4e-7b0e-4c3c-9a58-1d5a3f0c2e11")],
+        required=False,
+    ),
+]
+
+
+def reply(addresses: Addresses, standing: Standing, status: int = 200) -> Reply:
+    """A review as it is answered, with its entity tag, and where it is when it is new."""
+    review = addresses.review(standing)
+    headers = {"ETag": etag(review.version)}
+    if status == 201:
+        headers["Location"] = f"/reviews/{review.id}"
+    return Reply(status=status, headers=headers, body=msgspec.json.encode(review))
+
+
+def sent(made: Reply) -> Response[ReviewAnswer]:
+    """A reply as the framework sends it; its body is that of a review already."""
+    answer = Response(made.body, status_code=made.status, headers=made.headers, media_type="application/json")
+    return cast("Response[ReviewAnswer]", answer)

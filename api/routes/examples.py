@@ -1,0 +1,48 @@
+"""What the OpenAPI document shows as answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+REVIEW_ID = "019a2f6e-5d10-7c3a-9b1e-2f7d64c0a8b1"
+EDITOR_ID = "019a2f6e-0000-7a10-8000-5e1f0c9d3b42"
+HEAD: dict[str, Any] = {
+    "id": REVIEW_ID,
+    "slug": "sony-a7-iv-dos-anos-despues",
+    "state": "published",
+    "version": 3,
+    "url": "https://portal.example/reviews/sony-a7-iv-dos-anos-despues/",
+    "document": "https://portal.example/content/reviews/sony-a7-iv-dos-anos-despues.json",
+    "title": "Sony A7 IV: dos años después",
+    "summary": "Sigue siendo la más equilibrada.",
+    "lang": "es",
+    "product": {
+        "id": "019a2f6e-0001-7b20-8000-0c1d2e3f4a5b",
+        "kind": "camera",
+        "name": "Sony Alpha 7 IV",
+        "slug": "sony-alpha-7-iv",
+    },
+    "tags": ["calle", "viaje"],
+    "rating": 8.5,
+    "pros": ["Autofoco"],
+    "cons": ["Precio"],
+    "byline": "",
+    "editor_id": EDITOR_ID,
+    "created_at": "2026-11-20T09:00:00.120000Z",
+    "updated_at": "2026-11-21T18:30:00.450000Z",
+    "published_at": "2026-11-20T09:00:00.120000Z",
+    "publish_at": None,
+}
+WRITTEN = {**HEAD, "content": "Una cámara **equilibrada**."}
+SCHEDULED = {**WRITTEN, "state": "scheduled", "published_at": None, "publish_at": "2027-01-01T08:00:00Z"}
+LISTED = {"reviews": [HEAD], "next": REVIEW_ID}
+MADE = {"version": 3, "at": HEAD["updated_at"], "actor": EDITOR_ID, "kind": "updated"}
+REVISIONS = {"revisions": [{**MADE, "state": "published", "title": HEAD["title"]}], "next": "3"}
+REVISION = {**WRITTEN, **MADE}
+DIFFERENCE = {
+    "old": 2,
+    "new": 3,
+    "fields": [{"field": "rating", "old": 8.0, "new": 8.5}],
+    "content": "--- version 2\n+++ version 3\n@@ -1 +1 @@\n-Una cámara buena.\n+Una cámara **equilibrada**.",
+    "cut": False,
+}

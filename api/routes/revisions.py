@@ -1,0 +1,103 @@
+"""The history of a review: its versions, what changed between two of them, and the way back to one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from litestar import Response, Router, get, post
+from litestar.params import FromPath, QueryParameter
+
+from api import editing, wire_history
+from api.access import SECURITY, signed_in
+from api.editing import Precondition
+from api.newsroom import newsroom_of
+from api.replay import once
+from api.routes.answers import answers, etag, refusals
+from api.routes.asking import Asking, IdempotencyKey, IfMatch, reply, sent
+from api.routes.examples import DIFFERENCE, REVISION, REVISIONS, WRITTEN
+from api.wire import ReviewAnswer
+from api.wire_history import DifferenceAnswer, RevisionAnswer, RevisionPage
+from publisher.content import browsing
+
+READING = ("invalid", "unauthenticated", "forbidden", "not_found")
+
+
+@get(
+    operation_id="listRevisions",
+    summary="List the versions of a review",
+    description="Newest first, without what they said; for those who may change the review.",
+    responses=answers(RevisionPage, REVISIONS) | refusals(*READING),
+)
+async def page(
+    request: Asking,
+    review_id: FromPath[str],
+    limit: Annotated[int, QueryParameter(ge=1, le=browsing.MAX_PAGE)] = 20,
+    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
+) -> Response[RevisionPage]:
+    """One page of the history."""
+    question = partial(editing.history, who=request.user, review_id=review_id, cursor=cursor, limit=limit)
+    found, following = await newsroom_of(request).read(question)
+    return Response(RevisionPage(revisions=tuple(map(wire_history.head, found)), next=following))
+
+
+@get(
+    "/{version:int}",
+    operation_id="getRevision",
+    summary="Read a version of a review",
+    description="All that was said then, with the body in Markdown.",
+    responses=answers(RevisionAnswer, REVISION) | refusals(*READING),
+)
+async def read(request: Asking, review_id: FromPath[str], version: FromPath[int]) -> Response[RevisionAnswer]:
+    """One version."""
+    newsroom = newsroom_of(request)
+    found, standing = await newsroom.read(editing.revision, request.user, review_id, version)
+    answer = wire_history.whole(newsroom.addresses, found, standing)
+    return Response(answer, headers={"ETag": etag(version)})
+
+
+@get(
+    "/{old:int}/diff/{new:int}",
+    operation_id="compareRevisions",
+    summary="Compare two versions of a review",
+    description="The fields that differ, and the Markdown as a unified diff of at most 2,000 lines.",
+    responses=answers(DifferenceAnswer, DIFFERENCE) | refusals(*READING),
+)
+async def compare(
+    request: Asking, review_id: FromPath[str], old: FromPath[int], new: FromPath[int]
+) -> Response[DifferenceAnswer]:
+    """What changed from one to the other."""
+    found = await newsroom_of(request).read(editing.difference, request.user, review_id, old, new)
+    return Response(wire_history.difference(old, new, found))
+
+
+@post(
+    "/{version:int}/restore",
+    status_code=200,
+    operation_id="restoreRevision",
+    summary="Go back to a version of a review",
+    description="Says again what was said then, as a new version; state, address and dates stay.",
+    responses=answers(ReviewAnswer, WRITTEN)
+    | refusals(*READING, "stale_version", "precondition_required", "key_in_use", "key_reused", "store_failed"),
+)
+async def restore(
+    request: Asking,
+    review_id: FromPath[str],
+    version: FromPath[int],
+    if_match: IfMatch = None,
+    key: IdempotencyKey = None,
+) -> Response[ReviewAnswer]:
+    """Restore it."""
+    condition = Precondition.parse(if_match)
+    operation = partial(editing.restore, who=request.user, review_id=review_id, condition=condition, version=version)
+    return sent(await once(request, key, if_match, operation, partial(reply, newsroom_of(request).addresses)))
+
+
+router = Router(
+    "/reviews/{review_id:str}/revisions",
+    route_handlers=[page, read, compare, restore],
+    guards=[signed_in],
+    security=SECURITY,
+    return_dto=None,
+    tags=["reviews"],
+)

@@ -1,0 +1,40 @@
+"""Lists come page by page, each with a bounded amount of looking."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from publisher.content import browsing, reviews
+from publisher.content.browsing import Wanted
+from publisher.content.model import Draft, Editor, State
+from publisher.content.writer import Writer
+from publisher.site import markdown
+
+
+def test_a_rare_kind_is_found_on_a_later_page(fresh_store: tuple[Writer, Path], editor: Editor) -> None:
+    writer, body = fresh_store[0], markdown.render("x")
+    for title in ("Rara", *("Otra",) * 9):
+        writer.run(partial(reviews.create, draft=Draft(title=title), body=body, editor_id=editor.id))
+    wanted = Wanted(text="RARA")
+    found: list[str] = []
+    cursor: str | None = None
+    pages = 0
+    while True:
+        question = partial(browsing.review_page, cursor=cursor, limit=3, wanted=wanted, looked_at=4)
+        page, cursor = writer.run(lambda tx, question=question: question(tx.db))  # type: ignore[misc]
+        found += [review.title for review, _ in page]
+        pages += 1
+        if cursor is None:
+            break
+    assert (found, pages) == (["Rara"], 3)
+
+
+@pytest.mark.parametrize("state", [State.draft, State.archived])
+def test_a_state_is_found_by_its_index(fresh_store: tuple[Writer, Path], state: State) -> None:
+    query = "EXPLAIN QUERY PLAN SELECT id FROM reviews WHERE id < 'f' AND state = ? ORDER BY id DESC LIMIT 20"
+    plan = fresh_store[0].run(lambda tx: tx.db.conn.execute(query, (state.value,)).fetchall())
+    assert "reviews_by_state" in str(plan)
+    assert "TEMP" not in str(plan)
