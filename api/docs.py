@@ -141,7 +141,7 @@ def _operation(method: str, path: str, operation: Node) -> str:
 
 def _example(method: str, path: str, value: Any) -> str:
     said = json.dumps(value, ensure_ascii=False, indent=2)
-    token = "" if path == "/auth/token" else " -H 'Authorization: Bearer …'"
+    token = "" if path.startswith("/auth/") else " -H 'Authorization: Bearer …'"
     call = f"curl -X {method.upper()} …{path}{token} -H 'Content-Type: application/json' -d '{said}'"
     return f"<pre>{escape(call, quote=False)}</pre>"
 

@@ -225,9 +225,9 @@ def run_worker(held: Settings) -> None:
 
 def _load_commands() -> None:
     """The commands that live in modules of their own."""
-    from publisher import cli_content, cli_up
+    from publisher import cli_content, cli_keys, cli_up
 
-    for command in (*cli_up.COMMANDS, *cli_content.COMMANDS):
+    for command in (*cli_up.COMMANDS, *cli_content.COMMANDS, *cli_keys.COMMANDS):
         main.add_command(command)
 
 

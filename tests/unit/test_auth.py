@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import keys
 from api.auth import ACCESS, AUDIENCE, Gate, Tokens
 from api.throttle import Throttle, neighbourhood
+from publisher import keys
 from publisher.content.model import Editor, EditorId, Role, Slug
 from publisher.errors import NotFoundError, SettingsError, TokenError, UnauthenticatedError
 
@@ -48,6 +48,7 @@ def forge(folder: Path, tokens: Tokens) -> Forge:
     def make(key: Any = None, algorithm: str = "EdDSA", headers: Any = None, drop: str = "", **changed: Any) -> str:
         at = int(NOW.timestamp())
         claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "someone", "iat": at, "nbf": at, "exp": at + 600, "jti": "1"}
+        claims["sid"] = "a session"
         claims |= changed
         claims.pop(drop, None)
         head = {"kid": ring.kid, "typ": ACCESS} | (headers or {})
@@ -57,23 +58,23 @@ def forge(folder: Path, tokens: Tokens) -> Forge:
 
 
 def test_a_token_says_who_and_nothing_else(tokens: Tokens) -> None:
-    token = tokens.issue("someone", NOW)
+    token = tokens.issue("someone", "a session", NOW)
     assert tokens.verify(token).sub == "someone"
     said = jwt.decode(token, options={"verify_signature": False})
-    assert set(said) == {"iss", "aud", "sub", "iat", "nbf", "exp", "jti"}
+    assert set(said) == {"iss", "aud", "sub", "iat", "nbf", "exp", "jti", "sid"}
     assert said["exp"] - said["iat"] == LIFE.total_seconds()
     assert jwt.get_unverified_header(token)["typ"] == ACCESS
 
 
 def test_each_token_has_its_own_id(tokens: Tokens) -> None:
-    assert len({tokens.verify(tokens.issue("someone", NOW)).jti for _ in range(20)}) == 20
+    assert len({tokens.verify(tokens.issue("someone", "a session", NOW)).jti for _ in range(20)}) == 20
 
 
 def test_what_the_forge_makes_is_valid_unless_changed(forge: Forge, tokens: Tokens) -> None:
     assert tokens.verify(forge()).sub == "someone"
 
 
-@pytest.mark.parametrize("claim", ["exp", "iat", "nbf", "iss", "aud", "jti", "sub"])
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf", "iss", "aud", "jti", "sub", "sid"])
 def test_every_claim_is_required(claim: str, forge: Forge, tokens: Tokens) -> None:
     with pytest.raises(TokenError):
         tokens.verify(forge(drop=claim))
@@ -150,15 +151,15 @@ def test_a_key_is_made_once_and_only_its_owner_reads_it(folder: Path) -> None:
 
 
 def test_the_newest_key_signs_and_the_older_still_verify(folder: Path, tokens: Tokens) -> None:
-    old = tokens.issue("someone", NOW)
+    old = tokens.issue("someone", "a session", NOW)
     kid = keys.add(folder, NOW + timedelta(seconds=1))
     ring = keys.load(folder, NOW)
     rotated = Tokens(ring, issuer=ISSUER, life=LIFE)
-    assert jwt.get_unverified_header(rotated.issue("someone", NOW))["kid"] == kid
+    assert jwt.get_unverified_header(rotated.issue("someone", "a session", NOW))["kid"] == kid
     assert rotated.verify(old).sub == "someone"
     assert {key["kid"] for key in ring.jwks()["keys"]} == set(ring.verifying)
     with pytest.raises(TokenError):
-        tokens.verify(rotated.issue("someone", NOW))
+        tokens.verify(rotated.issue("someone", "a session", NOW))
 
 
 def test_a_damaged_key_is_named_without_its_content(folder: Path) -> None:
@@ -191,24 +192,24 @@ def _gate(tokens: Tokens, found: Editor | None) -> tuple[Gate, list[str]]:
 
 def test_the_gate_looks_an_account_up_once_a_second(tokens: Tokens) -> None:
     gate, asked = _gate(tokens, _editor(role=Role.chief))
-    header = f"Bearer {tokens.issue('someone', NOW)}".encode()
+    header = f"Bearer {tokens.issue('someone', 'a session', NOW)}".encode()
 
     async def thrice() -> None:
         for _ in range(3):
             assert (await gate.admit(header)).sees_to_all
 
     asyncio.run(thrice())
-    assert asked == ["someone"]
+    assert asked == ["a session"]
     gate.forget("someone")
     asyncio.run(thrice())
-    assert asked == ["someone"] * 2
+    assert asked == ["a session"] * 2
 
 
 @pytest.mark.parametrize("found", [None, _editor(disabled=True)], ids=["gone", "disabled"])
 def test_a_valid_token_of_a_lost_account_opens_nothing(found: Editor | None, tokens: Tokens) -> None:
     gate, _ = _gate(tokens, found)
     with pytest.raises(TokenError):
-        asyncio.run(gate.admit(f"Bearer {tokens.issue('someone', NOW)}".encode()))
+        asyncio.run(gate.admit(f"Bearer {tokens.issue('someone', 'a session', NOW)}".encode()))
 
 
 @pytest.mark.parametrize("header", [b"", b"Bearer", b"Bearer ", b"Basic YTpi", b"\xff\xfe", b"Bearer " + b"x" * 5000])
@@ -226,7 +227,7 @@ def test_no_header_is_unauthenticated(tokens: Tokens) -> None:
 def test_a_token_that_was_verified_still_expires(tokens: Tokens, folder: Path) -> None:
     brief = Tokens(keys.load(folder, NOW), issuer=ISSUER, life=timedelta(seconds=1))
     gate, _ = _gate(brief, _editor())
-    header = f"Bearer {brief.issue('someone', datetime.now(UTC))}".encode()
+    header = f"Bearer {brief.issue('someone', 'a session', datetime.now(UTC))}".encode()
 
     async def later() -> None:
         await gate.admit(header)
