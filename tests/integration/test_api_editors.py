@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -176,6 +177,23 @@ def test_the_last_administrator_stays(own_api_server: Server, root: httpx.Client
     assert root.patch(f"/editors/{last.id}", json={"role": "editor"}).status_code == 200
     problem(root.get("/editors"), 403, "forbidden")
     assert kinds(own_api_server, last.id)[1:] == [(last.id, "role")]
+
+
+def test_two_administrators_cannot_remove_each_other(own_api_server: Server, root: httpx.Client) -> None:
+    ana, last = own_api_server.accounts["ana"], own_api_server.accounts["root"]
+    with own_api_server.client("ana") as other, ThreadPoolExecutor(2) as pool:
+        for _ in range(5):
+            root.patch(f"/editors/{ana.id}", json={"role": "administrator"}).raise_for_status()
+            attempts = [
+                pool.submit(client.patch, f"/editors/{target.id}", json={"role": "editor"})
+                for client, target in ((root, ana), (other, last))
+            ]
+            assert 200 in [attempt.result().status_code for attempt in attempts]
+            with closing(own_api_server.database()) as db:
+                names = [row[0] for row in db.conn.execute("SELECT email FROM editors WHERE role = 'administrator'")]
+            assert len(names) == 1
+            if names != [last.email]:
+                other.patch(f"/editors/{last.id}", json={"role": "administrator"}).raise_for_status()
 
 
 def test_a_name_is_published(own_api_server: Server, root: httpx.Client) -> None:

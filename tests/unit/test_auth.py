@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.auth import ACCESS, AUDIENCE, Gate, Tokens
+from api.auth import ACCESS, AUDIENCE, REFRESH, REFRESH_AUDIENCE, Gate, Tokens
 from api.throttle import Throttle, neighbourhood
 from publisher import keys
 from publisher.content.model import Editor, EditorId, Role, Slug
+from publisher.content.sessions import Session
 from publisher.errors import NotFoundError, SettingsError, TokenError, UnauthenticatedError
 
 NOW = datetime.now(UTC)
@@ -104,6 +105,32 @@ def test_any_other_token_is_refused_without_saying_why(changed: dict[str, Any], 
     with pytest.raises(TokenError) as refusal:
         tokens.verify(forge(**changed))
     assert str(refusal.value) == "the access token is not valid; sign in again"
+
+
+def test_a_refresh_token_can_be_made_again_and_is_no_access_token(tokens: Tokens) -> None:
+    session = Session(id="a session", editor_id=EditorId("someone"), serial="7", since=NOW.replace(microsecond=0))
+    token = tokens.issue_refresh(session)
+    assert tokens.issue_refresh(session) == token
+    said = tokens.verify_refresh(token)
+    assert (said.sub, said.sid, said.jti) == ("someone", "a session", "7")
+    assert jwt.get_unverified_header(token)["typ"] == REFRESH
+    with pytest.raises(TokenError):
+        tokens.verify(token)
+    with pytest.raises(TokenError):
+        tokens.verify_refresh(tokens.issue("someone", "a session", NOW))
+
+
+@pytest.mark.parametrize("headers", [{}, {"typ": REFRESH}], ids=repr)
+@pytest.mark.parametrize("audience", [AUDIENCE, REFRESH_AUDIENCE])
+def test_a_refresh_token_needs_its_own_type_and_audience(
+    headers: dict[str, str], audience: str, forge: Forge, tokens: Tokens
+) -> None:
+    token = forge(headers=headers, aud=audience)
+    if headers and audience == REFRESH_AUDIENCE:
+        assert tokens.verify_refresh(token).sub == "someone"
+        return
+    with pytest.raises(TokenError, match="the refresh token is not valid"):
+        tokens.verify_refresh(token)
 
 
 def test_the_public_key_is_no_shared_secret(folder: Path, forge: Forge, tokens: Tokens) -> None:
@@ -203,6 +230,57 @@ def test_the_gate_looks_an_account_up_once_a_second(tokens: Tokens) -> None:
     gate.forget("someone")
     asyncio.run(thrice())
     assert asked == ["a session"] * 2
+
+
+def test_what_was_evicted_while_it_was_looked_up_is_looked_up_again(tokens: Tokens) -> None:
+    header = f"Bearer {tokens.issue('someone', 'a session', NOW)}".encode()
+    answers = [_editor(), _editor(disabled=True)]
+
+    async def story() -> None:
+        asked, answered = asyncio.Event(), asyncio.Event()
+
+        async def holder(_: str) -> Editor:
+            found = answers.pop(0)
+            asked.set()
+            await answered.wait()
+            return found
+
+        gate = Gate(tokens, holder)
+        early = asyncio.create_task(gate.admit(header))
+        await asked.wait()
+        gate.forget("someone")
+        answered.set()
+        assert (await early).editor_id == "someone"
+        with pytest.raises(TokenError):
+            await gate.admit(header)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("evict", ["account", "session"])
+def test_an_eviction_concerns_the_account_or_the_session_alone(evict: str, tokens: Tokens) -> None:
+    gate, asked = _gate(tokens, _editor())
+    headers = [f"Bearer {tokens.issue('someone', session, NOW)}".encode() for session in ("one", "two")]
+
+    async def story() -> None:
+        for header in headers:
+            assert (await gate.admit(header)).session_id in ("one", "two")
+        if evict == "account":
+            gate.forget("someone")
+            gate.forget("another")
+        else:
+            gate.forget_session("two")
+        for header in headers:
+            await gate.admit(header)
+
+    asyncio.run(story())
+    assert asked == (["one", "two", "one", "two"] if evict == "account" else ["one", "two", "two"])
+
+
+def test_a_session_of_another_account_opens_nothing(tokens: Tokens) -> None:
+    gate, _ = _gate(tokens, _editor())
+    with pytest.raises(TokenError):
+        asyncio.run(gate.admit(f"Bearer {tokens.issue('another', 'a session', NOW)}".encode()))
 
 
 @pytest.mark.parametrize("found", [None, _editor(disabled=True)], ids=["gone", "disabled"])
