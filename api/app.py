@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from litestar import Litestar, Request, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 
-from api import docs, document, keys
+from api import docs, document
 from api.auth import Tokens
+from api.keys import Ring
 from api.newsroom import Newsroom
 from api.problems import HANDLERS
 from api.routes import auth, editors, moves, products, reviews, revisions, system
@@ -75,7 +76,7 @@ async def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
 def _newsroom(settings: Settings) -> Newsroom:
     data_dir, base = Path(settings.data.dir), settings.site.url.rstrip("/")
     data_dir.mkdir(parents=True, exist_ok=True)
-    signing = keys.load(data_dir / "keys", datetime.now(UTC))
+    signing = Ring(data_dir / "keys")
     wake = hint.Hint(hint.path(data_dir))
     return Newsroom(
         data_dir=data_dir,
@@ -103,8 +104,8 @@ def _openapi(title: str) -> OpenAPIConfig:
         tags=[
             Tag("reviews", "What editors write."),
             Tag("products", "The cameras and lenses that reviews are about."),
-            Tag("editors", "Accounts."),
-            Tag("auth", "Signing in."),
+            Tag("editors", "Accounts: your own, and for administrators everybody's."),
+            Tag("auth", "Signing in, staying signed in, signing out."),
             Tag("system", "Where things are, and whether all is well."),
         ],
         use_handler_docstrings=False,

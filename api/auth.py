@@ -1,7 +1,7 @@
-"""Access tokens: issued to an editor who proved their password, checked on every request that needs one.
+"""Tokens: an access token opens requests for minutes, a refresh token is traded for the next pair of both.
 
-A token says who, never what they may do: role and whether the account is enabled are looked up, so that a change of
-either takes effect within a second.
+A token says who, never what they may do: session, role and whether the account is enabled are looked up, so that a
+change made elsewhere takes effect within a second, and one made in this process at once.
 """
 
 from __future__ import annotations
@@ -10,33 +10,49 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 import msgspec
 from cachetools import TTLCache
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from api.keys import Keys
 from publisher.content.model import Editor, EditorId, Role
+from publisher.content.sessions import Session
 from publisher.errors import NotFoundError, TokenError, UnauthenticatedError
+from publisher.keys import LONGEST_LIFE
 
 AUDIENCE = "publisher-api"
 ACCESS = "at+jwt"
 """The media type of an access token (RFC 9068, 2.1), so that a token made for something else is none."""
+REFRESH = "rt+jwt"
+REFRESH_AUDIENCE = "publisher-refresh"
+REFRESH_LIFE = LONGEST_LIFE
 ALGORITHM = "EdDSA"
 MAX_TOKEN = 4096
-REQUIRED = ("exp", "iat", "nbf", "iss", "aud", "jti", "sub")
+REQUIRED = ("exp", "iat", "nbf", "iss", "aud", "jti", "sub", "sid")
 FRESH_SECONDS = 1.0
-"""How long an account is taken to be as it was last read."""
+"""How long a session and its account are taken to be as they were last read."""
 VERIFIED_SECONDS = 60.0
 """How long a signature that was checked is not checked again: checking takes 0.1 ms, finding it again 1 µs."""
 
 
+class Keyring(Protocol):
+    """Where the keys are: one that signs, all that verify."""
+
+    def newest(self) -> tuple[str, Ed25519PrivateKey]:
+        """The key that signs, with its kid."""
+
+    def find(self, kid: str) -> Ed25519PublicKey | None:
+        """The key of this kid; None when there is none."""
+
+
 class Principal(msgspec.Struct, frozen=True):
-    """Who makes a request."""
+    """Who makes a request, and in which session."""
 
     editor_id: EditorId
     role: Role
+    session_id: str = ""
 
     @property
     def sees_to_all(self) -> bool:
@@ -45,64 +61,77 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What an access token says, once verified."""
+    """What a token says, once verified; `sid` is the session, `kid` the key that signed."""
 
     sub: str
     jti: str
     exp: int
+    sid: str
+    kid: str = ""
 
 
 class Tokens:
-    """Issues and verifies access tokens of one issuer."""
+    """Issues and verifies the tokens of one issuer."""
 
-    def __init__(self, keys: Keys, *, issuer: str, life: timedelta) -> None:
-        self._keys, self._issuer, self.life = keys, issuer, life
+    def __init__(self, keys: Keyring, *, issuer: str, life: timedelta) -> None:
+        """`life` is that of an access token."""
+        self.keys, self._issuer, self.life = keys, issuer, life
 
-    def issue(self, editor_id: str, now: datetime) -> str:
-        """A token for this editor, valid from `now`."""
-        issued = int(now.timestamp())
-        claims = {
-            "iss": self._issuer,
-            "aud": AUDIENCE,
-            "sub": editor_id,
-            "iat": issued,
-            "nbf": issued,
-            "exp": issued + int(self.life.total_seconds()),
-            "jti": secrets.token_urlsafe(16),
-        }
-        headers = {"kid": self._keys.kid, "typ": ACCESS}
-        return jwt.encode(claims, self._keys.signing, algorithm=ALGORITHM, headers=headers)
+    def issue(self, editor_id: str, session_id: str, now: datetime) -> str:
+        """An access token for this editor in this session, valid from `now`."""
+        claims = {"aud": AUDIENCE, "sub": editor_id, "sid": session_id, "jti": secrets.token_urlsafe(16)}
+        return self._signed(ACCESS, claims, now, self.life)
+
+    def issue_refresh(self, session: Session) -> str:
+        """The refresh token that this session waits for; the same session and key give the same token."""
+        claims = {"aud": REFRESH_AUDIENCE, "sub": session.editor_id, "sid": session.id, "jti": session.serial}
+        return self._signed(REFRESH, claims, session.since, REFRESH_LIFE)
 
     def verify(self, token: str) -> Claims:
-        """What a valid token says; TokenError for any other, without saying which check it failed."""
+        """What a valid access token says; TokenError for any other, without saying which check it failed."""
+        return self._verified(token, ACCESS, AUDIENCE, "access token")
+
+    def verify_refresh(self, token: str) -> Claims:
+        """What a valid refresh token says; TokenError for any other, without saying which check it failed."""
+        return self._verified(token, REFRESH, REFRESH_AUDIENCE, "refresh token")
+
+    def _signed(self, kind: str, claims: dict[str, Any], now: datetime, life: timedelta) -> str:
+        issued = int(now.timestamp())
+        times = {"iat": issued, "nbf": issued, "exp": issued + int(life.total_seconds())}
+        kid, key = self.keys.newest()
+        said = {"iss": self._issuer} | claims | times
+        return jwt.encode(said, key, algorithm=ALGORITHM, headers={"kid": kid, "typ": kind})
+
+    def _verified(self, token: str, kind: str, audience: str, name: str) -> Claims:
         try:
             if len(token) > MAX_TOKEN:
                 raise jwt.InvalidTokenError("too long")
             header = jwt.get_unverified_header(token)
-            key = self._keys.verifying.get(str(header.get("kid")))
-            if key is None or header.get("typ") != ACCESS:
-                raise jwt.InvalidTokenError("not an access token of ours")
+            kid = str(header.get("kid"))
+            if header.get("typ") != kind or (key := self.keys.find(kid)) is None:
+                raise jwt.InvalidTokenError(f"no {name} of ours")
             said: dict[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=[ALGORITHM],
-                audience=AUDIENCE,
+                audience=audience,
                 issuer=self._issuer,
                 options={"require": list(REQUIRED), "strict_aud": True},
             )
-            return msgspec.convert(said, Claims)
+            return msgspec.convert(said | {"kid": kid}, Claims)
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError, TypeError) as error:
-            raise TokenError("the access token is not valid; sign in again") from error
+            raise TokenError(f"the {name} is not valid; sign in again") from error
 
 
 class Gate:
     """Turns the `Authorization` header of a request into a Principal."""
 
-    def __init__(self, tokens: Tokens, editor: Callable[[str], Awaitable[Editor]]) -> None:
-        """`editor` finds an account by its id, and raises NotFoundError."""
-        self._tokens, self._editor = tokens, editor
+    def __init__(self, tokens: Tokens, holder: Callable[[str], Awaitable[Editor]]) -> None:
+        """`holder` finds the account of a session by its id, and raises NotFoundError when the session has ended."""
+        self._tokens, self._holder = tokens, holder
         self._verified: TTLCache[str, Claims] = TTLCache(maxsize=4096, ttl=VERIFIED_SECONDS)
         self._known: TTLCache[str, Principal] = TTLCache(maxsize=4096, ttl=FRESH_SECONDS)
+        self._evictions = 0
 
     async def admit(self, authorization: bytes | None) -> Principal:
         """Who asks. Raises UnauthenticatedError without a token, TokenError with one that is no good."""
@@ -112,15 +141,26 @@ class Gate:
         if scheme.lower() != "bearer":
             raise TokenError("the Authorization header is not of the form Bearer …")
         claims = self._claims(token.strip())
-        principal = self._known.get(claims.sub)
+        principal = self._known.get(claims.sid)
         if principal is None:
-            principal = await self._look_up(claims.sub)
-            self._known[claims.sub] = principal
+            evictions = self._evictions
+            principal = await self._look_up(claims.sid)
+            if evictions == self._evictions:  # else it may have been read before what caused the eviction
+                self._known[claims.sid] = principal
+        if principal.editor_id != claims.sub:
+            raise TokenError("the access token is not valid; sign in again")
         return principal
 
     def forget(self, editor_id: str) -> None:
-        """Look this account up again at the next request."""
-        self._known.pop(editor_id, None)
+        """Look this account and its sessions up again at the next request."""
+        self._evictions += 1
+        for session_id in [key for key, known in self._known.items() if known.editor_id == editor_id]:
+            self._known.pop(session_id, None)
+
+    def forget_session(self, session_id: str) -> None:
+        """Look this session up again at the next request."""
+        self._evictions += 1
+        self._known.pop(session_id, None)
 
     def _claims(self, token: str) -> Claims:
         claims = self._verified.get(token)
@@ -128,13 +168,15 @@ class Gate:
             claims = self._verified[token] = self._tokens.verify(token)
         elif claims.exp <= time.time():
             raise TokenError("the access token has expired; sign in again")
+        elif self._tokens.keys.find(claims.kid) is None:
+            raise TokenError("the key of the access token was retired; sign in again")
         return claims
 
-    async def _look_up(self, editor_id: str) -> Principal:
+    async def _look_up(self, session_id: str) -> Principal:
         try:
-            editor = await self._editor(editor_id)
+            editor = await self._holder(session_id)
         except NotFoundError as error:
-            raise TokenError("the account of this access token is gone") from error
+            raise TokenError("the session of this access token has ended") from error
         if editor.disabled:
             raise TokenError("the account of this access token is disabled")
-        return Principal(editor.id, editor.role)
+        return Principal(editor.id, editor.role, session_id)

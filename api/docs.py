@@ -142,7 +142,7 @@ def _operation(method: str, path: str, operation: Node) -> str:
 
 def _example(method: str, path: str, value: Any, conditional: bool) -> str:
     said = json.dumps(value, ensure_ascii=False, indent=2)
-    token = "" if path == "/auth/token" else " -H 'Authorization: Bearer …'"
+    token = "" if path.startswith("/auth/") else " -H 'Authorization: Bearer …'"
     match = " -H 'If-Match: \"3\"'" if conditional else ""
     call = f"curl -X {method.upper()} …{path}{token}{match} -H 'Content-Type: application/json' -d '{said}'"
     return f"<pre>{escape(call, quote=False)}</pre>"

@@ -17,12 +17,12 @@ from typing import Any, Protocol, TypeVar, cast
 from litestar.connection import ASGIConnection
 
 from api.auth import Gate, Tokens
-from api.keys import Keys
+from api.keys import Ring
 from api.shell import request_id
 from api.throttle import Throttle
 from api.under_way import UnderWay
 from api.wire import Addresses
-from publisher.content import editors
+from publisher.content import editors, sessions
 from publisher.content.database import Database, connect
 from publisher.content.hint import Hint
 from publisher.content.model import Editor, Text
@@ -83,7 +83,7 @@ class Newsroom:
         wake: Hint,
         renderer: Renderer,
         is_small: Callable[[str], bool],
-        keys: Keys,
+        keys: Ring,
         tokens: Tokens,
         addresses: Addresses,
         language: str,
@@ -100,7 +100,7 @@ class Newsroom:
         self._passwords = ThreadPoolExecutor(PASSWORDS_AT_ONCE, thread_name_prefix="passwords")
         self._checking = 0
         self.under_way = UnderWay()
-        self.gate = Gate(tokens, functools.partial(self.read, editors.get))
+        self.gate = Gate(tokens, functools.partial(self.read, sessions.holder))
         self.by_account = Throttle(FAILURES_PER_ACCOUNT, WINDOW_SECONDS)
         self.by_address = Throttle(FAILURES_PER_ADDRESS, WINDOW_SECONDS)
 
@@ -126,6 +126,14 @@ class Newsroom:
         self._checking += 1
         try:
             return await self._in(self._passwords, self._connections.ask, editors.authenticate, email, password)
+        finally:
+            self._checking -= 1
+
+    async def hashed(self, password: str) -> str:
+        """The hash to keep of a new password."""
+        self._checking += 1
+        try:
+            return await self._in(self._passwords, editors.hash_password, password)
         finally:
             self._checking -= 1
 

@@ -67,7 +67,7 @@ MEANINGS = {
     "bad_markdown": "The content cannot be rendered: it is too long or nested too deep.",
     "markdown_too_slow": "The content takes too long to render.",
     "unauthenticated": "Nobody is signed in, or e-mail address and password do not match.",
-    "bad_token": "The access token is malformed, expired or revoked.",
+    "bad_token": "The token is malformed, expired, used up or revoked.",
     "forbidden": "You may not do this.",
     "not_found": "Nothing is here.",
     "method_not_allowed": "This address does not know the method; `Allow` names those it knows.",

@@ -245,11 +245,13 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """An access token: send it as `Authorization: Bearer …`."""
+    """An access token, to send as `Authorization: Bearer …`, and what to trade for the next one."""
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"
-    expires_in: Annotated[int, Meta(description="Seconds until the token expires.")]
+    expires_in: Annotated[int, Meta(description="Seconds until the access token expires.")]
+    refresh_token: Annotated[str, Meta(description="For `POST /auth/refresh`, once.")]
+    refresh_expires_in: Annotated[int, Meta(description="Seconds until the refresh token expires.")]
 
 
 class Addresses(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ COMMANDS = {
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
     "import": "publisher.cli_content",
+    "keys": "publisher.cli_keys",
     "publish": "publisher.cli_publish",
     "push": "publisher.cli_publish",
     "reconcile": "publisher.cli_publish",

@@ -10,9 +10,9 @@ import msgspec
 
 from publisher import local
 from publisher.cli_output import progress
-from publisher.content import database, editors, hint, importer, log, migrations, reader
-from publisher.content.model import Role
-from publisher.content.writer import Writer
+from publisher.content import database, editors, hint, importer, log, migrations, reader, sessions
+from publisher.content.model import Editor, Role
+from publisher.content.writer import Transaction, Writer
 from publisher.errors import NotFoundError
 from publisher.sandbox import Sandbox
 from publisher.settings import Settings
@@ -128,15 +128,21 @@ def add_editor(held: Settings, email: str, name: str, role: str, password: str) 
 @click.password_option(help="New password; asked for when not given.")
 @click.pass_obj
 def set_password(held: Settings, email: str, password: str) -> None:
-    """Give the account of EMAIL another password.
+    """Give the account of EMAIL another password. Whoever is signed in as it has to sign in again.
 
     \b
     Example:
       publisher editor password admin@example.com
     """
     password_hash = editors.hash_password(password)
+
+    def change(tx: Transaction) -> Editor:
+        changed = editors.set_password(tx, email, password_hash)
+        sessions.revoke_all(tx, changed.id)
+        return changed
+
     with Writer(local.remembered(held).data.content_db) as writer:
-        changed = writer.run(lambda tx: editors.set_password(tx, email, password_hash))
+        changed = writer.run(change)
     click.echo(f"{changed.email} has a new password")
 
 

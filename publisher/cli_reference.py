@@ -39,7 +39,7 @@ def commands_page() -> str:
     """docs/commands.md: the help of every command."""
     lines = ["# Commands", "", "What `--help` says, made from the program by `make docs`."]
     for path, command in _commands("publisher", main):
-        context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+        context = click.Context(command, info_name=path, terminal_width=100, **main.context_settings)
         lines += ["", f"## {path}", "", "```text", command.get_help(context).rstrip(), "```"]
     return "\n".join(lines) + "\n"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import secrets
 import signal
 import threading
 import time
@@ -119,7 +118,7 @@ def first_administrator(chosen: Settings) -> tuple[str, str | None]:
         db.close()
     if known is not None:
         return known.email, None
-    password = secrets.token_urlsafe(15)
+    password = editors.generated_password()
     password_hash = editors.hash_password(password)
     with Writer(chosen.data.content_db) as writer:
         editor = writer.run(

@@ -56,12 +56,13 @@ LAYERS = (
     Layer("publisher.content", ("publisher.content", "publisher.errors")),
     Layer("publisher.site", ("publisher.site", "publisher.content.model", "publisher.errors")),
     Layer("publisher.delivery", ("publisher.delivery", "publisher.site.artifact", "publisher.errors")),
+    Layer("publisher.keys", ("publisher.errors",)),
     Layer("publisher", ("publisher",)),
     Layer(
         "api.app",
-        ("api", "publisher.content", "publisher.errors", "publisher.settings", "publisher.sandbox"),
+        ("api", "publisher.content", "publisher.errors", "publisher.keys", "publisher.settings", "publisher.sandbox"),
     ),
-    Layer("api", ("api", "publisher.content", "publisher.errors", "publisher.sandbox")),
+    Layer("api", ("api", "publisher.content", "publisher.errors", "publisher.keys", "publisher.sandbox")),
 )
 
 BUCKETS = ("publisher.delivery.targets", "publisher.delivery.cdn", "publisher.backup")

@@ -1,22 +1,33 @@
-"""Signing in: a password for an access token, and the public keys by which others may verify it."""
+"""Signing in, staying signed in and signing out, and the public keys by which others may verify tokens."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body
 
+from api.accounts import Renewal, Revocation
+from api.auth import REFRESH_LIFE
 from api.body import Json
 from api.newsroom import Newsroom, newsroom_of
 from api.problems import too_often
 from api.routes.answers import refusals
+from api.shell import bearer, request_id
 from api.throttle import neighbourhood
 from api.wire import Credentials, Grant
+from publisher.content import sessions
+from publisher.content.sessions import Session
+from publisher.errors import TokenError
 
 SIGN_IN = Example(summary="Sign in", value={"email": "editor@example.com", "password": "correct horse battery"})
+RENEW = Example(summary="Stay signed in", value={"refresh_token": "eyJhbGciOiJFZERTQSIsInR5cCI6InJ0K2p3dCJ9.eyJ…"})
+SIGN_OUT = Example(summary="Sign out", value={"token": "eyJhbGciOiJFZERTQSIsInR5cCI6InJ0K2p3dCJ9.eyJ…"})
+SIGN_OUT_HERE = Example(summary="End the session of the access token in the header", value={})
+WRITING = ("invalid", "body_too_large", "unsupported_media_type", "store_failed")
 
 
 @post(
@@ -25,8 +36,9 @@ SIGN_IN = Example(summary="Sign in", value={"email": "editor@example.com", "pass
     status_code=200,
     operation_id="signIn",
     summary="Sign in",
-    description="Takes an e-mail address and a password, and gives an access token for at most 15 minutes.",
-    responses=refusals("invalid", "unauthenticated", "body_too_large", "unsupported_media_type", "throttled"),
+    description="Takes an e-mail address and a password, and gives an access token for at most 15 minutes with a "
+    "refresh token for 30 days.",
+    responses=refusals("unauthenticated", "throttled", *WRITING),
 )
 async def sign_in(
     request: Request[Any, Any, Any], data: Annotated[Credentials, Body(examples=[SIGN_IN])]
@@ -41,19 +53,73 @@ async def sign_in(
     editor = await newsroom.authenticate(data.email, data.password)
     newsroom.by_account.clear(account)
     newsroom.by_address.undo(address)
-    token = newsroom.tokens.issue(editor.id, datetime.now(UTC))
-    return Response(Grant(access_token=token, expires_in=int(newsroom.tokens.life.total_seconds())))
+    session = await newsroom.write(
+        partial(sessions.begin, editor=editor), actor=editor.id, request_id=request_id(request.scope)
+    )
+    return _grant(newsroom, session)
+
+
+@post(
+    "/refresh",
+    dto=Json[Renewal],
+    status_code=200,
+    operation_id="refresh",
+    summary="Stay signed in",
+    description="Trades a refresh token for a new access token and a new refresh token. A refresh token is good once: "
+    "used again it ends the session, for it may be stolen; only within 10 seconds it gives the same answer again, for "
+    "an answer may be lost.",
+    responses=refusals("bad_token", *WRITING),
+)
+async def refresh(request: Request[Any, Any, Any], data: Annotated[Renewal, Body(examples=[RENEW])]) -> Response[Grant]:
+    """The next pair of tokens."""
+    newsroom = newsroom_of(request)
+    claims = newsroom.tokens.verify_refresh(data.refresh_token)
+    session = await newsroom.write(
+        partial(sessions.rotate, session_id=claims.sid, serial=claims.jti),
+        actor=claims.sub,
+        request_id=request_id(request.scope),
+    )
+    if session is None:
+        newsroom.gate.forget_session(claims.sid)
+        raise TokenError("the refresh token was used before, so its session was ended; sign in again")
+    return _grant(newsroom, session)
+
+
+@post(
+    "/revoke",
+    dto=Json[Revocation],
+    status_code=204,
+    operation_id="signOut",
+    summary="Sign out",
+    description="Ends the session of `token`, a refresh or an access token, or without it that of the access token in "
+    "the header. Every token of the session is refused from then on. Ending it twice is no error.",
+    responses=refusals("unauthenticated", *WRITING),
+)
+async def sign_out(
+    request: Request[Any, Any, Any], data: Annotated[Revocation, Body(examples=[SIGN_OUT, SIGN_OUT_HERE])]
+) -> None:
+    """End a session."""
+    newsroom = newsroom_of(request)
+    if data.token is None:
+        principal = await newsroom.gate.admit(bearer(request.scope))
+        editor_id, session_id = str(principal.editor_id), principal.session_id
+    else:
+        editor_id, session_id = _owner(newsroom, data.token)
+    await newsroom.write(
+        partial(sessions.revoke, session_id=session_id), actor=editor_id, request_id=request_id(request.scope)
+    )
+    newsroom.gate.forget_session(session_id)
 
 
 @get(
     "/jwks",
     operation_id="getKeys",
     summary="Public keys",
-    description="The keys that verify access tokens, as a JSON Web Key Set (RFC 7517).",
+    description="The keys that verify tokens, as a JSON Web Key Set (RFC 7517).",
 )
 async def keys(request: Request[Any, Any, Any]) -> Response[dict[str, list[dict[str, str]]]]:
     """The public keys, the newest last."""
-    return Response(newsroom_of(request).keys.jwks(), headers={"Cache-Control": "public, max-age=300"})
+    return Response(newsroom_of(request).keys.current().jwks(), headers={"Cache-Control": "public, max-age=300"})
 
 
 def _admit(newsroom: Newsroom, account: str, address: str) -> None:
@@ -62,4 +128,25 @@ def _admit(newsroom: Newsroom, account: str, address: str) -> None:
         raise too_often(wait)
 
 
-router = Router("/auth", route_handlers=[sign_in, keys], return_dto=None, tags=["auth"])
+def _grant(newsroom: Newsroom, session: Session) -> Response[Grant]:
+    tokens = newsroom.tokens
+    return Response(
+        Grant(
+            access_token=tokens.issue(session.editor_id, session.id, datetime.now(UTC)),
+            expires_in=int(tokens.life.total_seconds()),
+            refresh_token=tokens.issue_refresh(session),
+            refresh_expires_in=int(REFRESH_LIFE.total_seconds()),
+        )
+    )
+
+
+def _owner(newsroom: Newsroom, token: str) -> tuple[str, str]:
+    """The account and the session of a token of either kind."""
+    try:
+        claims = newsroom.tokens.verify_refresh(token)
+    except TokenError:
+        claims = newsroom.tokens.verify(token)
+    return claims.sub, claims.sid
+
+
+router = Router("/auth", route_handlers=[sign_in, refresh, sign_out, keys], return_dto=None, tags=["auth"])

@@ -1,32 +1,231 @@
-"""Editors: the account of whoever asks."""
+"""Editors: your own account, and for administrators everybody's."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
-from litestar import Request, Response, Router, get
+from litestar import Request, Response, Router, get, patch, post
 from litestar.datastructures import State
+from litestar.openapi.spec import Example
+from litestar.params import Body, FromPath, QueryParameter
+from msgspec import UNSET
 
-from api.access import SECURITY, signed_in
+from api.access import SECURITY, administrator, signed_in
+from api.accounts import (
+    EditorPage,
+    GeneratedPassword,
+    NewEditor,
+    NewEditorAnswer,
+    PartOfEditor,
+    PartOfMe,
+    PasswordChange,
+    new_editor_answer,
+)
 from api.auth import Principal
-from api.newsroom import newsroom_of
+from api.body import Json
+from api.newsroom import newsroom_of, written
+from api.problems import too_often
 from api.routes.answers import refusals
 from api.wire import EditorAnswer, editor_answer
-from publisher.content import editors
+from publisher.content import browsing, editors, sessions
+from publisher.content.model import Editor
+from publisher.content.writer import Transaction
+from publisher.errors import InvalidError, UnauthenticatedError
 
-
-@get(
-    "/me",
-    operation_id="getMe",
-    summary="Your own account",
-    responses=refusals("unauthenticated"),
+NEW = Example(
+    summary="Make an account with a generated password",
+    value={"email": "ana@example.com", "name": "Ana Quispe", "role": "editor"},
 )
-async def me(request: Request[Principal, Any, State]) -> Response[EditorAnswer]:
+NEW_WITH_PASSWORD = Example(
+    summary="Make an account with a password",
+    value={"email": "julia@example.com", "name": "Julia Souza", "role": "chief", "password": "correct horse battery"},
+)
+PROMOTED = Example(summary="Make a chief editor of an editor", value={"role": "chief"})
+DISABLED = Example(summary="Close an account", value={"disabled": True})
+RENAMED = Example(summary="Another public name", value={"name": "Ana María Quispe"})
+PASSWORDS = Example(
+    summary="Change your password", value={"current": "correct horse battery", "new": "another long password"}
+)
+WRITING = ("invalid", "unauthenticated", "body_too_large", "unsupported_media_type", "store_failed")
+
+Asking = Request[Principal, Any, State]
+
+
+@get("/me", operation_id="getMe", summary="Your own account", responses=refusals("unauthenticated"))
+async def me(request: Asking) -> Response[EditorAnswer]:
     """The account of whoever asks."""
     editor = await newsroom_of(request).read(editors.get, request.user.editor_id)
     return Response(editor_answer(editor))
 
 
+@patch(
+    "/me",
+    dto=Json[PartOfMe],
+    operation_id="amendMe",
+    summary="Change your public name",
+    description="Your page and your reviews show it with the next publish; their addresses stay.",
+    responses=refusals(*WRITING),
+)
+async def amend_me(request: Asking, data: Annotated[PartOfMe, Body(examples=[RENAMED])]) -> Response[EditorAnswer]:
+    """Change what is named of your own account."""
+    said = PartOfEditor(name=data.name)
+    return Response(editor_answer(await written(request, partial(_amend, editor_id=request.user.editor_id, said=said))))
+
+
+@post(
+    "/me/password",
+    dto=Json[PasswordChange],
+    status_code=204,
+    operation_id="changeMyPassword",
+    summary="Change your password",
+    description="Takes the password you have and the one you want; every other session of yours is ended.",
+    responses=refusals("throttled", *WRITING),
+)
+async def change_my_password(request: Asking, data: Annotated[PasswordChange, Body(examples=[PASSWORDS])]) -> None:
+    """Check the password as when signing in, and keep the new one."""
+    newsroom, who = newsroom_of(request), request.user
+    wait = newsroom.by_account.wait(who.editor_id)
+    if wait > 0 or newsroom.is_crowded:
+        raise too_often(wait)
+    newsroom.by_account.count(who.editor_id)
+    held = await newsroom.read(editors.get, who.editor_id)
+    try:
+        await newsroom.authenticate(held.email, data.current)
+    except UnauthenticatedError as error:
+        raise InvalidError("$.current", "not your password") from error
+    newsroom.by_account.clear(who.editor_id)
+    password_hash = await newsroom.hashed(data.new)
+    await written(
+        request,
+        partial(_replace_password, editor_id=who.editor_id, password_hash=password_hash, kept=who.session_id),
+    )
+    newsroom.gate.forget(who.editor_id)
+
+
+@post(
+    dto=Json[NewEditor],
+    guards=[administrator],
+    operation_id="createEditor",
+    summary="Make an account",
+    description="For administrators. Without `password`, one is generated and told in this answer, and never again.",
+    responses=refusals("forbidden", "conflict", "throttled", *WRITING),
+)
+async def create(
+    request: Asking, data: Annotated[NewEditor, Body(examples=[NEW, NEW_WITH_PASSWORD])]
+) -> Response[NewEditorAnswer]:
+    """Make an account."""
+    generated = editors.generated_password() if data.password is None else None
+    password_hash = await _hashed(request, data.password or generated or "")
+    editor = await written(
+        request,
+        partial(editors.create, email=data.email, name=data.name, role=data.role, password_hash=password_hash),
+    )
+    headers = {"Location": f"/editors/{editor.id}"}
+    return Response(new_editor_answer(editor, generated), status_code=201, headers=headers)
+
+
+@get(
+    guards=[administrator],
+    operation_id="listEditors",
+    summary="List accounts",
+    description="For administrators: every account, closed ones too, in the order they were made.",
+    responses=refusals("invalid", "unauthenticated", "forbidden"),
+)
+async def page(
+    request: Asking,
+    limit: Annotated[int, QueryParameter(ge=1, le=browsing.MAX_PAGE)] = 20,
+    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
+) -> Response[EditorPage]:
+    """One page of the accounts."""
+    found, following = await newsroom_of(request).read(partial(browsing.editor_page, cursor=cursor, limit=limit))
+    return Response(EditorPage(editors=tuple(map(editor_answer, found)), next=following))
+
+
+@get(
+    "/{editor_id:str}",
+    guards=[administrator],
+    operation_id="getEditor",
+    summary="Read an account",
+    description="For administrators.",
+    responses=refusals("invalid", "unauthenticated", "forbidden", "not_found"),
+)
+async def read(request: Asking, editor_id: FromPath[str]) -> Response[EditorAnswer]:
+    """An account."""
+    return Response(editor_answer(await newsroom_of(request).read(editors.get, editor_id)))
+
+
+@patch(
+    "/{editor_id:str}",
+    dto=Json[PartOfEditor],
+    guards=[administrator],
+    operation_id="amendEditor",
+    summary="Change an account",
+    description="For administrators: name, role, and whether it is closed. Closing an account ends its sessions at "
+    "once. The last administrator who can sign in keeps the role and stays open.",
+    responses=refusals("forbidden", "not_found", "conflict", *WRITING),
+)
+async def amend(
+    request: Asking,
+    editor_id: FromPath[str],
+    data: Annotated[PartOfEditor, Body(examples=[RENAMED, PROMOTED, DISABLED])],
+) -> Response[EditorAnswer]:
+    """Change what is named."""
+    editor = await written(request, partial(_amend, editor_id=editor_id, said=data))
+    newsroom_of(request).gate.forget(editor_id)
+    return Response(editor_answer(editor))
+
+
+@post(
+    "/{editor_id:str}/password",
+    guards=[administrator],
+    status_code=200,
+    operation_id="resetPassword",
+    summary="Reset a password",
+    description="For administrators: generates a password, told in this answer and never again, and ends every session "
+    "of the account.",
+    responses=refusals("invalid", "unauthenticated", "forbidden", "not_found", "throttled", "store_failed"),
+)
+async def reset_password(request: Asking, editor_id: FromPath[str]) -> Response[GeneratedPassword]:
+    """Give an account a new password."""
+    await newsroom_of(request).read(editors.get, editor_id)
+    generated = editors.generated_password()
+    password_hash = await _hashed(request, generated)
+    await written(request, partial(_replace_password, editor_id=editor_id, password_hash=password_hash))
+    newsroom_of(request).gate.forget(editor_id)
+    return Response(GeneratedPassword(password=generated))
+
+
+async def _hashed(request: Asking, password: str) -> str:
+    newsroom = newsroom_of(request)
+    if newsroom.is_crowded:
+        raise too_often(0)
+    return await newsroom.hashed(password)
+
+
+def _amend(tx: Transaction, editor_id: str, said: PartOfEditor) -> Editor:
+    editor = editors.get(tx.db, editor_id)
+    if said.name is not UNSET:
+        editor = editors.rename(tx, editor_id, said.name)
+    if said.role is not UNSET:
+        editor = editors.set_role(tx, editor_id, said.role)
+    if said.disabled is not UNSET:
+        editor = editors.set_disabled(tx, editor_id, said.disabled)
+        if editor.disabled:
+            sessions.revoke_all(tx, editor_id)
+    return editor
+
+
+def _replace_password(tx: Transaction, editor_id: str, password_hash: str, kept: str = "") -> None:
+    editors.replace_password(tx, editor_id, password_hash)
+    sessions.revoke_all(tx, editor_id, but=kept)
+
+
 router = Router(
-    "/editors", route_handlers=[me], guards=[signed_in], security=SECURITY, return_dto=None, tags=["editors"]
+    "/editors",
+    route_handlers=[me, amend_me, change_my_password, create, page, read, amend, reset_password],
+    guards=[signed_in],
+    security=SECURITY,
+    return_dto=None,
+    tags=["editors"],
 )

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from publisher.content import identity, products, reviews
+from publisher.content import editors, identity, products, reviews
 from publisher.content.database import Database
-from publisher.content.model import Kind, Product, Review, State
+from publisher.content.model import Editor, Kind, Product, Review, State
 from publisher.errors import InvalidError
 
 MAX_PAGE = 100
@@ -122,6 +122,16 @@ def product_named(db: Database, *, name: str, kind: Kind | None) -> list[Product
     kinds: tuple[Kind, ...] = ("camera", "lens") if kind is None else (kind,)
     found = (products.find(db, each, name) for each in kinds)
     return [product for product in found if product is not None]
+
+
+def editor_page(db: Database, *, cursor: str | None, limit: int) -> tuple[list[Editor], str | None]:
+    """Accounts in the order they were made (UUIDv7 ids sort by time), and the cursor of the next page."""
+    after = "" if cursor is None else identity.require_uuid7(cursor, "cursor")
+    rows = db.conn.execute(
+        f"SELECT {editors.COLUMNS} FROM editors WHERE id > ? ORDER BY id LIMIT ?", (after, limit + 1)
+    ).fetchall()
+    page = [editors.from_row(row) for row in rows[:limit]]
+    return page, page[-1].id if len(rows) > limit else None
 
 
 def _after(cursor: str | None) -> int:

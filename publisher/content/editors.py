@@ -7,6 +7,7 @@ at once; an unknown account costs the same time as a known one.
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -42,6 +43,11 @@ def hash_password(password: str) -> str:
         raise InvalidError("$.password", f"needs {MIN_PASSWORD} to {MAX_PASSWORD} characters")
     with _SLOTS:
         return _HASHER.hash(password)
+
+
+def generated_password() -> str:
+    """A password that nobody guesses: 120 random bits in 20 characters."""
+    return secrets.token_urlsafe(15)
 
 
 def create(tx: Transaction, *, email: str, name: str, role: Role, password_hash: str) -> Editor:
@@ -107,13 +113,49 @@ def rename(tx: Transaction, editor_id: str, name: str) -> Editor:
 
 def set_password(tx: Transaction, email: str, password_hash: str) -> Editor:
     """Keep another password hash for the account; NotFoundError when there is none."""
-    held = by_email(tx.db, email)
-    tx.db.conn.execute(
-        "UPDATE editors SET password_hash = ?, version = version + 1 WHERE id = ?", (password_hash, held.id)
-    )
+    return replace_password(tx, by_email(tx.db, email).id, password_hash)
+
+
+def replace_password(tx: Transaction, editor_id: str, password_hash: str) -> Editor:
+    """Keep another password hash for the account with this id; NotFoundError when there is none."""
+    return _change(tx, get(tx.db, editor_id), "password_hash", password_hash, "password")
+
+
+def set_role(tx: Transaction, editor_id: str, role: Role) -> Editor:
+    """Let an account do more or less; ConflictError when no enabled administrator would be left."""
+    held = get(tx.db, editor_id)
+    if role == held.role:
+        return held
+    _keep_an_administrator(tx, held)
+    return _change(tx, held, "role", role.value, "role")
+
+
+def set_disabled(tx: Transaction, editor_id: str, disabled: bool) -> Editor:
+    """Close an account or open it again; ConflictError when no enabled administrator would be left."""
+    held = get(tx.db, editor_id)
+    if disabled == held.disabled:
+        return held
+    if disabled:
+        _keep_an_administrator(tx, held)
+    return _change(tx, held, "disabled", int(disabled), "disabled" if disabled else "enabled")
+
+
+def _change(tx: Transaction, held: Editor, column: str, value: str | int, kind: str) -> Editor:
+    """Store one field that readers do not see."""
+    tx.db.conn.execute(f"UPDATE editors SET {column} = ?, version = version + 1 WHERE id = ?", (value, held.id))
     changed = get(tx.db, held.id)
-    log.append(tx, "editor", held.id, changed.version, "password", log.digest(changed), public=False)
+    log.append(tx, "editor", held.id, changed.version, kind, log.digest(changed), public=False)
     return changed
+
+
+def _keep_an_administrator(tx: Transaction, leaving: Editor) -> None:
+    """Raise ConflictError when `leaving` is the only administrator who can sign in."""
+    others = tx.db.conn.execute(
+        "SELECT 1 FROM editors WHERE role = ? AND disabled = 0 AND id != ? LIMIT 1",
+        (Role.administrator.value, leaving.id),
+    ).fetchone()
+    if leaving.role is Role.administrator and not leaving.disabled and others is None:
+        raise ConflictError(f"{leaving.email} is the last enabled administrator; make another one first")
 
 
 def authenticate(db: Database, email: str, password: str) -> Editor:

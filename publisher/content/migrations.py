@@ -95,6 +95,16 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX replies_by_time ON replies (at);
     CREATE INDEX reviews_by_state ON reviews (state, id);
     """,
+    """
+    -- One row for each sign-in; serial numbers of refresh tokens only as digests.
+    CREATE TABLE sessions (
+        id TEXT PRIMARY KEY, editor_id TEXT NOT NULL REFERENCES editors (id), current TEXT NOT NULL,
+        previous TEXT NOT NULL DEFAULT '', rotated_at TEXT NOT NULL, created_at TEXT NOT NULL, used_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL, revoked_at TEXT
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sessions_by_editor ON sessions (editor_id);
+    CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+    """,
 )
 
 

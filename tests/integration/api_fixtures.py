@@ -38,9 +38,11 @@ class Server:
     url: str
     data_dir: Path
     log: Path
-    process: subprocess.Popen[bytes]
     accounts: dict[str, Editor]
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
+    command: list[str] = field(default_factory=list, repr=False)
+    environ: dict[str, str] = field(default_factory=dict, repr=False)
+    process: subprocess.Popen[bytes] = field(init=False)
 
     def client(self, who: str | None = "ana", **options: Any) -> httpx.Client:
         """A client that is signed in as this account; None for nobody."""
@@ -50,10 +52,33 @@ class Server:
     def token(self, who: str) -> str:
         """An access token of this account."""
         if who not in self.tokens:
-            said = {"email": self.accounts[who].email, "password": PASSWORD}
-            with self.client(None) as client:
-                self.tokens[who] = client.post("/auth/token", json=said).raise_for_status().json()["access_token"]
+            self.tokens[who] = self.grant(who)["access_token"]
         return self.tokens[who]
+
+    def grant(self, who: str, password: str = PASSWORD) -> dict[str, Any]:
+        """What signing in as this account gives: a session of its own."""
+        with self.client(None) as client:
+            said = {"email": self.accounts[who].email, "password": password}
+            grant: dict[str, Any] = client.post("/auth/token", json=said).raise_for_status().json()
+        return grant
+
+    def start(self) -> None:
+        """Start the process, which appends to the log, and wait until it can write."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, **self.environ}
+            )
+        _await(self)
+
+    def stop(self) -> None:
+        """End the process; AssertionError when it does not stop when asked."""
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the server did not stop when asked:\n{self.log.read_text()}") from None
 
     def database(self) -> Database:
         """A read-only connection to the server's store."""
@@ -88,22 +113,14 @@ def _serving(folder: Path, accounts: dict[str, Editor]) -> Iterator[Server]:
     wanted = Settings(site=Site(url=SITE), data=Data(dir=str(data_dir)), api=Api(port=port, max_body=MAX_BODY))
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws", "--factory"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "api.app:from_environment"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, **settings.environment(wanted)}
-        )
-    server = Server(f"http://127.0.0.1:{port}", data_dir, log, process, accounts)
+    server = Server(
+        f"http://127.0.0.1:{port}", data_dir, log, accounts, command=command, environ=settings.environment(wanted)
+    )
     try:
-        _await(server)
+        server.start()
         yield server
     finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise AssertionError(f"the server did not stop when asked:\n{log.read_text()}") from None
+        server.stop()
 
 
 @pytest.fixture(scope="session")

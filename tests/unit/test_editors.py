@@ -105,3 +105,29 @@ def test_nobody_is_not_found(fresh_store: Store) -> None:
     with pytest.raises(NotFoundError):
         fresh_store[0].run(lambda tx: editors.get(tx.db, "nobody"))
     assert fresh_store[0].run(lambda tx: editors.first(tx.db, Role.administrator)) is None
+
+
+def test_the_last_enabled_administrator_stays(fresh_store: Store, editor: Editor) -> None:
+    writer, _ = fresh_store
+    writer.run(lambda tx: editors.set_role(tx, editor.id, Role.administrator))
+    for attempt in (
+        lambda tx: editors.set_role(tx, editor.id, Role.chief),
+        lambda tx: editors.set_disabled(tx, editor.id, True),
+    ):
+        with pytest.raises(ConflictError, match="last enabled administrator"):
+            writer.run(attempt)
+    other = writer.run(
+        lambda tx: editors.create(tx, email="b@x.org", name="B", role=Role.administrator, password_hash="x")
+    )
+    assert writer.run(lambda tx: editors.set_disabled(tx, editor.id, True)).disabled
+    with pytest.raises(ConflictError):
+        writer.run(lambda tx: editors.set_role(tx, other.id, Role.editor))
+    assert writer.run(lambda tx: editors.set_role(tx, editor.id, Role.editor)).role is Role.editor
+
+
+def test_a_change_that_changes_nothing_is_not_logged(fresh_store: Store, editor: Editor) -> None:
+    writer, _ = fresh_store
+    before = writer.run(lambda tx: log.head(tx.db))
+    assert writer.run(lambda tx: editors.set_role(tx, editor.id, editor.role)) == editor
+    assert writer.run(lambda tx: editors.set_disabled(tx, editor.id, False)) == editor
+    assert writer.run(lambda tx: log.head(tx.db)) == before

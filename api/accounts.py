@@ -1,0 +1,86 @@
+"""What goes over the wire about accounts and sessions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from api.wire import EditorAnswer
+from publisher.content.editors import MAX_PASSWORD, MIN_PASSWORD
+from publisher.content.model import Editor, Role
+
+Token = Annotated[str, Meta(min_length=1, max_length=4096)]
+Email = Annotated[str, Meta(min_length=3, max_length=255)]
+PublicName = Annotated[str, Meta(min_length=1, max_length=120, description="Shown with their reviews.")]
+Password = Annotated[str, Meta(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
+
+
+class Renewal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A refresh token, to be traded for the next pair."""
+
+    refresh_token: Token
+
+
+class Revocation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which session to end: that of `token`, a refresh or an access token; without it, that of the request."""
+
+    token: Token | None = None
+
+
+class NewEditor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account to be made; without a password, one is generated and told once."""
+
+    email: Email
+    name: PublicName
+    role: Role = Role.editor
+    password: Password | None = None
+
+
+class PartOfEditor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to change of an account; a field left out stays."""
+
+    name: PublicName | UnsetType = UNSET
+    role: Role | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+
+
+class PartOfMe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What you may change of your own account."""
+
+    name: PublicName | UnsetType = UNSET
+
+
+class PasswordChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Your password now, and the one you want."""
+
+    current: Annotated[str, Meta(min_length=1, max_length=1000)]
+    new: Password
+
+
+class NewEditorAnswer(EditorAnswer, frozen=True, kw_only=True):
+    """An account that was made; `password` when it was generated, told this once."""
+
+    password: str | None
+
+
+class GeneratedPassword(msgspec.Struct, frozen=True, kw_only=True):
+    """A password that was generated, told this once."""
+
+    password: str
+
+
+class EditorPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some accounts, in the order they were made; `next` is the cursor of the following page, null at the end."""
+
+    editors: tuple[EditorAnswer, ...]
+    next: str | None
+
+
+def new_editor_answer(editor: Editor, password: str | None) -> NewEditorAnswer:
+    """An account that was made, with the password that was generated for it."""
+    return NewEditorAnswer(
+        id=editor.id, email=editor.email, name=editor.name, slug=editor.slug, role=editor.role,
+        disabled=editor.disabled, version=editor.version, created_at=editor.created_at, password=password,
+    )  # fmt: skip

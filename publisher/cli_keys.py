@@ -1,0 +1,83 @@
+"""Commands about the keys that sign tokens: list, rotate, retire."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+
+from publisher import keys, local
+from publisher.settings import Settings
+
+
+@click.group(name="keys")
+def group() -> None:
+    """Keys that sign the tokens of the write API."""
+
+
+@group.command(name="list")
+@click.option("--json", "in_json", is_flag=True, help="Print one JSON document, for scripts.")
+@click.pass_obj
+def show(held: Settings, in_json: bool) -> None:
+    """List the keys, the oldest first: the newest signs, all of them verify.
+
+    \b
+    Example:
+      publisher keys list
+    """
+    listed = keys.listed(_folder(held))
+    if in_json:
+        click.echo(msgspec.json.encode(listed).decode())
+        return
+    for key in listed:
+        use = "signs" if key.needed_until is None else f"verifies, needed until {key.needed_until:%Y-%m-%d %H:%M} UTC"
+        click.echo(f"{key.kid}  made {key.made_at:%Y-%m-%d %H:%M} UTC  {use}")
+    if not listed:
+        click.echo("there is no key yet; the write API makes one when it starts")
+
+
+@group.command()
+@click.pass_obj
+def rotate(held: Settings) -> None:
+    """Make a new key. The write API signs with it within seconds; tokens of the older keys stay valid.
+
+    \b
+    Example:
+      publisher keys rotate
+    """
+    kid = keys.add(_folder(held), datetime.now(UTC))
+    click.echo(f"{kid} signs from now on; `publisher keys retire` removes older keys once no token needs them")
+
+
+@group.command()
+@click.argument("kid", required=False)
+@click.option(
+    "--compromised",
+    is_flag=True,
+    help="Remove KID though tokens it signed still live; those are refused within seconds.",
+)
+@click.pass_obj
+def retire(held: Settings, kid: str | None, compromised: bool) -> None:
+    """Remove the key KID, or every key, that no living token can need any more.
+
+    \b
+    Examples:
+      publisher keys retire
+      publisher keys rotate && publisher keys retire KID --compromised
+    """
+    if compromised and kid is None:
+        raise click.UsageError("say which KID is compromised")
+    removed = keys.retire(_folder(held), datetime.now(UTC), kid, compromised=compromised)
+    for name in removed:
+        click.echo(f"{name} is removed")
+    if not removed:
+        click.echo("every key is still needed")
+
+
+def _folder(held: Settings) -> Path:
+    return Path(local.remembered(held).data.dir) / "keys"
+
+
+COMMANDS = (group,)
