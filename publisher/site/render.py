@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from typing import Any, cast
@@ -136,7 +137,7 @@ class Renderer:
         )
         self._closures = {name: self._closure(name) for name in self._sources}
 
-    @property
+    @cached_property
     def edition(self) -> str:
         """Digest of all that shapes bytes besides the content; when it changes, every page is looked at again."""
         return _digest(self._common.encode(), msgspec.json.encode(sorted(self._closures.items())))

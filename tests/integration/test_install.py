@@ -78,3 +78,4 @@ def test_the_readme_s_words_publish_a_review(up: Up, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "<strong>gran</strong>" in done.stdout
     assert '"slug":"la-a7-iv-un-ano-despues"' in done.stdout
+    assert '"rating":9.0' in done.stdout or '"rating":9,' in done.stdout
