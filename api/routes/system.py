@@ -10,16 +10,36 @@ from litestar import Request, Response, Router, get
 from litestar.response import Redirect
 
 from api.newsroom import Newsroom, newsroom_of, written
+from api.routes.answers import answers
 from publisher.content.database import SqliteError
 from publisher.content.writer import Transaction
 from publisher.errors import PublisherError
 
+INDEX = {
+    "title": "RandomCameraReviews",
+    "documentation": "/docs",
+    "openapi": "/openapi.json",
+    "sign_in": "/auth/token",
+    "reviews": "/reviews",
+    "products": "/products",
+    "me": "/editors/me",
+    "content": "https://portal.example/content",
+    "health": "/health/ready",
+}
+READY = {"status": "ready", "checks": {"database": True, "disk": True}}
+CONTENT = {"format": 1, "count": 0, "reviews": [], "next": None}
 LOW_WATER = 256 * 1024 * 1024
 """Free bytes below which writing is about to fail."""
 PATIENCE_SECONDS = 2.0
 
 
-@get("/", operation_id="getIndex", summary="Where things are")
+@get(
+    "/",
+    operation_id="getIndex",
+    summary="Where things are",
+    description="Links to everything else.",
+    responses=answers(dict[str, str], INDEX),
+)
 async def index(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     """Links to everything else."""
     return Response(
@@ -42,7 +62,9 @@ async def index(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     status_code=307,
     operation_id="getContent",
     summary="All published reviews",
-    description="Leads to the public copy, which any number of readers may load without this service.",
+    description="Leads to the public copy, which any number of readers may load without this service. 200 is what a "
+    "client gets that follows.",
+    responses=answers(dict[str, Any], CONTENT),
 )
 async def content(request: Request[Any, Any, Any]) -> Redirect:
     """Lead to the static copy of all reviews."""
@@ -50,7 +72,13 @@ async def content(request: Request[Any, Any, Any]) -> Redirect:
     return Redirect(newsroom_of(request).addresses.base + "/content", status_code=307, headers=headers)
 
 
-@get("/health/live", operation_id="isAlive", summary="Is the process alive?")
+@get(
+    "/health/live",
+    operation_id="isAlive",
+    summary="Is the process alive?",
+    description="200 whenever it answers at all.",
+    responses=answers(dict[str, str], {"status": "alive"}),
+)
 async def live() -> dict[str, str]:
     """Always, when it answers."""
     return {"status": "alive"}
@@ -61,6 +89,8 @@ async def live() -> dict[str, str]:
     operation_id="isReady",
     summary="Can it write?",
     description="200 when the database takes the write lock in time and the disk has room, else 503.",
+    responses=answers(dict[str, Any], READY)
+    | answers(dict[str, Any], {"status": "not ready", "checks": {"database": True, "disk": False}}, 503),
 )
 async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     """Whether a review could be written now; each check by name."""
