@@ -160,7 +160,9 @@ def newsroom_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Newsroom:
     return cast(Newsroom, connection.app.state["newsroom"])
 
 
-async def written(connection: ASGIConnection[Any, Any, Any, Any], operation: Callable[[Transaction], T]) -> T:
-    """What `operation` returned, once it is on disk, done for who makes this request and under its id."""
-    newsroom = newsroom_of(connection)
-    return await newsroom.write(operation, actor=connection.user.editor_id, request_id=request_id(connection.scope))
+async def written(
+    connection: ASGIConnection[Any, Any, Any, Any], operation: Callable[[Transaction], T], *, actor: str | None = None
+) -> T:
+    """What `operation` returned, once it is on disk, done under this request's id for `actor`, else for its maker."""
+    who = connection.user.editor_id if actor is None else actor
+    return await newsroom_of(connection).write(operation, actor=who, request_id=request_id(connection.scope))

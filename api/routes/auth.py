@@ -10,15 +10,14 @@ from litestar import Request, Response, Router, get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body
 
-from api.accounts import Renewal, Revocation
+from api.accounts import Credentials, Grant, Renewal, Revocation
 from api.auth import REFRESH_LIFE
 from api.body import Json
-from api.newsroom import Newsroom, newsroom_of
+from api.newsroom import Newsroom, newsroom_of, written
 from api.problems import too_often
 from api.routes.answers import refusals
-from api.shell import bearer, request_id
+from api.shell import bearer
 from api.throttle import neighbourhood
-from api.wire import Credentials, Grant
 from publisher.content import sessions
 from publisher.content.sessions import Session
 from publisher.errors import TokenError
@@ -53,9 +52,7 @@ async def sign_in(
     editor = await newsroom.authenticate(data.email, data.password)
     newsroom.by_account.clear(account)
     newsroom.by_address.undo(address)
-    session = await newsroom.write(
-        partial(sessions.begin, editor=editor), actor=editor.id, request_id=request_id(request.scope)
-    )
+    session = await written(request, partial(sessions.begin, editor=editor), actor=editor.id)
     return _grant(newsroom, session)
 
 
@@ -74,11 +71,8 @@ async def refresh(request: Request[Any, Any, Any], data: Annotated[Renewal, Body
     """The next pair of tokens."""
     newsroom = newsroom_of(request)
     claims = newsroom.tokens.verify_refresh(data.refresh_token)
-    session = await newsroom.write(
-        partial(sessions.rotate, session_id=claims.sid, serial=claims.jti),
-        actor=claims.sub,
-        request_id=request_id(request.scope),
-    )
+    rotation = partial(sessions.rotate, session_id=claims.sid, serial=claims.jti)
+    session = await written(request, rotation, actor=claims.sub)
     if session is None:
         newsroom.gate.forget_session(claims.sid)
         raise TokenError("the refresh token was used before, so its session was ended; sign in again")
@@ -105,9 +99,7 @@ async def sign_out(
         editor_id, session_id = str(principal.editor_id), principal.session_id
     else:
         editor_id, session_id = _owner(newsroom, data.token)
-    await newsroom.write(
-        partial(sessions.revoke, session_id=session_id), actor=editor_id, request_id=request_id(request.scope)
-    )
+    await written(request, partial(sessions.revoke, session_id=session_id), actor=editor_id)
     newsroom.gate.forget_session(session_id)
 
 

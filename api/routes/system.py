@@ -9,8 +9,7 @@ from typing import Any
 from litestar import Request, Response, Router, get
 from litestar.response import Redirect
 
-from api.newsroom import Newsroom, newsroom_of
-from api.shell import request_id
+from api.newsroom import Newsroom, newsroom_of, written
 from publisher.content.database import SqliteError
 from publisher.content.writer import Transaction
 from publisher.errors import PublisherError
@@ -66,17 +65,16 @@ async def live() -> dict[str, str]:
 async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     """Whether a review could be written now; each check by name."""
     newsroom = newsroom_of(request)
-    checks = {"database": await _writable(request, newsroom), "disk": await newsroom.elsewhere(_has_room, newsroom)}
+    checks = {"database": await _writable(request), "disk": await newsroom.elsewhere(_has_room, newsroom)}
     well = all(checks.values())
     answer = {"status": "ready" if well else "not ready", "checks": checks}
     return Response(answer, status_code=200 if well else 503, headers=None if well else {"Retry-After": "5"})
 
 
-async def _writable(request: Request[Any, Any, Any], newsroom: Newsroom) -> bool:
+async def _writable(request: Request[Any, Any, Any]) -> bool:
     """Whether the writer gets the write lock in time; nothing is written."""
-    asking = newsroom.write(_nothing, actor="system", request_id=request_id(request.scope))
     try:
-        await asyncio.wait_for(asking, PATIENCE_SECONDS)
+        await asyncio.wait_for(written(request, _nothing, actor="system"), PATIENCE_SECONDS)
     except (TimeoutError, PublisherError, SqliteError):
         return False
     return True
