@@ -22,11 +22,11 @@ from api.wire_history import DifferenceAnswer, RevisionAnswer, RevisionPage
 READING = ("forbidden", "not_found")
 Version = Annotated[
     int,
-    PathParameter(description="The number of a version.", ge=1, examples=[Example(summary="The first", value=1)]),
+    PathParameter(description="The number of a version.", examples=[Example(summary="The first", value=1)]),
 ]
 NextVersion = Annotated[
     int,
-    PathParameter(description="The number of a version.", ge=1, examples=[Example(summary="The second", value=2)]),
+    PathParameter(description="The number of a version.", examples=[Example(summary="The second", value=2)]),
 ]
 
 
