@@ -60,6 +60,17 @@ def _example(code: str, status: int) -> dict[str, object]:
             "field": "$.title",
             "errors": [{"field": "$.title", "reason": reason}],
         }
+    if code == "ambiguous_name":
+        reason = "G9 can mean Canon PowerShot G9, Panasonic DC-G9; name the one you mean in full, or its id"
+        example |= {
+            "detail": f"$.camera_model: {reason}",
+            "field": "$.camera_model",
+            "errors": [{"field": "$.camera_model", "reason": reason}],
+            "candidates": [
+                {"id": "019a2f6e-0001-7b20-8000-0c1d2e3f4a5c", "name": "Canon PowerShot G9"},
+                {"id": "019a2f6e-0001-7b20-8000-0c1d2e3f4a5d", "name": "Panasonic DC-G9"},
+            ],
+        }
     if code == "stale_version":
         example["current_version"] = 4
     return example
