@@ -48,6 +48,15 @@ class Home:
     everywhere: bool = False
 
 
+API = (
+    "api",
+    "publisher.content",
+    "publisher.delivery.receipts",
+    "publisher.errors",
+    "publisher.keys",
+    "publisher.sandbox",
+)
+"""What the HTTP face may import: of the delivery only the receipts, which it reads."""
 # The first row whose package holds the module decides.
 LAYERS = (
     Layer("publisher.errors", ()),
@@ -58,15 +67,18 @@ LAYERS = (
     Layer("publisher.delivery", ("publisher.delivery", "publisher.site.artifact", "publisher.errors")),
     Layer("publisher.keys", ("publisher.errors",)),
     Layer("publisher", ("publisher",)),
-    Layer(
-        "api.app",
-        ("api", "publisher.content", "publisher.errors", "publisher.keys", "publisher.settings", "publisher.sandbox"),
-    ),
-    Layer("api", ("api", "publisher.content", "publisher.errors", "publisher.keys", "publisher.sandbox")),
+    Layer("api.app", (*API, "publisher.settings")),
+    Layer("api", API),
 )
 
 BUCKETS = ("publisher.delivery.targets", "publisher.delivery.cdn", "publisher.backup")
-DATABASES = ("publisher.content", "publisher.delivery.ledger", "publisher.delivery.objects")
+DATABASES = (
+    "publisher.content",
+    "publisher.delivery.journal",
+    "publisher.delivery.ledger",
+    "publisher.delivery.objects",
+    "publisher.delivery.receipts",
+)
 
 HOMES = (
     Home("publisher.settings", ROOTS),
