@@ -21,11 +21,12 @@ from litestar.serialization import encode_json
 
 from api import links, yaml_text
 from api.links import Node, operations
-from api.problems import Problem
+from api.problems import MEANINGS, Problem
 from api.routes.answers import HEADERS, Answer, refusals
 
 REFERENCE = "#/components/schemas/"
 _OF_REFUSALS = {401: ("WWW-Authenticate",), 412: ("ETag",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_PROBLEM = {"$ref": f"{REFERENCE}{Problem.__name__}"}
 _CAPITAL = re.compile(r"[^a-z0-9]+")
 
 
@@ -136,19 +137,15 @@ def _say_refusals(operation: Node, handler: HTTPRouteHandler) -> None:
     for status in [each for each in responses if int(each) >= 400]:
         if int(status) not in (handler.responses or {}):
             del responses[status]  # the framework's own words for a refusal
-    for status, spec in refusals(*codes).items():
-        responses.setdefault(
-            str(status),
-            {
-                "description": spec.description,
-                "content": {
-                    spec.media_type: {
-                        "schema": {"$ref": f"{REFERENCE}{Problem.__name__}"},
-                        "examples": _named(spec.examples or ()),
-                    }
-                },
-            },
-        )
+    for number, spec in refusals(*codes).items():
+        response = responses.setdefault(str(number), {"description": "", "content": {}})
+        media = response["content"].setdefault(spec.media_type, {"schema": _PROBLEM, "examples": {}})
+        added = {
+            name: example for name, example in _named(spec.examples or ()).items() if name not in media["examples"]
+        }
+        meanings = (MEANINGS[example["summary"]] for example in added.values())
+        response["description"] = " ".join([response["description"], *meanings]).strip()
+        media["examples"] |= added
     responses["431"] = {"description": "The head of the request is too large. The server says so without a body."}
     operation["responses"] = dict(sorted(responses.items()))
 

@@ -33,24 +33,23 @@ class Answer(ResponseSpec):
 
 
 def refusals(*codes: str) -> dict[int, ResponseSpec]:
-    """The problem documents that a route may answer, by status; the first code of a status is its example.
+    """The problem documents that a route may answer, by status, with an example for each code.
 
     What holds of every route of a kind (a body that is too large, a token that is missing…) the document adds itself.
     """
-    specs: dict[int, ResponseSpec] = {}
+    by_status: dict[int, list[str]] = {}
     for code in codes:
-        status = _STATUS[code]
-        specs.setdefault(
-            status,
-            ResponseSpec(
-                Problem,
-                description=MEANINGS[code],
-                media_type=MEDIA_TYPE,
-                generate_examples=False,
-                examples=[Example(summary=code, value=_example(code, status))],
-            ),
+        by_status.setdefault(_STATUS[code], []).append(code)
+    return {
+        status: ResponseSpec(
+            Problem,
+            description=" ".join(MEANINGS[code] for code in same),
+            media_type=MEDIA_TYPE,
+            generate_examples=False,
+            examples=[Example(summary=code, value=_example(code, status)) for code in same],
         )
-    return specs
+        for status, same in by_status.items()
+    }
 
 
 def answers(
@@ -85,6 +84,17 @@ def _example(code: str, status: int) -> dict[str, object]:
             "detail": f"$.title: {reason}",
             "field": "$.title",
             "errors": [{"field": "$.title", "reason": reason}],
+        }
+    if code == "ambiguous_name":
+        reason = "G9 can mean Canon PowerShot G9, Panasonic DC-G9; name the one you mean in full, or its id"
+        example |= {
+            "detail": f"$.camera_model: {reason}",
+            "field": "$.camera_model",
+            "errors": [{"field": "$.camera_model", "reason": reason}],
+            "candidates": [
+                {"id": "019a2f6e-0001-7b20-8000-0c1d2e3f4a5c", "name": "Canon PowerShot G9"},
+                {"id": "019a2f6e-0001-7b20-8000-0c1d2e3f4a5d", "name": "Panasonic DC-G9"},
+            ],
         }
     if code == "stale_version":
         example["current_version"] = 4

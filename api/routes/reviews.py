@@ -57,6 +57,7 @@ FULL = Example(
 )
 AMENDED = Example(summary="Publish a draft with another rating", value={"state": "published", "rating": 9})
 CHANGING = ("forbidden", "not_found")
+REWRITING = ("ambiguous_name", *CHANGING)
 
 
 @post(
@@ -64,8 +65,10 @@ CHANGING = ("forbidden", "not_found")
     operation_id="createReview",
     summary="Write a review",
     description="Publishes it at once unless `state` is `draft`. Name a camera or a lens in any spelling; one that "
-    "nobody knew is added to the catalogue. With an `Idempotency-Key` a repeated request is answered as the first was.",
-    responses=answers(ReviewAnswer, WRITTEN, 201, headers=("ETag", "Location")) | refusals("conflict"),
+    "nobody knew is added to the catalogue, and a name that means several is a 422 that lists them. "
+    "With an `Idempotency-Key` a repeated request is answered as the first was.",
+    responses=answers(ReviewAnswer, WRITTEN, 201, headers=("ETag", "Location"))
+    | refusals("conflict", "ambiguous_name"),
 )
 async def create(
     request: Asking,
@@ -146,7 +149,7 @@ async def read(request: Asking, review_id: ReviewId) -> Response[ReviewAnswer]:
     operation_id="replaceReview",
     summary="Say a review anew",
     description="All fields: one that is left out takes its default, but `state` and `slug` stay.",
-    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag",)) | refusals(*CHANGING),
+    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag",)) | refusals(*REWRITING),
 )
 async def replace(
     request: Asking,
@@ -179,7 +182,7 @@ async def replace(
     summary="Change some fields of a review",
     description="A JSON Merge Patch (RFC 7396): a field left out stays, null takes a field back to its default. "
     "`state` publishes, withdraws or archives.",
-    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag",)) | refusals(*CHANGING),
+    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag",)) | refusals(*REWRITING),
 )
 async def amend(
     request: Asking,
