@@ -15,15 +15,17 @@ from litestar.openapi.spec import Components, SecurityScheme, Tag
 
 from api import docs, document
 from api.auth import Tokens
+from api.ending import told_of_signals
 from api.keys import Ring
 from api.newsroom import Newsroom
 from api.problems import HANDLERS
-from api.routes import auth, editors, moves, products, reviews, revisions, system
+from api.routes import auth, editors, moves, products, publishes, reviews, revisions, system
 from api.shell import Application
 from api.wire import Addresses
 from publisher import sandbox, settings
 from publisher.content import hint
 from publisher.content.writer import Writer
+from publisher.delivery.receipts import Receipts
 from publisher.settings import Settings
 
 VERSION = "1.0.0"
@@ -47,13 +49,16 @@ def create_app(settings: Settings) -> Litestar:
         newsroom = _newsroom(settings)
         app.state["newsroom"] = newsroom
         try:
-            yield
+            with told_of_signals(newsroom.watch.end):
+                yield
         finally:
+            await newsroom.end_streams()
             newsroom.close()
 
     app = Application(
         route_handlers=[
             system.router, auth.router, reviews.router, moves.router, revisions.router, products.router, editors.router,
+            publishes.router,
             openapi_document,
         ],
         lifespan=[open_newsroom],
@@ -89,6 +94,7 @@ def _newsroom(settings: Settings) -> Newsroom:
         tokens=Tokens(signing, issuer=base, life=timedelta(minutes=settings.api.token_minutes)),
         addresses=Addresses(base),
         language=settings.site.language,
+        receipts=Receipts(settings.data.ledger_db),
     )
 
 
@@ -103,6 +109,7 @@ def _openapi(title: str) -> OpenAPIConfig:
         components=Components(security_schemes={"bearer": scheme}),
         tags=[
             Tag("reviews", "What editors write."),
+            Tag("publishes", "How far what was written has come on its way to the readers."),
             Tag("products", "The cameras and lenses that reviews are about."),
             Tag("editors", "Accounts: your own, and for administrators everybody's."),
             Tag("auth", "Signing in, staying signed in, signing out."),

@@ -24,6 +24,7 @@ from litestar.exceptions import HTTPException, InternalServerException
 from api.wire import WholeReview
 from publisher.content.database import SqliteError
 from publisher.errors import (
+    DeliveryError,
     InvalidError,
     MarkdownError,
     PublisherError,
@@ -49,6 +50,7 @@ STATUS = {
     "bad_token": 401,
     "forbidden": 403,
     "store_failed": 503,
+    "delivery_failed": 503,
 }
 """The status of each code that has one of its own; any other error is a 500 of which nothing is told."""
 CODES = {
@@ -82,6 +84,7 @@ MEANINGS = {
     "unsupported_media_type": "The body is not said to be JSON.",
     "throttled": "Too many attempts; `Retry-After` says when to try again.",
     "store_failed": "The store cannot answer now; nothing was written. Try again.",
+    "delivery_failed": "What the publishing worker notes cannot be read now. Try again.",
     "unavailable": "The service cannot answer now. Try again.",
     INTERNAL: "The service failed; its log knows more under `request_id`.",
 }
@@ -156,6 +159,8 @@ def foreseen(request: Request[Any, Any, Any], error: PublisherError) -> Answer:
         return problem(request, status, error.code, str(error), headers={"WWW-Authenticate": challenge})
     if type(error) is StoreError:
         return unavailable(request, error)
+    if type(error) is DeliveryError:
+        return _unread(request, error)
     return problem(request, status, error.code, str(error))
 
 
@@ -164,6 +169,15 @@ def unavailable(request: Request[Any, Any, Any], error: Exception) -> Answer:
     _log.error("the store failed (request %s)", request.scope["request_id"], exc_info=error)  # type: ignore[typeddict-item]
     detail = "the store cannot answer now; nothing was written; try again"
     return problem(request, 503, "store_failed", detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def _unread(request: Request[Any, Any, Any], error: Exception) -> Answer:
+    """The answer when the worker's files cannot be read: try again; what failed goes to the log."""
+    _log.error("the ledger failed (request %s)", request.scope["request_id"], exc_info=error)  # type: ignore[typeddict-item]
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return problem(
+        request, 503, "delivery_failed", "how far publishes are cannot be read now; try again", headers=headers
+    )
 
 
 def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
@@ -200,6 +214,12 @@ def too_often(seconds: float) -> HTTPException:
     wait = max(1, math.ceil(seconds))
     detail = f"too many attempts; try again in {wait} s"
     return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(wait)})
+
+
+def too_many_streams() -> HTTPException:
+    """The error for a client that follows more than it may."""
+    detail = "too many event streams are open; close one, or ask for the state itself"
+    return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 HANDLERS: dict[int | type[Exception], Handler] = {

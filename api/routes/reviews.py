@@ -16,7 +16,7 @@ from api.body import Json
 from api.editing import Precondition
 from api.newsroom import newsroom_of, written
 from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, IdempotencyKey, IfMatch, changed, reply, sent
+from api.routes.asking import Asking, IdempotencyKey, IfMatch, changed, monitor, reply, sent
 from api.routes.examples import LISTED, WRITTEN
 from api.wire import (
     NewReview,
@@ -214,10 +214,11 @@ async def amend(
         "invalid", "forbidden", "not_found", "stale_version", "precondition_required", "unauthenticated", "store_failed"
     ),
 )
-async def remove(request: Asking, review_id: FromPath[str], if_match: IfMatch = None) -> None:
+async def remove(request: Asking, review_id: FromPath[str], if_match: IfMatch = None) -> Response[None]:
     """Delete a review."""
     condition = Precondition.parse(if_match)
-    await written(request, partial(editing.remove, who=request.user, review_id=review_id, condition=condition))
+    operation = partial(editing.remove, who=request.user, review_id=review_id, condition=condition)
+    return Response(None, headers={"Link": monitor(await written(request, operation))})
 
 
 def _state(name: str | None) -> State | None:
