@@ -18,7 +18,9 @@ from litestar.connection import ASGIConnection
 
 from api.auth import Gate, Tokens
 from api.following import Watch
+from api.health import Health
 from api.keys import Ring
+from api.metrics import Metrics
 from api.shell import request_id
 from api.throttle import Throttle
 from api.under_way import UnderWay
@@ -27,7 +29,7 @@ from publisher.content import editors, sessions
 from publisher.content.database import Database, connect
 from publisher.content.hint import Hint
 from publisher.content.model import Editor, Text
-from publisher.content.writer import Transaction, Writer
+from publisher.content.writer import SYSTEM, Transaction, Writer
 from publisher.delivery.receipts import Receipts
 
 T = TypeVar("T")
@@ -90,8 +92,13 @@ class Newsroom:
         addresses: Addresses,
         language: str,
         receipts: Receipts,
+        metrics: Metrics,
+        metrics_token: str,
+        low_water: int,
     ) -> None:
-        """`is_small` says which texts are so small that they cannot be slow to render."""
+        """`is_small` says which texts are so small that they cannot be slow to render; `low_water` how many bytes must
+        be free on the disk; `metrics_token` who may read `metrics` beside administrators.
+        """
         self.data_dir, self.keys, self.tokens = data_dir, keys, tokens
         self.addresses, self.language = addresses, language
         self._writer, self._renderer, self._is_small = writer, renderer, is_small
@@ -104,6 +111,8 @@ class Newsroom:
         self._passwords = ThreadPoolExecutor(PASSWORDS_AT_ONCE, thread_name_prefix="passwords")
         self._checking = 0
         self.under_way = UnderWay()
+        self.metrics, self.metrics_token = metrics, metrics_token
+        self.health = Health(functools.partial(self.write, actor=SYSTEM, request_id=""), data_dir, low_water)
         self.gate = Gate(tokens, functools.partial(self.read, sessions.holder))
         self.by_account = Throttle(FAILURES_PER_ACCOUNT, WINDOW_SECONDS)
         self.by_address = Throttle(FAILURES_PER_ADDRESS, WINDOW_SECONDS)
@@ -112,6 +121,15 @@ class Newsroom:
     def is_crowded(self) -> bool:
         """Whether as many password checks wait as may wait."""
         return self._checking >= PASSWORDS_AT_ONCE + PASSWORDS_WAITING
+
+    @property
+    def writes_waiting(self) -> int:
+        """How many writes wait for the writer."""
+        return self._writer.waiting
+
+    def ask(self, question: Callable[..., T], *args: Any) -> T:
+        """The answer to `question(db, *args)`, for who is in a reader's thread already."""
+        return self._connections.ask(question, *args)
 
     async def read(self, question: Callable[..., T], *args: Any) -> T:
         """The answer to `question(db, *args)`, from a read-only connection."""

@@ -12,6 +12,7 @@
     │   │   ├── KeyInUseError         key_in_use
     │   │   └── KeyReusedError        key_reused
     │   └── InvalidError              invalid
+    │       └── AmbiguousNameError    ambiguous_name
     ├── UnauthenticatedError          unauthenticated
     │   └── TokenError                bad_token
     ├── ForbiddenError                forbidden
@@ -109,6 +110,17 @@ class InvalidError(StoreError):
         self.reason = reason
 
 
+class AmbiguousNameError(InvalidError):
+    """A name means several products, ``candidates`` (id and full name); the caller has to say which."""
+
+    code = "ambiguous_name"
+
+    def __init__(self, field: str, name: str, candidates: tuple[tuple[str, str], ...]) -> None:
+        meant = ", ".join(full for _, full in candidates)
+        super().__init__(field, f"{name} can mean {meant}; name the one you mean in full, or its id")
+        self.candidates = candidates
+
+
 class UnauthenticatedError(PublisherError):
     """The caller did not prove who they are."""
 
@@ -177,9 +189,13 @@ class DeliveryError(PublisherError):
 
 
 class TargetError(DeliveryError):
-    """A bucket refused or failed an operation."""
+    """A bucket refused or failed an operation; ``reason`` is one word for what kept it."""
 
     code = "target_failed"
+
+    def __init__(self, message: str, reason: str = "unavailable") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class LeaseHeldError(DeliveryError):

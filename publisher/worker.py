@@ -7,7 +7,6 @@ anyway every second (the cursor is the truth).
 from __future__ import annotations
 
 import fcntl
-import logging
 import random
 import threading
 import time
@@ -40,8 +39,6 @@ from publisher.errors import (
 TICK_SECONDS = 1.0
 PATIENCE_SECONDS = (0.5, 60.0)
 """The first and the longest wait after a failed push."""
-
-logger = logging.getLogger("publisher.worker")
 
 
 def now() -> datetime:
@@ -203,21 +200,6 @@ def deliver(
             continue
         pusher.note(clock(), pushed)
         return pushed
-
-
-def log_round(done: Round) -> None:
-    """One line for each round that did or failed to do something."""
-    if done.fired:
-        logger.info("published %d scheduled reviews", done.fired)
-    if done.built is not None and done.built.release is not None:
-        logger.info(
-            "release %d: %d rendered, %d removed, up to change %d",
-            done.built.release.number, done.built.rendered, done.built.removed, done.built.seq,
-        )  # fmt: skip
-    if done.pushed is not None and (done.pushed.puts or done.pushed.deletes):
-        logger.info("pushed %d, deleted %d, %d bytes", done.pushed.puts, done.pushed.deletes, done.pushed.bytes)
-    if done.failure:
-        logger.warning("not delivered yet, will try again: %s", done.failure)
 
 
 def _publish_if_due(tx: Transaction, review_id: str) -> None:

@@ -49,14 +49,11 @@ class Home:
 
 
 API = (
-    "api",
-    "publisher.content",
-    "publisher.delivery.receipts",
-    "publisher.errors",
-    "publisher.keys",
-    "publisher.sandbox",
+    *("api", "publisher.content", "publisher.errors", "publisher.delivery.receipts"),
+    *("publisher.keys", "publisher.logs", "publisher.monitoring", "publisher.sandbox"),
 )
 """What the HTTP face may import: of the delivery only the receipts, which it reads."""
+
 # The first row whose package holds the module decides.
 LAYERS = (
     Layer("publisher.errors", ()),
@@ -66,6 +63,8 @@ LAYERS = (
     Layer("publisher.site", ("publisher.site", "publisher.content.model", "publisher.errors")),
     Layer("publisher.delivery", ("publisher.delivery", "publisher.site.artifact", "publisher.errors")),
     Layer("publisher.keys", ("publisher.errors",)),
+    Layer("publisher.logs", ()),
+    Layer("publisher.monitoring", ()),
     Layer("publisher", ("publisher",)),
     Layer("api.app", (*API, "publisher.settings")),
     Layer("api", API),
@@ -96,6 +95,7 @@ HOMES = (
     Home("pysqlite3", DATABASES),
     Home("jwt", ("api.auth", "publisher.site.sign")),
     Home("argon2", ("publisher.content.editors",)),
+    Home("prometheus_client", ("api.metrics", "api.gauges", "publisher.monitoring")),
     Home("lensfunpy", ("publisher.content.catalogue",)),
     Home("click", COMMAND_LINE),
     Home("rich", COMMAND_LINE),

@@ -15,6 +15,7 @@ from litestar.response import Stream
 from api.following import END, Event
 from api.newsroom import newsroom_of
 from api.problems import too_many_streams
+from api.routes.answers import nothing
 from api.routes.asking import Asking
 from api.shell import bearer, is_bodiless
 
@@ -53,13 +54,12 @@ async def streamed(request: Asking, last: str | None, tell: Callable[[str], Awai
 
 def streams(example: str) -> dict[int, ResponseSpec]:
     """What the OpenAPI document says of a stream."""
-    return {
+    return nothing("There is nothing after `Last-Event-ID`.") | {
         200: ResponseSpec(
             str,
             description="The events, as they happen.",
             media_type=MEDIA_TYPE,
             generate_examples=False,
             examples=[Example(summary="A stream from its beginning", value=example)],
-        ),
-        204: ResponseSpec(None, description="There is nothing after `Last-Event-ID`.", generate_examples=False),
+        )
     }
