@@ -21,7 +21,7 @@ from api.metrics import Metrics
 from api.newsroom import Newsroom
 from api.observer import Observer
 from api.problems import HANDLERS
-from api.routes import auth, editors, monitoring, moves, products, reviews, revisions, system
+from api.routes import audit, auth, editors, monitoring, moves, products, reviews, revisions, system
 from api.shell import Application
 from api.wire import Addresses
 from publisher import logs, sandbox, settings
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> Litestar:
     app = Application(
         route_handlers=[
             system.router, monitoring.router, auth.router, reviews.router, moves.router, revisions.router,
-            products.router, editors.router, openapi_document,
+            products.router, editors.router, audit.router, openapi_document,
         ],
         lifespan=[open_newsroom],
         exception_handlers=HANDLERS,
@@ -118,6 +118,7 @@ def _openapi(title: str) -> OpenAPIConfig:
             Tag("products", "The cameras and lenses that reviews are about."),
             Tag("editors", "Accounts: your own, and for administrators everybody's."),
             Tag("auth", "Signing in, staying signed in, signing out."),
+            Tag("audit", "Who did what, when."),
             Tag("system", "Where things are, and whether all is well."),
         ],
         use_handler_docstrings=False,

@@ -14,7 +14,7 @@ from litestar.enums import OpenAPIMediaType
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.serialization import encode_json
 
-from api import accounts, wire, wire_history
+from api import accounts, wire, wire_audit, wire_history
 from api.problems import Problem
 
 
@@ -42,7 +42,7 @@ def refined(document: dict[str, Any]) -> dict[str, Any]:
     held = document["components"]["schemas"]
     bodies = [
         value
-        for value in (Problem, *(vars(wire) | vars(wire_history) | vars(accounts)).values())
+        for value in (Problem, *(vars(wire) | vars(wire_audit) | vars(wire_history) | vars(accounts)).values())
         if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__name__ in held
     ]
     _, schemas = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")

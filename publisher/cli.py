@@ -14,7 +14,7 @@ from publisher import settings
 from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
-    "audit": "publisher.cli_content",
+    "audit": "publisher.cli_audit",
     "build": "publisher.cli_publish",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",

@@ -105,6 +105,11 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX sessions_by_editor ON sessions (editor_id);
     CREATE INDEX sessions_by_expiry ON sessions (expires_at);
     """,
+    """
+    -- Who did what, and what became of an entity: a row's own number, `seq`, stands at the end of each.
+    CREATE INDEX changes_by_entity ON changes (entity_id);
+    CREATE INDEX changes_by_actor ON changes (actor);
+    """,
 )
 
 
