@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "publisher.cli_publish",
     "import": "publisher.cli_content",
     "keys": "publisher.cli_keys",
+    "openapi": "publisher.cli_openapi",
     "publish": "publisher.cli_publish",
     "push": "publisher.cli_publish",
     "reconcile": "publisher.cli_publish",

@@ -12,6 +12,7 @@
     │   │   ├── KeyInUseError         key_in_use
     │   │   └── KeyReusedError        key_reused
     │   └── InvalidError              invalid
+    │       └── AmbiguousNameError    ambiguous_name
     ├── UnauthenticatedError          unauthenticated
     │   └── TokenError                bad_token
     ├── ForbiddenError                forbidden
@@ -107,6 +108,17 @@ class InvalidError(StoreError):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+
+
+class AmbiguousNameError(InvalidError):
+    """A name means several products, ``candidates`` (id and full name); the caller has to say which."""
+
+    code = "ambiguous_name"
+
+    def __init__(self, field: str, name: str, candidates: tuple[tuple[str, str], ...]) -> None:
+        meant = ", ".join(full for _, full in candidates)
+        super().__init__(field, f"{name} can mean {meant}; name the one you mean in full, or its id")
+        self.candidates = candidates
 
 
 class UnauthenticatedError(PublisherError):

@@ -30,7 +30,7 @@ PASSWORD = "correct horse battery"
 
 SMALL_CATALOGUE = Catalogue(
     entries=(
-        Entry(brand="Canon", model="EOS 5D Mark IV", aliases=("5D Mark IV",), spec=CameraSpec(mount="Canon EF")),
+        Entry(brand="Canon", model="EOS 5D Mark IV", aliases=(), spec=CameraSpec(mount="Canon EF")),
         Entry(brand="Fujifilm", model="X-T5", aliases=(), spec=CameraSpec(mount="Fujifilm X", crop_factor=1.5)),
         Entry(brand="Sony", model="Alpha 3000", aliases=("ILCE-3000",), spec=CameraSpec(mount="Sony E")),
         Entry(brand="Sony", model="Alpha 7 IV", aliases=("ILCE-7M4",), spec=CameraSpec(mount="Sony E")),

@@ -13,10 +13,10 @@ from api import wire_audit
 from api.access import SECURITY, administrator, signed_in
 from api.newsroom import newsroom_of
 from api.routes.answers import answers, refusals
-from api.routes.asking import Asking
+from api.routes.asking import Asking, Cursor, Limit
 from api.routes.examples import AUDIT
 from api.wire_audit import AuditPage
-from publisher.content import audit, browsing
+from publisher.content import audit
 from publisher.content.audit import Order, Wanted
 from publisher.errors import InvalidError
 
@@ -27,7 +27,7 @@ from publisher.errors import InvalidError
     description="For administrators: who did what, when, under which request. Each row has the hash of the one before, "
     "so that none can be altered or dropped; `publisher audit verify` proves it. A page of something rare may be "
     "short, or empty, and still have a `next`.",
-    responses=answers(AuditPage, AUDIT) | refusals("invalid", "unauthenticated", "forbidden"),
+    responses=answers(AuditPage, AUDIT) | refusals("forbidden"),
 )
 async def page(
     request: Asking,
@@ -41,8 +41,8 @@ async def page(
     kind: Annotated[str | None, QueryParameter(max_length=100, description="What was done.")] = None,
     since: Annotated[datetime | None, QueryParameter(description="From this moment on, with its time zone.")] = None,
     until: Annotated[datetime | None, QueryParameter(description="Before this moment, with its time zone.")] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=browsing.MAX_PAGE)] = 20,
-    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> Response[AuditPage]:
     """One page of the log."""
     for name, moment in (("since", since), ("until", until)):
