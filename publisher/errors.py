@@ -9,6 +9,7 @@
     │   ├── NotFoundError             not_found
     │   ├── ConflictError             conflict
     │   │   ├── StaleVersionError     stale_version
+    │   │   ├── MergedError           merged
     │   │   ├── KeyInUseError         key_in_use
     │   │   └── KeyReusedError        key_reused
     │   └── InvalidError              invalid
@@ -86,6 +87,16 @@ class StaleVersionError(ConflictError):
         self.expected = expected
         self.current = current
         self.proposal = proposal
+
+
+class MergedError(ConflictError):
+    """The product was merged into another, ``into``, and is no more."""
+
+    code = "merged"
+
+    def __init__(self, name: str, into: str) -> None:
+        super().__init__(f"{name} was merged into another product; go to /products/{into}")
+        self.into = into
 
 
 class KeyInUseError(ConflictError):

@@ -7,7 +7,7 @@ against that only a hash helps that was kept elsewhere (`Anchor`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ import msgspec
 from publisher.content import editors, log, products, reviews
 from publisher.content.database import Database, stamp
 from publisher.content.log import COLUMNS
-from publisher.content.model import Change, Review, Text
+from publisher.content.model import Change, Product, Review, Text
 from publisher.errors import InvalidError
 
 Kind = Literal[
@@ -31,7 +31,6 @@ MAX_LOOKED_AT = 50_000
 """Rows looked at for one page; a page of something rare may be short, or empty, and still have a next one."""
 STEP = 500
 """Rows between two reports of progress."""
-_REVIEW = msgspec.json.Decoder(Review)
 _DIGITS = 18
 
 Advance = Callable[[int, int], None]
@@ -139,11 +138,49 @@ def verify(
     proof.chain()
     if anchor is not None and log.hash_at(db, anchor.seq) != anchor.hash:
         proof.note(Fault(kind="anchor", entity="log", entity_id="", seq=anchor.seq))
-    proof.revisions()
-    proof.reviews()
-    proof.accounts_and_products()
+    proof.kept()
+    proof.accounts()
     proof.texts(prove)
     return proof.verdict()
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """Entities whose every version is kept: where they stand, where their revisions do, and how either is read.
+
+    `since` names the fact that holds the last row of the log which testifies no revision of them.
+    """
+
+    entity: Entity
+    table: str
+    revisions: str
+    key: str
+    columns: str
+    from_row: Callable[[Sequence[Any]], Any]
+    decode: Callable[[str], Any]
+    altered: Kind
+    missing: Kind
+    since: str = ""
+
+    def says(self, data: str, row: Sequence[Any]) -> bool:
+        """Whether a stored revision says the same as a row of the table."""
+        try:
+            return bool(self.decode(data) == self.from_row(row))
+        except (ValueError, msgspec.DecodeError):
+            return False
+
+
+KEPT = (
+    Kept(
+        entity="review", table="reviews", revisions="revisions", key="review_id", columns=reviews.COLUMNS,
+        from_row=reviews.from_row, decode=msgspec.json.Decoder(Review).decode, altered="altered_review",
+        missing="missing_review",
+    ),
+    Kept(
+        entity="product", table="products", revisions="product_revisions", key="product_id", columns=products.COLUMNS,
+        from_row=products.from_row, decode=msgspec.json.Decoder(Product).decode, altered="altered_product",
+        missing="missing_product", since="products_testified_after",
+    ),
+)  # fmt: skip
 
 
 class _Proof:
@@ -156,7 +193,7 @@ class _Proof:
         self._count = self._unproved = self._rows = self._head = 0
         self._hash = ""
         self._first_broken: int | None = None
-        tables = ("changes", "revisions", "reviews", "products", "editors", "texts")
+        tables = ("changes", *(name for kept in KEPT for name in (kept.revisions, kept.table)), "editors", "texts")
         self._total = sum(self._conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables)
 
     def note(self, fault: Fault) -> None:
@@ -175,72 +212,71 @@ class _Proof:
 
     def chain(self) -> None:
         """Every row fits the one before it, and testifies a revision that is there and as it was."""
-        for seq, at, actor, *fields in self._each(f"SELECT {COLUMNS} FROM changes ORDER BY seq"):
-            _, entity, entity_id, version, kind, digest, prev_hash, own = fields
-            row = (seq, at, actor, *fields[:6])
-            if seq != self._head + 1 or prev_hash != self._hash or own != log.chained(prev_hash, row):
-                self._broken(seq, entity, entity_id, version)
-            if entity == "review":
-                self._testified(seq, entity_id, version, (at, actor, kind), digest)
+        of = {kept.entity: (kept, self._fact(kept.since)) for kept in KEPT}
+        for row in self._each(f"SELECT {COLUMNS} FROM changes ORDER BY seq"):
+            seq, entity, prev_hash, own = row[0], row[4], row[9], row[10]
+            if seq != self._head + 1 or prev_hash != self._hash or own != log.chained(prev_hash, tuple(row[:9])):
+                self._broken(seq, entity, row[5], row[6])
+            if entity in of and seq > of[entity][1]:
+                self._testified(of[entity][0], row)
             self._rows, self._head, self._hash = self._rows + 1, seq, own
         given = self._conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
         if given is not None and int(given[0]) > self._head:
             self._broken(self._head + 1, "log", "", None)
+
+    def _fact(self, name: str) -> int:
+        row = self._conn.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return 0 if row is None else int(row[0])
 
     def _broken(self, seq: int, entity: Entity, entity_id: str, version: int | None) -> None:
         if self._first_broken is None:
             self._first_broken = seq
         self.note(Fault(kind="chain", entity=entity, entity_id=entity_id, version=version, seq=seq))
 
-    def _testified(self, seq: int, review_id: str, version: int, said: tuple[str, ...], digest: str) -> None:
-        row = self._conn.execute(
-            "SELECT at, actor, kind, data FROM revisions WHERE review_id = ? AND version = ?", (review_id, version)
+    def _testified(self, kept: Kept, row: Sequence[Any]) -> None:
+        seq, at, actor, _, entity, entity_id, version, kind, digest = row[:9]
+        held = self._conn.execute(
+            f"SELECT at, actor, kind, data FROM {kept.revisions} WHERE {kept.key} = ? AND version = ?",
+            (entity_id, version),
         ).fetchone()
-        if row is None:
+        if held is None:
             found: Kind = "missing_revision"
-        elif row[:3] != said or hashlib.sha256(row[3].encode()).hexdigest() != digest:
+        elif held[:3] != (at, actor, kind) or hashlib.sha256(held[3].encode()).hexdigest() != digest:
             found = "altered_revision"
         else:
             return
-        self.note(Fault(kind=found, entity="review", entity_id=review_id, version=version, seq=seq))
+        self.note(Fault(kind=found, entity=entity, entity_id=entity_id, version=version, seq=seq))
 
-    def revisions(self) -> None:
-        """No revision is there that no row testifies."""
-        for review_id, version, seq in self._each(
-            "SELECT r.review_id, r.version, (SELECT c.seq FROM changes c WHERE c.entity_id = r.review_id"
-            " AND c.entity = 'review' AND c.version = r.version LIMIT 1) FROM revisions r"
-        ):
-            if seq is None:
-                self.note(Fault(kind="extra_revision", entity="review", entity_id=review_id, version=version))
-
-    def reviews(self) -> None:
-        """Every review is what its newest revision says."""
-        for data, *row in self._each(
-            f"SELECT (SELECT v.data FROM revisions v WHERE v.review_id = r.id ORDER BY v.version DESC LIMIT 1),"
-            f" {reviews.COLUMNS} FROM reviews r"
-        ):
-            if data is None or not _says(data, row):
-                self.note(Fault(kind="altered_review", entity="review", entity_id=row[0], version=row[1]))
-        self._absent("review", "reviews", "missing_review")
-
-    def accounts_and_products(self) -> None:
-        """Every account and product is what the newest row about it testifies; passwords are not testified."""
-        read: tuple[tuple[Entity, str, str, Callable[[Any], Any], Kind, Kind], ...] = (
-            ("editor", "editors", editors.COLUMNS, editors.from_row, "altered_editor", "missing_editor"),
-            ("product", "products", products.COLUMNS, products.from_row, "altered_product", "missing_product"),
-        )
-        for entity, table, columns, from_row, altered, missing in read:
-            for digest, *row in self._each(
-                f"SELECT (SELECT c.digest FROM changes c WHERE c.entity_id = t.id AND c.entity = '{entity}'"
-                f" ORDER BY c.seq DESC LIMIT 1), {columns} FROM {table} t"
+    def kept(self) -> None:
+        """No revision is there that no row testifies; reviews and products are what their newest revision says."""
+        for kept in KEPT:
+            for entity_id, version, seq in self._each(
+                f"SELECT r.{kept.key}, r.version, (SELECT c.seq FROM changes c WHERE c.entity_id = r.{kept.key}"
+                f" AND c.entity = '{kept.entity}' AND c.version = r.version LIMIT 1) FROM {kept.revisions} r"
             ):
-                try:
-                    same = log.digest(from_row(row)) == digest
-                except (ValueError, msgspec.DecodeError):
-                    same = False
-                if not same:
-                    self.note(Fault(kind=altered, entity=entity, entity_id=row[0]))
-            self._absent(entity, table, missing)
+                if seq is None:
+                    self.note(Fault(kind="extra_revision", entity=kept.entity, entity_id=entity_id, version=version))
+            for data, *row in self._each(
+                f"SELECT (SELECT v.data FROM {kept.revisions} v WHERE v.{kept.key} = t.id ORDER BY v.version DESC"
+                f" LIMIT 1), {kept.columns} FROM {kept.table} t"
+            ):
+                if data is None or not kept.says(data, row):
+                    self.note(Fault(kind=kept.altered, entity=kept.entity, entity_id=row[0]))
+            self._absent(kept.entity, kept.table, kept.missing)
+
+    def accounts(self) -> None:
+        """Every account is what the newest row about it testifies; passwords are not testified."""
+        for digest, *row in self._each(
+            "SELECT (SELECT c.digest FROM changes c WHERE c.entity_id = t.id AND c.entity = 'editor'"
+            f" ORDER BY c.seq DESC LIMIT 1), {editors.COLUMNS} FROM editors t"
+        ):
+            try:
+                same = log.digest(editors.from_row(row)) == digest
+            except ValueError:
+                same = False
+            if not same:
+                self.note(Fault(kind="altered_editor", entity="editor", entity_id=row[0]))
+        self._absent("editor", "editors", "missing_editor")
 
     def _absent(self, entity: Entity, table: str, kind: Kind) -> None:
         rows = self._conn.execute(
@@ -266,14 +302,6 @@ class _Proof:
             if self._done % STEP == 0:
                 self._advance(self._done, self._total)
             yield row
-
-
-def _says(data: str, row: list[Any]) -> bool:
-    """Whether a stored revision says the same as a row of reviews."""
-    try:
-        return _REVIEW.decode(data) == reviews.from_row(row)
-    except (ValueError, msgspec.DecodeError):
-        return False
 
 
 def _equal(wanted: Wanted, *names: str) -> tuple[list[str], list[Any]]:

@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from publisher.content import audit, database, editors, log, reviews, sessions
-from publisher.content.audit import Anchor, Fault, Order, Verdict, Wanted
-from publisher.content.model import Draft, Editor, EditorId, Role, Slug, State
+from publisher.content import audit, database, log, products
+from publisher.content.audit import Anchor, Fault, Verdict
+from publisher.content.model import Editor, EditorId, Role, Slug, Source
 from publisher.errors import InvalidError
 from publisher.sandbox import Sandbox
-from tests.newsroom import Newsroom, text
+from tests.newsroom import Newsroom
+from tests.unit.conftest import ask
 
 FINAL = ("DROP TRIGGER changes_are_final", "DROP TRIGGER changes_are_kept")
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Newsroom:
-    """A newsroom, closed, with three reviews, one of them in three versions."""
-    fresh = Newsroom(tmp_path_factory.mktemp("audit"))
-    fresh.staff()
-    first = fresh.post("Una", product=fresh.products[0])
-    fresh.post("Otra", "Palabras <b>fuertes</b> y [una liga](https://example.org).")
-    fresh.post("Un borrador", state=State.draft)
-    fresh.writer.run(lambda tx: reviews.update(tx, first.id, Draft(title="Dos"), text("Nueva.")), actor="ana")
-    fresh.writer.run(lambda tx: reviews.move(tx, first.id, State.archived), actor="ana")
-    fresh.close()
-    return fresh
-
-
-@pytest.fixture
-def room(written: Newsroom, tmp_path: Path) -> Path:
-    """A copy of its database, to be spoiled."""
-    return Path(shutil.copytree(written.folder, tmp_path / "copy"), written.content_db.name)
-
-
-@pytest.fixture
-def alive(written: Newsroom, room: Path) -> Iterator[Newsroom]:
-    """The newsroom of that copy, open."""
-    opened = Newsroom(room.parent)
-    opened.editors, opened.products, opened.clock.at = written.editors, written.products, written.clock.at
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -56,11 +26,6 @@ def first(room: Path) -> str:
     """The id of the review with three versions."""
     found = ask(room, "SELECT id FROM reviews WHERE version = 3")
     return str(found)
-
-
-def ask(room: Path, query: str, *values: Any) -> Any:
-    with closing(database.connect(room, readonly=True)) as db:
-        return db.conn.execute(query, values).fetchone()[0]
 
 
 def tamper(room: Path, *statements: str, values: tuple[Any, ...] = (), triggers: bool = True) -> None:
@@ -178,6 +143,43 @@ def test_an_altered_revision_is_named_with_the_row_that_wrote_it(room: Path, fir
     verdict = verify(room)
     assert verdict.faults == (Fault(kind="altered_revision", entity="review", entity_id=first, version=2, seq=seq),)
     assert verdict.first_broken is None, "the chain itself is whole"
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        (
+            "UPDATE product_revisions SET data = replace(data, 'Canon', 'Kanon') WHERE product_id = ?",
+            "altered_revision",
+        ),
+        ("UPDATE product_revisions SET actor = 'nobody' WHERE product_id = ?", "altered_revision"),
+        ("DELETE FROM product_revisions WHERE product_id = ?", "missing_revision"),
+        ("UPDATE product_revisions SET version = 9 WHERE product_id = ?", "extra_revision"),
+    ],
+)
+def test_versions_of_products_are_held_against_their_rows_too(
+    written: Newsroom, room: Path, statement: str, kind: str
+) -> None:
+    tamper(room, statement, values=(written.products[0].id,))
+    found = verify(room).faults
+    assert kind in [fault.kind for fault in found]
+    assert {fault.entity_id for fault in found} == {written.products[0].id}
+
+
+def test_a_product_with_sources_in_any_order_is_proved(room: Path, alive: Newsroom) -> None:
+    sources = {name: Source(text="S") for name in ("mount", "crop_factor", "aspect_ratio")}
+    alive.writer.run(lambda tx: products.update(tx, alive.products[0].id, sources=sources))
+    assert verify(room).is_sound
+
+
+def test_products_of_a_store_that_had_no_versions_of_them_are_not_accused(room: Path) -> None:
+    seq = ask(room, "SELECT max(seq) FROM changes")
+    tamper(room, "DELETE FROM product_revisions WHERE version > 1", "UPDATE product_revisions SET kind = 'updated'")
+    assert not verify(room).is_sound
+    tamper(
+        room, "UPDATE facts SET value = ? WHERE name = 'products_testified_after'", values=(str(seq),), triggers=False
+    )
+    assert verify(room).is_sound
 
 
 def test_a_missing_revision_is_named(room: Path, first: str) -> None:
@@ -298,89 +300,3 @@ def test_the_digest_of_an_account_stays_what_it_is() -> None:
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
     )  # fmt: skip
     assert log.digest(account) == "f6e822c02d7443102963e3aa045aeb8c70609fa47d2a35f57acc08406adcc906"
-
-
-def rows(room: Path, order: Order = "newest", limit: int = 4, looked_at: int = 50_000, **wanted: Any) -> list[int]:
-    """The numbers of every row that is found, page by page."""
-    found: list[int] = []
-    cursor: str | None = None
-    with closing(database.connect(room, readonly=True)) as db:
-        while True:
-            page, cursor = audit.page(
-                db, cursor=cursor, limit=limit, wanted=Wanted(**wanted), order=order, looked_at=looked_at
-            )
-            assert len(page) <= limit
-            found += [change.seq for change in page]
-            if cursor is None:
-                return found
-
-
-@pytest.mark.parametrize("looked_at", [50_000, 5, 1])
-@pytest.mark.parametrize("limit", [1, 4, 100])
-def test_pages_give_every_row_once_in_either_order(room: Path, limit: int, looked_at: int) -> None:
-    head = ask(room, "SELECT max(seq) FROM changes")
-    assert rows(room, "newest", limit, looked_at) == list(range(head, 0, -1))
-    assert rows(room, "oldest", limit, looked_at) == list(range(1, head + 1))
-
-
-@pytest.mark.parametrize("looked_at", [50_000, 5, 1])
-@pytest.mark.parametrize("order", ["newest", "oldest"])
-def test_filters_narrow_and_go_together(room: Path, first: str, order: Order, looked_at: int) -> None:
-    with closing(database.connect(room, readonly=True)) as db:
-        everything = list(log.since(db, 0))
-    moment = everything[len(everything) // 2].at
-    tests: list[tuple[dict[str, Any], Callable[[Any], bool]]] = [
-        ({"actor": "ana"}, lambda change: change.actor == "ana"),
-        ({"entity": "product"}, lambda change: change.entity == "product"),
-        ({"entity_id": first}, lambda change: change.entity_id == first),
-        ({"kind": "created"}, lambda change: change.kind == "created"),
-        ({"since": moment}, lambda change: change.at >= moment),
-        ({"until": moment}, lambda change: change.at < moment),
-        ({"entity_id": first, "actor": "ana", "kind": "updated"}, lambda change: change.kind == "updated"),
-        (
-            {"since": moment, "until": moment + timedelta(seconds=2)},
-            lambda change: 0 <= (change.at - moment).seconds < 2 and change.at >= moment,
-        ),
-        ({"actor": "nobody"}, lambda change: False),
-    ]
-    for wanted, is_wanted in tests:
-        expected = [change.seq for change in everything if is_wanted(change)]
-        found = rows(room, order, 2, looked_at, **wanted)
-        assert found == (expected if order == "oldest" else expected[::-1]), wanted
-
-
-def test_pages_stay_stable_while_rows_are_added(room: Path, alive: Newsroom) -> None:
-    with closing(database.connect(room, readonly=True)) as db:
-        page, cursor = audit.page(db, cursor=None, limit=3, wanted=Wanted())
-        alive.post("Otra más")
-        following, _ = audit.page(db, cursor=cursor, limit=3, wanted=Wanted())
-    assert following[0].seq == page[-1].seq - 1
-
-
-@pytest.mark.parametrize("cursor", ["", "x", "-1", "9" * 40, "1.0"])
-def test_what_is_no_cursor_is_refused(room: Path, cursor: str) -> None:
-    with closing(database.connect(room, readonly=True)) as db, pytest.raises(InvalidError, match="cursor"):
-        audit.page(db, cursor=cursor, limit=3, wanted=Wanted())
-
-
-def test_a_session_s_beginning_and_end_are_in_the_log_once(room: Path, alive: Newsroom) -> None:
-    editor = alive.editors[0]
-    session = alive.writer.run(lambda tx: sessions.begin(tx, editors.get(tx.db, editor.id)), actor=editor.id)
-    for _ in range(2):
-        alive.writer.run(lambda tx: sessions.revoke(tx, session.id), actor=editor.id)
-    stolen = alive.writer.run(lambda tx: sessions.begin(tx, editors.get(tx.db, editor.id)), actor=editor.id)
-    alive.writer.run(lambda tx: sessions.rotate(tx, stolen.id, "another serial"), actor=editor.id)
-    with closing(database.connect(room, readonly=True)) as db:
-        told = [(c.entity_id, c.version, c.kind, c.actor) for c in log.since(db, 0) if c.entity == "session"]
-    assert told == [
-        (session.id, 1, "signed_in", editor.id), (session.id, 2, "signed_out", editor.id),
-        (stolen.id, 1, "signed_in", editor.id), (stolen.id, 2, "reused", editor.id),
-    ]  # fmt: skip
-    assert verify(room).is_sound
-
-
-def test_a_sign_in_renders_nothing(alive: Newsroom) -> None:
-    alive.build()
-    alive.writer.run(lambda tx: sessions.begin(tx, alive.editors[0]))
-    built = alive.build()
-    assert (built.seen, built.release) == (0, None)
