@@ -12,6 +12,7 @@ from publisher.content import log, migrations
 from publisher.content.database import connect
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
+from publisher.delivery.probe import Expected, Probe
 from publisher.delivery.push import Pusher
 from publisher.delivery.targets import S3, Target
 from publisher.errors import SettingsError
@@ -103,4 +104,14 @@ class Plant:
         data, pushers = self.settings.data, [self.pusher()]
         reporter = Reporter(data.content_db, self.ledger, pushers, WorkerMetrics(data.dir), clock=worker.now)
         self._open.callback(reporter.close)
-        return worker.Worker(self.builder(), pushers, data.content_db), reporter
+        probes = [self.probe(pusher) for pusher in pushers] if self.settings.s3.probe_url else []
+        return worker.Worker(self.builder(), pushers, data.content_db, probes=probes), reporter
+
+    def probe(self, pusher: Pusher) -> Probe:
+        """The probe of a target, which begins with what an earlier worker did not live to see."""
+        name, settings = pusher.target_name, self.settings
+        probe = Probe(name, settings.s3.probe_url, settings.data.ledger_db, clock=worker.now)
+        self._open.callback(probe.close)
+        if probe.is_behind(pusher.delivered()):
+            probe.expect(pusher.delivered(), [Expected(*pointer) for pointer in self.ledger.pointers(name)])
+        return probe

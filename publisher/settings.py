@@ -69,6 +69,13 @@ class S3(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = ""
     secret_key: Annotated[str, Meta(description="Secret key that goes with `access_key`.")] = ""
     concurrency: Annotated[Positive, Meta(description="PUTs in flight at once.")] = 16
+    probe_url: Annotated[
+        str,
+        Meta(
+            description="Address of the edge in front of this bucket, from which what was pushed is read back; empty: "
+            "it is not read back. The embedded stack fills it in."
+        ),
+    ] = ""
 
 
 class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -95,7 +95,7 @@ HOMES = (
     Home("sqlite_utils", DATABASES),
     Home("pysqlite3", DATABASES),
     Home("jwt", ("api.auth", "publisher.site.sign")),
-    Home("urllib3", ("publisher.delivery.cdn.calls",)),
+    Home("urllib3", ("publisher.delivery.cdn.calls", "publisher.delivery.probe")),
     Home("argon2", ("publisher.content.editors",)),
     Home("prometheus_client", ("api.metrics", "api.gauges", "publisher.monitoring")),
     Home("lensfunpy", ("publisher.content.catalogue",)),

@@ -45,6 +45,8 @@ class Pusher:
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"push-{target.name}")
         self.failures: Counter[str] = Counter()
         """PUTs that failed since this pusher was made, by their reason."""
+        self.sample: tuple[Step, ...] = ()
+        """A few steps of the last run: what to look for at the edge."""
         ledger.register(target.name)
 
     @property
@@ -57,6 +59,10 @@ class Pusher:
         release = self._ledger.release()
         if release is not None:
             self._ledger.delivered(self._target.name, release.number, at, pushed.puts, pushed.deletes)
+
+    def delivered(self) -> int:
+        """The newest release that the target holds whole; 0 when none."""
+        return self._ledger.delivered_release(self._target.name)
 
     def close(self) -> None:
         """End the threads."""
@@ -71,6 +77,7 @@ class Pusher:
         steps = [step for step in steps if step.wave is not Wave.nothing]
         if idle:
             self._ledger.settle(self._target.name, (), (), idle)
+        self.sample = diff.sample(steps)
         puts = deletes = size = done = 0
         for wave in diff.waves(steps):
             for start in range(0, len(wave), BATCH):
