@@ -9,6 +9,7 @@
     │   ├── NotFoundError             not_found
     │   ├── ConflictError             conflict
     │   │   ├── StaleVersionError     stale_version
+    │   │   ├── MergedError           merged
     │   │   ├── KeyInUseError         key_in_use
     │   │   └── KeyReusedError        key_reused
     │   └── InvalidError              invalid
@@ -23,7 +24,9 @@
     ├── BuildError                    build_failed
     │   └── DamagedObjectError        damaged_object
     ├── DeliveryError                 delivery_failed
+    │   ├── UnseenError               not_seen
     │   ├── TargetError               target_failed
+    │   ├── PurgeError                purge_failed
     │   └── LeaseHeldError            lease_held
     └── StackError                    stack_failed
 
@@ -85,6 +88,16 @@ class StaleVersionError(ConflictError):
         self.expected = expected
         self.current = current
         self.proposal = proposal
+
+
+class MergedError(ConflictError):
+    """The product was merged into another, ``into``, and is no more."""
+
+    code = "merged"
+
+    def __init__(self, name: str, into: str) -> None:
+        super().__init__(f"{name} was merged into another product; go to /products/{into}")
+        self.into = into
 
 
 class KeyInUseError(ConflictError):
@@ -188,6 +201,12 @@ class DeliveryError(PublisherError):
     code = "delivery_failed"
 
 
+class UnseenError(DeliveryError):
+    """Readers do not get yet what was pushed; the next look may find it."""
+
+    code = "not_seen"
+
+
 class TargetError(DeliveryError):
     """A bucket refused or failed an operation; ``reason`` is one word for what kept it."""
 
@@ -196,6 +215,16 @@ class TargetError(DeliveryError):
     def __init__(self, message: str, reason: str = "unavailable") -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class PurgeError(DeliveryError):
+    """A CDN did not purge; ``retry_after`` are the seconds it asks to be left alone, None when it says nothing."""
+
+    code = "purge_failed"
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class LeaseHeldError(DeliveryError):

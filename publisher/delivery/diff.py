@@ -26,9 +26,10 @@ class Wave(IntEnum):
     new_listing = 2
     leaf = 3
     listing = 4
-    pointer = 5
-    delete = 6
-    nothing = 7
+    bundle = 5
+    pointer = 6
+    delete = 7
+    nothing = 8
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -55,6 +56,12 @@ def waves(steps: Sequence[Step]) -> list[list[Step]]:
     return cut
 
 
+def sample(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """A few of `steps`, as `delta` gives them, to look for afterwards: the last of each wave, and every pointer."""
+    few = (wave if wave[0].wave is Wave.pointer else wave[-1:] for wave in waves(steps))
+    return tuple(step for wave in few for step in wave)
+
+
 def _step(key: str, desired: Desired | None, held: Held | None) -> Step:
     if desired is None:
         return Step(Wave.nothing, key, "same", None) if held is None else Step(Wave.delete, key, "gone", None)
@@ -72,6 +79,8 @@ def _step(key: str, desired: Desired | None, held: Held | None) -> Step:
 def _wave(tier: Tier, *, new: bool) -> Wave:
     if tier is Tier.immutable:
         return Wave.immutable
+    if tier is Tier.bundle:
+        return Wave.bundle
     if tier is Tier.pointer:
         return Wave.pointer
     if tier is Tier.leaf:

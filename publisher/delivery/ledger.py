@@ -17,15 +17,23 @@ import msgspec
 import sqlite_utils
 from pysqlite3 import dbapi2 as sqlite3
 
-from publisher.delivery import journal
+from publisher.delivery import journal, purges
+from publisher.delivery.cdn import Cdn
 from publisher.delivery.journal import Journal
+from publisher.delivery.purges import Purges
 from publisher.errors import DeliveryError
+from publisher.site.artifact import Tier
 
+LASTING = (Tier.immutable, Tier.bundle)
+"""Tiers of objects that stay on the targets when they are no longer wanted: open readers may still ask for them."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS desired (
     key TEXT PRIMARY KEY, context TEXT NOT NULL, body TEXT NOT NULL, content_type TEXT NOT NULL,
     cache_control TEXT NOT NULL, tier INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bundles (
+    name TEXT PRIMARY KEY, body TEXT NOT NULL, bytes INTEGER NOT NULL, member_of TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS targets (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS held (
@@ -55,6 +63,15 @@ class Desired(msgspec.Struct, frozen=True):
     content_type: str
     cache_control: str
     tier: int
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A bundle that was made: its name, its body and length, and the name of the list that it is in, if any."""
+
+    name: str
+    body: str
+    bytes: int
+    member_of: str = ""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -97,7 +114,7 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -16000")
-            connection.executescript(_SCHEMA + journal.SCHEMA)
+            connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA)
         except sqlite3.Error as error:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
         self._conn: Any = connection
@@ -161,29 +178,16 @@ class Ledger:
     ) -> Release | None:
         """Store a build's outcome, queue what changed for every target, and advance the cursor, all at once.
 
-        `gone` keys of the immutable tier stay on the targets for readers that still hold pages naming them. `afresh`
+        `gone` keys of the lasting tiers stay on the targets for readers that still hold pages naming them. `afresh`
         says that the log is another than that of the build before. Returns the release, or None when no byte and no
         header changed.
         """
-        conn, removed = self._conn, 0
+        conn = self._conn
         with self.transaction():
             after = 0 if afresh else self.cursor()
             if afresh:
                 self.journal.forget()
-            changed: list[str] = []
-            for row in written:
-                old = conn.execute(
-                    "SELECT body, content_type, cache_control FROM desired WHERE key = ?", (row.key,)
-                ).fetchone()
-                conn.execute("REPLACE INTO desired VALUES (?,?,?,?,?,?)", msgspec.structs.astuple(row))
-                if old != (row.body, row.content_type, row.cache_control):
-                    changed.append(row.key)
-            for key in gone:
-                tier = conn.execute("DELETE FROM desired WHERE key = ? RETURNING tier", (key,)).fetchone()
-                if tier is not None and tier[0] > 0:
-                    changed.append(key)
-                    removed += 1
-            conn.executemany("INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in changed))
+            changed, removed = self._change(written, gone)
             self._set_fact("cursor", str(seq))
             self._set_fact("cursor_hash", log_hash)
             self._set_fact("edition", edition)
@@ -198,11 +202,60 @@ class Ledger:
             self.journal.carried(number, after=after, seq=seq)
         return Release(number, *fields)
 
-    def invalidate(self, bodies: Iterable[str]) -> None:
-        """Forget how the pages with these bodies were made, so that the next build renders them anew."""
+    def kept(self) -> dict[str, Kept]:
+        """The bundles that were made and are still wanted, by name."""
+        return {row[0]: Kept(*row) for row in self._conn.execute("SELECT name, body, bytes, member_of FROM bundles")}
+
+    def kept_state(self) -> str:
+        """What the bundles were made from, as `keep` was told; empty before the first."""
+        return self._fact("bundles", "")
+
+    def keep(
+        self,
+        made: Iterable[Kept],
+        dropped: Iterable[str],
+        written: Iterable[Desired],
+        gone: Iterable[str],
+        *,
+        state: str,
+    ) -> tuple[int, int]:
+        """Store which bundles were made, which are no longer wanted, and their objects; how many differ, how many went.
+
+        They are no release: a site that is rolled back keeps its bundles, whose versions never fall.
+        """
         with self.transaction():
-            self._conn.executemany("UPDATE desired SET context = '' WHERE body = ?", ((body,) for body in bodies))
+            self._conn.executemany("DELETE FROM bundles WHERE name = ?", ((name,) for name in dropped))
+            self._conn.executemany("REPLACE INTO bundles VALUES (?,?,?,?)", map(msgspec.structs.astuple, made))
+            changed, removed = self._change(written, gone)
+            self._set_fact("bundles", state)
+        return len(changed) - removed, removed
+
+    def _change(self, written: Iterable[Desired], gone: Iterable[str]) -> tuple[list[str], int]:
+        """Store what keys should hold, and queue what changed for every target; the keys, and how many are removed."""
+        conn, changed, removed = self._conn, list[str](), 0
+        for row in written:
+            old = conn.execute(
+                "SELECT body, content_type, cache_control FROM desired WHERE key = ?", (row.key,)
+            ).fetchone()
+            conn.execute("REPLACE INTO desired VALUES (?,?,?,?,?,?)", msgspec.structs.astuple(row))
+            if old != (row.body, row.content_type, row.cache_control):
+                changed.append(row.key)
+        for key in gone:
+            tier = conn.execute("DELETE FROM desired WHERE key = ? RETURNING tier", (key,)).fetchone()
+            if tier is not None and tier[0] not in LASTING:
+                changed.append(key)
+                removed += 1
+        conn.executemany("INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in changed))
+        return changed, removed
+
+    def invalidate(self, bodies: Iterable[str]) -> None:
+        """Forget how the objects with these bodies were made, so that the next build makes them anew."""
+        listed = [(body,) for body in bodies]
+        with self.transaction():
+            self._conn.executemany("UPDATE desired SET context = '' WHERE body = ?", listed)
+            self._conn.executemany("DELETE FROM bundles WHERE body = ?", listed)
             self._set_fact("edition", "")
+            self._set_fact("bundles", "")
 
     def register(self, target: str) -> None:
         """Make a target known; a new one is owed the whole site."""
@@ -257,11 +310,23 @@ class Ledger:
                 conn.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?)", owed)
         return found
 
-    def settle(self, target: str, put: Iterable[Held], deleted: Iterable[str], same: Iterable[str]) -> None:
-        """Record what a target confirmed. A key stays owed when what it should hold changed meanwhile."""
+    def purges(self, target: str, cdn: Cdn) -> Purges:
+        """What a target owes its CDN."""
+        return Purges(self._conn, target, cdn)
+
+    def settle(
+        self, target: str, put: Iterable[Held], deleted: Iterable[str], same: Iterable[str], *, purging: bool = False
+    ) -> None:
+        """Record what a target confirmed. A key stays owed when what it should hold changed meanwhile.
+
+        With `purging`, its CDN owes it a purge of whatever may be kept as it was.
+        """
         conn = self._conn
         with self.transaction():
+            stale: list[str] = []
             for held in put:
+                if held.tier != Tier.immutable:
+                    stale.append(held.key)
                 conn.execute("REPLACE INTO held VALUES (?,?,?,?,?,?,?)", (target, *msgspec.structs.astuple(held)))
                 conn.execute(
                     "DELETE FROM pending WHERE target = ? AND key = ? AND EXISTS (SELECT 1 FROM desired d"
@@ -269,6 +334,7 @@ class Ledger:
                     (target, held.key, held.key, held.body, held.content_type, held.cache_control),
                 )
             for key in deleted:
+                stale.append(key)
                 conn.execute("DELETE FROM held WHERE target = ? AND key = ?", (target, key))
                 conn.execute(
                     "DELETE FROM pending WHERE target = ? AND key = ?"
@@ -276,6 +342,8 @@ class Ledger:
                     (target, key, key),
                 )
             conn.executemany("DELETE FROM pending WHERE target = ? AND key = ?", ((target, key) for key in same))
+            if purging:
+                purges.owe(conn, target, stale)
 
     def delivered(self, target: str, release: int, at: datetime, puts: int, deletes: int) -> None:
         """Note that a target now holds everything up to `release`."""
@@ -287,6 +355,11 @@ class Ledger:
         """The newest release that a target holds whole; 0 when none."""
         row = self._conn.execute("SELECT coalesce(max(release), 0) FROM deliveries WHERE target = ?", (target,))
         return int(row.fetchone()[0])
+
+    def pointers(self, target: str) -> list[tuple[str, str]]:
+        """Keys of the last tier that a target holds, with the digests of their bodies."""
+        query = "SELECT key, body FROM held WHERE target = ? AND tier = ? ORDER BY key"
+        return [(row[0], row[1]) for row in self._conn.execute(query, (target, int(Tier.pointer)))]
 
     def release(self) -> Release | None:
         """The newest release."""

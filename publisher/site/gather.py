@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 from publisher.content.model import LISTING_PAGE, Card, Kind
 from publisher.site import contexts, pages
@@ -140,6 +139,10 @@ def _plain(source: Source, page: Page) -> contexts.Context:
     return contexts.Plain(kind=page.kind)
 
 
+def _schema(source: Source, page: Page) -> contexts.Context:
+    return contexts.Schema(name=page.name)
+
+
 def _search(source: Source, page: Page) -> contexts.Context:
     shards = -(-source.product_count() // SHARD)
     return contexts.Search(
@@ -148,8 +151,9 @@ def _search(source: Source, page: Page) -> contexts.Context:
 
 
 def _finder(source: Source, page: Page) -> contexts.Context | None:
-    products = source.product_span(page.number * SHARD, (page.number + 1) * SHARD)
-    return contexts.Finder(products=products) if products else None
+    if page.number * SHARD >= source.product_count():
+        return None
+    return contexts.Finder(products=source.product_span(page.number * SHARD, (page.number + 1) * SHARD))
 
 
 def _feed(source: Source, page: Page) -> contexts.Context:
@@ -173,9 +177,10 @@ def _sitemap_pages(source: Source, page: Page) -> contexts.Context:
 
 
 def _sitemap_products(source: Source, page: Page) -> contexts.Context | None:
+    if page.number * SHARD >= source.product_count():
+        return None
     products = source.product_span(page.number * SHARD, (page.number + 1) * SHARD)
-    entries: list[tuple[str, datetime | None]] = [(pages.path(Page(p.kind, p.slug)), p.updated_at) for p in products]
-    return contexts.Sitemap(entries=entries) if entries else None
+    return contexts.Sitemap(entries=[(pages.path(Page(p.kind, p.slug)), p.updated_at) for p in products])
 
 
 def _sitemap_reviews(source: Source, page: Page) -> contexts.Context | None:
@@ -199,10 +204,6 @@ def _content_page(source: Source, page: Page) -> contexts.Context | None:
     return contexts.Contents(cards=source.span("all", low, low + LISTING_PAGE), next=older, count=None)
 
 
-def _head(source: Source, page: Page) -> contexts.Context:
-    return contexts.Head(version=source.version(), reviews=source.listing("all").live)
-
-
 _GATHER: dict[str, Gather] = {
     "home": _home,
     "review": _review,
@@ -216,6 +217,7 @@ _GATHER: dict[str, Gather] = {
     "tag": _tag,
     **dict.fromkeys(("camera-page", "lens-page", "brand-page", "editor-page", "tag-page", "archive"), _numbered),
     **dict.fromkeys(("compare", "offline", "not-found", "robots", "web-manifest", "service-worker"), _plain),
+    "schema": _schema,
     "search": _search,
     "finder": _finder,
     "atom": _feed,
@@ -226,5 +228,4 @@ _GATHER: dict[str, Gather] = {
     "sitemap-reviews": _sitemap_reviews,
     "content": _content,
     "content-page": _content_page,
-    "head": _head,
 }
