@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from api.wire import EditorAnswer
 from publisher.content.editors import MAX_PASSWORD, MIN_PASSWORD
 from publisher.content.model import Editor, Role
 
@@ -15,6 +15,36 @@ Token = Annotated[str, Meta(min_length=1, max_length=4096)]
 Email = Annotated[str, Meta(min_length=3, max_length=255)]
 PublicName = Annotated[str, Meta(min_length=1, max_length=120, description="Shown with their reviews.")]
 Password = Annotated[str, Meta(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
+
+
+class EditorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An account."""
+
+    id: str
+    email: str
+    name: str
+    slug: str
+    role: Role
+    disabled: bool
+    version: int
+    created_at: datetime
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an editor signs in with."""
+
+    email: Annotated[str, Meta(min_length=1, max_length=300)]
+    password: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """An access token, to send as `Authorization: Bearer …`, and what to trade for the next one."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"
+    expires_in: Annotated[int, Meta(description="Seconds until the access token expires.")]
+    refresh_token: Annotated[str, Meta(description="For `POST /auth/refresh`, once.")]
+    refresh_expires_in: Annotated[int, Meta(description="Seconds until the refresh token expires.")]
 
 
 class Renewal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,9 +108,14 @@ class EditorPage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+def editor_answer(editor: Editor) -> EditorAnswer:
+    """An account as the API shows it."""
+    return EditorAnswer(
+        id=editor.id, email=editor.email, name=editor.name, slug=editor.slug, role=editor.role,
+        disabled=editor.disabled, version=editor.version, created_at=editor.created_at,
+    )  # fmt: skip
+
+
 def new_editor_answer(editor: Editor, password: str | None) -> NewEditorAnswer:
     """An account that was made, with the password that was generated for it."""
-    return NewEditorAnswer(
-        id=editor.id, email=editor.email, name=editor.name, slug=editor.slug, role=editor.role,
-        disabled=editor.disabled, version=editor.version, created_at=editor.created_at, password=password,
-    )  # fmt: skip
+    return NewEditorAnswer(**msgspec.structs.asdict(editor_answer(editor)), password=password)

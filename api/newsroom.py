@@ -17,7 +17,9 @@ from typing import Any, Protocol, TypeVar, cast
 from litestar.connection import ASGIConnection
 
 from api.auth import Gate, Tokens
+from api.health import Health
 from api.keys import Ring
+from api.metrics import Metrics
 from api.shell import request_id
 from api.throttle import Throttle
 from api.under_way import UnderWay
@@ -26,7 +28,7 @@ from publisher.content import editors, sessions
 from publisher.content.database import Database, connect
 from publisher.content.hint import Hint
 from publisher.content.model import Editor, Text
-from publisher.content.writer import Transaction, Writer
+from publisher.content.writer import SYSTEM, Transaction, Writer
 
 T = TypeVar("T")
 READERS = 4
@@ -87,8 +89,13 @@ class Newsroom:
         tokens: Tokens,
         addresses: Addresses,
         language: str,
+        metrics: Metrics,
+        metrics_token: str,
+        low_water: int,
     ) -> None:
-        """`is_small` says which texts are so small that they cannot be slow to render."""
+        """`is_small` says which texts are so small that they cannot be slow to render; `low_water` how many bytes must
+        be free on the disk; `metrics_token` who may read `metrics` beside administrators.
+        """
         self.data_dir, self.keys, self.tokens = data_dir, keys, tokens
         self.addresses, self.language = addresses, language
         self._writer, self._renderer, self._is_small = writer, renderer, is_small
@@ -100,6 +107,8 @@ class Newsroom:
         self._passwords = ThreadPoolExecutor(PASSWORDS_AT_ONCE, thread_name_prefix="passwords")
         self._checking = 0
         self.under_way = UnderWay()
+        self.metrics, self.metrics_token = metrics, metrics_token
+        self.health = Health(functools.partial(self.write, actor=SYSTEM, request_id=""), data_dir, low_water)
         self.gate = Gate(tokens, functools.partial(self.read, sessions.holder))
         self.by_account = Throttle(FAILURES_PER_ACCOUNT, WINDOW_SECONDS)
         self.by_address = Throttle(FAILURES_PER_ADDRESS, WINDOW_SECONDS)
@@ -108,6 +117,15 @@ class Newsroom:
     def is_crowded(self) -> bool:
         """Whether as many password checks wait as may wait."""
         return self._checking >= PASSWORDS_AT_ONCE + PASSWORDS_WAITING
+
+    @property
+    def writes_waiting(self) -> int:
+        """How many writes wait for the writer."""
+        return self._writer.waiting
+
+    def ask(self, question: Callable[..., T], *args: Any) -> T:
+        """The answer to `question(db, *args)`, for who is in a reader's thread already."""
+        return self._connections.ask(question, *args)
 
     async def read(self, question: Callable[..., T], *args: Any) -> T:
         """The answer to `question(db, *args)`, from a read-only connection."""
@@ -160,7 +178,9 @@ def newsroom_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Newsroom:
     return cast(Newsroom, connection.app.state["newsroom"])
 
 
-async def written(connection: ASGIConnection[Any, Any, Any, Any], operation: Callable[[Transaction], T]) -> T:
-    """What `operation` returned, once it is on disk, done for who makes this request and under its id."""
-    newsroom = newsroom_of(connection)
-    return await newsroom.write(operation, actor=connection.user.editor_id, request_id=request_id(connection.scope))
+async def written(
+    connection: ASGIConnection[Any, Any, Any, Any], operation: Callable[[Transaction], T], *, actor: str | None = None
+) -> T:
+    """What `operation` returned, once it is on disk, done under this request's id for `actor`, else for its maker."""
+    who = connection.user.editor_id if actor is None else actor
+    return await newsroom_of(connection).write(operation, actor=who, request_id=request_id(connection.scope))

@@ -21,6 +21,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException
 
+from api.shell import request_id
 from api.wire import WholeReview
 from publisher.content.database import SqliteError
 from publisher.errors import (
@@ -32,6 +33,7 @@ from publisher.errors import (
     TokenError,
     UnauthenticatedError,
 )
+from publisher.logs import fields
 
 MEDIA_TYPE = "application/problem+json"
 INTERNAL = "internal_error"
@@ -129,7 +131,7 @@ def problem(
     """The answer to a request that cannot be fulfilled."""
     content = Problem(
         type=f"/docs#{code}", title=HTTPStatus(status).phrase, status=status, detail=detail, code=code,
-        request_id=request.scope["request_id"],  # type: ignore[typeddict-item]
+        request_id=request_id(request.scope),
         field=errors[0].field if errors else None, errors=errors, current_version=current_version,
         proposal=proposal,
     )  # fmt: skip
@@ -161,7 +163,7 @@ def foreseen(request: Request[Any, Any, Any], error: PublisherError) -> Answer:
 
 def unavailable(request: Request[Any, Any, Any], error: Exception) -> Answer:
     """The answer when the store fails: try again; what failed goes to the log."""
-    _log.error("the store failed (request %s)", request.scope["request_id"], exc_info=error)  # type: ignore[typeddict-item]
+    _log.error("the store failed", exc_info=error, extra=_of(request))
     detail = "the store cannot answer now; nothing was written; try again"
     return problem(request, 503, "store_failed", detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
@@ -190,9 +192,14 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
 
 def unforeseen(request: Request[Any, Any, Any], error: Exception) -> Answer:
     """The answer to a failure that nobody foresaw: nothing about it."""
-    identity = request.scope["request_id"]  # type: ignore[typeddict-item]
-    _log.error("request %s failed", identity, exc_info=error)
+    _log.error("a request failed", exc_info=error, extra=_of(request))
     return problem(request, 500, INTERNAL, "the service failed; its log has the reason under this request_id")
+
+
+def _of(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """What a log line says of a request."""
+    route = request.scope.get("path_template")
+    return fields(request_id=request_id(request.scope), method=request.method, route=route)
 
 
 def too_often(seconds: float) -> HTTPException:

@@ -15,14 +15,12 @@ from publisher.content.model import (
     MAX_CONTENT,
     MAX_TAGS,
     Draft,
-    Editor,
     Kind,
     Point,
     Product,
     ProductId,
     Rating,
     Review,
-    Role,
     Slug,
     Spec,
     State,
@@ -224,36 +222,6 @@ class ProductPage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-class EditorAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """An account."""
-
-    id: str
-    email: str
-    name: str
-    slug: str
-    role: Role
-    disabled: bool
-    version: int
-    created_at: datetime
-
-
-class Credentials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an editor signs in with."""
-
-    email: Annotated[str, Meta(min_length=1, max_length=300)]
-    password: Annotated[str, Meta(min_length=1, max_length=1000)]
-
-
-class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """An access token, to send as `Authorization: Bearer …`, and what to trade for the next one."""
-
-    access_token: str
-    token_type: Literal["Bearer"] = "Bearer"
-    expires_in: Annotated[int, Meta(description="Seconds until the access token expires.")]
-    refresh_token: Annotated[str, Meta(description="For `POST /auth/refresh`, once.")]
-    refresh_expires_in: Annotated[int, Meta(description="Seconds until the refresh token expires.")]
-
-
 class Addresses(msgspec.Struct, frozen=True):
     """Where readers find things, under the portal's base URL."""
 
@@ -293,11 +261,3 @@ class Addresses(msgspec.Struct, frozen=True):
             "byline": review.byline, "editor_id": review.editor_id, "created_at": review.created_at,
             "updated_at": review.updated_at, "published_at": review.published_at, "publish_at": review.publish_at,
         }  # fmt: skip
-
-
-def editor_answer(editor: Editor) -> EditorAnswer:
-    """An account as the API shows it."""
-    return EditorAnswer(
-        id=editor.id, email=editor.email, name=editor.name, slug=editor.slug, role=editor.role,
-        disabled=editor.disabled, version=editor.version, created_at=editor.created_at,
-    )  # fmt: skip

@@ -20,6 +20,7 @@ import msgspec
 from publisher.content import database, log
 from publisher.content.model import Change
 from publisher.content.reading import Reading
+from publisher.delivery.journal import Journal
 from publisher.delivery.ledger import Desired, Ledger, Release
 from publisher.delivery.objects import Objects
 from publisher.site import pages
@@ -73,6 +74,11 @@ class Builder:
         self._workers = workers or len(os.sched_getaffinity(0))
         self._renderer = Renderer(site)
 
+    @property
+    def journal(self) -> Journal:
+        """Where it is noted what becomes of each publish."""
+        return self._ledger.journal
+
     def close(self) -> None:
         """Close the content database."""
         self._db.close()
@@ -104,8 +110,9 @@ class Builder:
 
     def _must_look_at_all(self) -> bool:
         """Whether the ledger was made by other templates or code, or from another log (a restored backup)."""
-        if self._ledger.edition() != self._renderer.edition:
-            return True
+        return self._ledger.edition() != self._renderer.edition or self._is_another_log()
+
+    def _is_another_log(self) -> bool:
         return log.hash_at(self._db, self._ledger.cursor()) != self._ledger.cursor_hash()
 
     def heal(self, damaged: Iterable[str]) -> Built:
@@ -185,6 +192,7 @@ class Builder:
             edition=self._renderer.edition,
             at=self._clock(),
             log_hash=log.hash_at(self._db, head),
+            afresh=self._is_another_log(),
         )
         removed = release.removed if release else 0
         return Built(seen=seen, rendered=len(written) - assets, removed=removed, seq=head, release=release)

@@ -177,9 +177,13 @@ class DeliveryError(PublisherError):
 
 
 class TargetError(DeliveryError):
-    """A bucket refused or failed an operation."""
+    """A bucket refused or failed an operation; ``reason`` is one word for what kept it."""
 
     code = "target_failed"
+
+    def __init__(self, message: str, reason: str = "unavailable") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class LeaseHeldError(DeliveryError):

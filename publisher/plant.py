@@ -15,6 +15,8 @@ from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pusher
 from publisher.delivery.targets import S3, Target
 from publisher.errors import SettingsError
+from publisher.monitoring import WorkerMetrics
+from publisher.reporting import Reporter
 from publisher.settings import Settings
 from publisher.site.pages import Site
 
@@ -96,6 +98,9 @@ class Plant:
         self._open.callback(pusher.close)
         return pusher
 
-    def worker(self) -> worker.Worker:
-        """The worker that builds the site and pushes it to the bucket."""
-        return worker.Worker(self.builder(), [self.pusher()], self.settings.data.content_db)
+    def worker(self) -> tuple[worker.Worker, Reporter]:
+        """The worker that builds the site and pushes it to the bucket, and who is told of its rounds."""
+        data, pushers = self.settings.data, [self.pusher()]
+        reporter = Reporter(data.content_db, self.ledger, pushers, WorkerMetrics(data.dir), clock=worker.now)
+        self._open.callback(reporter.close)
+        return worker.Worker(self.builder(), pushers, data.content_db), reporter

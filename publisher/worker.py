@@ -7,13 +7,12 @@ anyway every second (the cursor is the truth).
 from __future__ import annotations
 
 import fcntl
-import logging
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -26,9 +25,11 @@ from publisher.content.hint import Listener
 from publisher.content.model import State
 from publisher.content.writer import SCHEDULER, Transaction, Writer
 from publisher.delivery.push import Progress, Pushed, Pusher
+from publisher.delivery.receipts import BUILD, Route, Stage
 from publisher.errors import (
     ConflictError,
     DamagedObjectError,
+    DeliveryError,
     LeaseHeldError,
     NotFoundError,
     PublisherError,
@@ -39,8 +40,6 @@ TICK_SECONDS = 1.0
 PATIENCE_SECONDS = (0.5, 60.0)
 """The first and the longest wait after a failed push."""
 
-logger = logging.getLogger("publisher.worker")
-
 
 def now() -> datetime:
     """The moment, in UTC."""
@@ -48,12 +47,22 @@ def now() -> datetime:
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """What one round did; `failure` says why the site is not yet everywhere, and is empty when it is."""
+    """What one round did; `failure` says why the site is not yet everywhere, and is empty when it is.
+
+    After a failure the next round should begin in `patience` seconds.
+    """
 
     fired: int = 0
     built: Built | None = None
     pushed: Pushed | None = None
     failure: str = ""
+    patience: float = 0.0
+
+
+def patience(failures: int) -> float:
+    """Seconds to wait at most after so many failures in a row."""
+    first, longest = PATIENCE_SECONDS
+    return min(first * 2.0 ** min(failures, 32), longest)
 
 
 @contextmanager
@@ -86,23 +95,33 @@ class Worker:
         self._content_db, self._clock = content_db, clock
         self._reading: Database = connect(content_db, readonly=True)
         self._owing = True
+        self._failures = 0
+        self._in_the_way: set[tuple[str, Stage]] = {(BUILD, "rendered")}
+        self._in_the_way |= {(pusher.target_name, "uploaded") for pusher in pushers}
+        self._journal = builder.journal
+        self._journal.serve([Route(target=pusher.target_name) for pusher in pushers])
 
     def round(self) -> Round:
         """Fire what is due, build what changed, push what is owed. What fails is an outcome, not an exception."""
         try:
             fired, built = self.fire(), self._build()
-        except PublisherError as failure:
-            return Round(failure=str(failure))
+        except PublisherError as error:
+            return Round(failure=str(error), patience=self._failed(BUILD, "rendered", error))
+        self._recovered(BUILD, "rendered")
         if not self._owing:
+            self._failures = 0
             return Round(fired=fired, built=built)
         pushed = Pushed(0, 0, 0)
-        try:
-            for pusher in self._pushers:
+        for pusher in self._pushers:
+            try:
                 one = deliver(pusher, self._builder, self._clock)
-                pushed = Pushed(pushed.puts + one.puts, pushed.deletes + one.deletes, pushed.bytes + one.bytes)
-        except PublisherError as failure:
-            return Round(fired=fired, built=built, pushed=pushed, failure=str(failure))
+            except PublisherError as error:
+                patience = self._failed(pusher.target_name, "uploaded", error)
+                return Round(fired=fired, built=built, pushed=pushed, failure=str(error), patience=patience)
+            self._recovered(pusher.target_name, "uploaded")
+            pushed = Pushed(pushed.puts + one.puts, pushed.deletes + one.deletes, pushed.bytes + one.bytes)
         self._owing = False
+        self._failures = 0
         return Round(fired=fired, built=built, pushed=pushed)
 
     def fire(self) -> int:
@@ -120,17 +139,28 @@ class Worker:
 
     def run(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:
         """Work until `stop` is set, waiting longer after each failure in a row, never less than the hint allows."""
-        failures = 0
         while not stop.is_set():
             done = self.round()
             on_round(done)
             if done.failure:
-                failures += 1
-                patience = min(PATIENCE_SECONDS[0] * 2**failures, PATIENCE_SECONDS[1])
-                self._wait(listener, stop, patience * random.uniform(0.5, 1.0))
+                self._wait(listener, stop, done.patience)
             else:
-                failures = 0
                 listener.wait(TICK_SECONDS)
+
+    def _failed(self, target: str, stage: Stage, error: PublisherError) -> float:
+        """Note what is in the way, and return the seconds to wait."""
+        self._failures += 1
+        self._in_the_way.add((target, stage))
+        seconds, at = patience(self._failures) * random.uniform(0.5, 1.0), self._clock()
+        with suppress(DeliveryError):  # a disk that is full must not stop the next try
+            self._journal.failed(target, stage, error, at=at, next_try_at=at + timedelta(seconds=seconds))
+        return seconds
+
+    def _recovered(self, target: str, stage: Stage) -> None:
+        if (target, stage) in self._in_the_way:
+            with suppress(DeliveryError):
+                self._journal.recovered(target, stage)
+                self._in_the_way.discard((target, stage))
 
     def _build(self) -> Built | None:
         built = self._builder.build() if self._builder.is_behind() else None
@@ -170,21 +200,6 @@ def deliver(
             continue
         pusher.note(clock(), pushed)
         return pushed
-
-
-def log_round(done: Round) -> None:
-    """One line for each round that did or failed to do something."""
-    if done.fired:
-        logger.info("published %d scheduled reviews", done.fired)
-    if done.built is not None and done.built.release is not None:
-        logger.info(
-            "release %d: %d rendered, %d removed, up to change %d",
-            done.built.release.number, done.built.rendered, done.built.removed, done.built.seq,
-        )  # fmt: skip
-    if done.pushed is not None and (done.pushed.puts or done.pushed.deletes):
-        logger.info("pushed %d, deleted %d, %d bytes", done.pushed.puts, done.pushed.deletes, done.pushed.bytes)
-    if done.failure:
-        logger.warning("not delivered yet, will try again: %s", done.failure)
 
 
 def _publish_if_due(tx: Transaction, review_id: str) -> None:

@@ -48,6 +48,12 @@ class Home:
     everywhere: bool = False
 
 
+API = (
+    *("api", "publisher.content", "publisher.errors", "publisher.delivery.receipts"),
+    *("publisher.keys", "publisher.logs", "publisher.monitoring", "publisher.sandbox"),
+)
+"""What the HTTP face may import: of the delivery only the receipts, which it reads."""
+
 # The first row whose package holds the module decides.
 LAYERS = (
     Layer("publisher.errors", ()),
@@ -57,16 +63,21 @@ LAYERS = (
     Layer("publisher.site", ("publisher.site", "publisher.content.model", "publisher.errors")),
     Layer("publisher.delivery", ("publisher.delivery", "publisher.site.artifact", "publisher.errors")),
     Layer("publisher.keys", ("publisher.errors",)),
+    Layer("publisher.logs", ()),
+    Layer("publisher.monitoring", ()),
     Layer("publisher", ("publisher",)),
-    Layer(
-        "api.app",
-        ("api", "publisher.content", "publisher.errors", "publisher.keys", "publisher.settings", "publisher.sandbox"),
-    ),
-    Layer("api", ("api", "publisher.content", "publisher.errors", "publisher.keys", "publisher.sandbox")),
+    Layer("api.app", (*API, "publisher.settings")),
+    Layer("api", API),
 )
 
 BUCKETS = ("publisher.delivery.targets", "publisher.delivery.cdn", "publisher.backup")
-DATABASES = ("publisher.content", "publisher.delivery.ledger", "publisher.delivery.objects")
+DATABASES = (
+    "publisher.content",
+    "publisher.delivery.journal",
+    "publisher.delivery.ledger",
+    "publisher.delivery.objects",
+    "publisher.delivery.receipts",
+)
 
 HOMES = (
     Home("publisher.settings", ROOTS),
@@ -84,6 +95,7 @@ HOMES = (
     Home("pysqlite3", DATABASES),
     Home("jwt", ("api.auth", "publisher.site.sign")),
     Home("argon2", ("publisher.content.editors",)),
+    Home("prometheus_client", ("api.metrics", "api.gauges", "publisher.monitoring")),
     Home("lensfunpy", ("publisher.content.catalogue",)),
     Home("click", COMMAND_LINE),
     Home("rich", COMMAND_LINE),

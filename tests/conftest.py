@@ -16,7 +16,10 @@ from publisher.content import catalogue, editors
 from publisher.content.catalogue import Catalogue, Entry
 from publisher.content.model import CameraSpec, Editor, LensSpec, Role
 from publisher.content.writer import Writer
+from tests.integration.api_fixtures import ana as ana
 from tests.integration.api_fixtures import api_server as api_server
+from tests.integration.api_fixtures import beto as beto
+from tests.integration.api_fixtures import nobody as nobody
 from tests.integration.api_fixtures import own_api_server as own_api_server
 from tests.servers import object_store as object_store
 

@@ -107,6 +107,7 @@ def test_every_dependency_is_explained() -> None:
         ("publisher.worker", "api.app"),
         ("api.app", "publisher.site.pages"),
         ("api.app", "publisher.delivery.push"),
+        ("api.app", "publisher.delivery.journal"),
         ("api.routes.reviews", "publisher.site.artifact"),
         ("api.routes.reviews", "publisher.settings"),
     ],

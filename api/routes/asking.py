@@ -1,7 +1,9 @@
-"""What the routes of reviews share: the headers that they take, and how a review is answered."""
+"""What the routes of reviews share: the headers that they take, how a change is made, how a review is answered."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -11,10 +13,13 @@ from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter
 
 from api.auth import Principal
+from api.newsroom import newsroom_of
+from api.replay import once
 from api.routes.answers import etag
 from api.under_way import HEADER
 from api.wire import Addresses, ReviewAnswer, Standing
 from publisher.content.replies import Reply
+from publisher.content.writer import Transaction
 
 Asking = Request[Principal, Any, State]
 IfMatch = Annotated[
@@ -37,6 +42,19 @@ IdempotencyKey = Annotated[
         required=False,
     ),
 ]
+
+
+async def changed(
+    request: Asking,
+    operation: Callable[[Transaction], Standing],
+    *,
+    key: str | None = None,
+    said: object = None,
+    status: int = 200,
+) -> Response[ReviewAnswer]:
+    """Do `operation`, once for a `key` that comes again with what is `said`, and answer the review that it leaves."""
+    answer = partial(reply, newsroom_of(request).addresses, status=status)
+    return sent(await once(request, key, said, operation, answer))
 
 
 def reply(addresses: Addresses, standing: Standing, status: int = 200) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
@@ -10,23 +11,25 @@ from litestar import Request, Response, Router, get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body
 
-from api.accounts import Renewal, Revocation
+from api.accounts import Credentials, Grant, Renewal, Revocation
 from api.auth import REFRESH_LIFE
 from api.body import Json
-from api.newsroom import Newsroom, newsroom_of
+from api.metrics import SignIn
+from api.newsroom import Newsroom, newsroom_of, written
 from api.problems import too_often
 from api.routes.answers import refusals
 from api.shell import bearer, request_id
 from api.throttle import neighbourhood
-from api.wire import Credentials, Grant
-from publisher.content import sessions
+from publisher.content import editors, sessions
 from publisher.content.sessions import Session
-from publisher.errors import TokenError
+from publisher.errors import TokenError, UnauthenticatedError
+from publisher.logs import fields
 
 SIGN_IN = Example(summary="Sign in", value={"email": "editor@example.com", "password": "correct horse battery"})
 RENEW = Example(summary="Stay signed in", value={"refresh_token": "eyJhbGciOiJFZERTQSIsInR5cCI6InJ0K2p3dCJ9.eyJ…"})
 SIGN_OUT = Example(summary="Sign out", value={"token": "eyJhbGciOiJFZERTQSIsInR5cCI6InJ0K2p3dCJ9.eyJ…"})
 SIGN_OUT_HERE = Example(summary="End the session of the access token in the header", value={})
+_log = logging.getLogger("api.auth")
 WRITING = ("invalid", "body_too_large", "unsupported_media_type", "store_failed")
 
 
@@ -47,15 +50,19 @@ async def sign_in(
     newsroom = newsroom_of(request)
     address = neighbourhood(request.client.host if request.client else "")
     account = f"{data.email.strip().casefold()} {address}"
-    _admit(newsroom, account, address)
+    _admit(request, account, address)
     newsroom.by_account.count(account)
     newsroom.by_address.count(address)
-    editor = await newsroom.authenticate(data.email, data.password)
+    try:
+        editor = await newsroom.authenticate(data.email, data.password)
+    except UnauthenticatedError:
+        known = await newsroom.read(partial(editors.find, email=data.email))
+        _note(request, "refused", address, account="unknown" if known is None else known.id)
+        raise
     newsroom.by_account.clear(account)
     newsroom.by_address.undo(address)
-    session = await newsroom.write(
-        partial(sessions.begin, editor=editor), actor=editor.id, request_id=request_id(request.scope)
-    )
+    session = await written(request, partial(sessions.begin, editor=editor), actor=editor.id)
+    newsroom.metrics.signed_in("granted")
     return _grant(newsroom, session)
 
 
@@ -74,11 +81,8 @@ async def refresh(request: Request[Any, Any, Any], data: Annotated[Renewal, Body
     """The next pair of tokens."""
     newsroom = newsroom_of(request)
     claims = newsroom.tokens.verify_refresh(data.refresh_token)
-    session = await newsroom.write(
-        partial(sessions.rotate, session_id=claims.sid, serial=claims.jti),
-        actor=claims.sub,
-        request_id=request_id(request.scope),
-    )
+    rotation = partial(sessions.rotate, session_id=claims.sid, serial=claims.jti)
+    session = await written(request, rotation, actor=claims.sub)
     if session is None:
         newsroom.gate.forget_session(claims.sid)
         raise TokenError("the refresh token was used before, so its session was ended; sign in again")
@@ -105,9 +109,7 @@ async def sign_out(
         editor_id, session_id = str(principal.editor_id), principal.session_id
     else:
         editor_id, session_id = _owner(newsroom, data.token)
-    await newsroom.write(
-        partial(sessions.revoke, session_id=session_id), actor=editor_id, request_id=request_id(request.scope)
-    )
+    await written(request, partial(sessions.revoke, session_id=session_id), actor=editor_id)
     newsroom.gate.forget_session(session_id)
 
 
@@ -122,10 +124,19 @@ async def keys(request: Request[Any, Any, Any]) -> Response[dict[str, list[dict[
     return Response(newsroom_of(request).keys.current().jwks(), headers={"Cache-Control": "public, max-age=300"})
 
 
-def _admit(newsroom: Newsroom, account: str, address: str) -> None:
+def _admit(request: Request[Any, Any, Any], account: str, address: str) -> None:
+    newsroom = newsroom_of(request)
     wait = max(newsroom.by_account.wait(account), newsroom.by_address.wait(address))
     if wait > 0 or newsroom.is_crowded:
+        _note(request, "throttled", address)
         raise too_often(wait)
+
+
+def _note(request: Request[Any, Any, Any], outcome: SignIn, address: str, **said: str) -> None:
+    """Count and log an attempt that failed: never what was typed, for people type passwords in the wrong field."""
+    newsroom_of(request).metrics.signed_in(outcome)
+    about = fields(request_id=request_id(request.scope), address=address, **said)
+    _log.warning("a sign-in was %s", outcome, extra=about)
 
 
 def _grant(newsroom: Newsroom, session: Session) -> Response[Grant]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Request, Response, Router, get, patch, post
-from litestar.datastructures import State
+from litestar import Response, Router, get, patch, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
 from msgspec import UNSET
 
 from api.access import SECURITY, administrator, signed_in
 from api.accounts import (
+    EditorAnswer,
     EditorPage,
     GeneratedPassword,
     NewEditor,
@@ -20,14 +20,14 @@ from api.accounts import (
     PartOfEditor,
     PartOfMe,
     PasswordChange,
+    editor_answer,
     new_editor_answer,
 )
-from api.auth import Principal
 from api.body import Json
 from api.newsroom import newsroom_of, written
 from api.problems import too_often
 from api.routes.answers import refusals
-from api.wire import EditorAnswer, editor_answer
+from api.routes.asking import Asking
 from publisher.content import browsing, editors, sessions
 from publisher.content.model import Editor
 from publisher.content.writer import Transaction
@@ -48,8 +48,6 @@ PASSWORDS = Example(
     summary="Change your password", value={"current": "correct horse battery", "new": "another long password"}
 )
 WRITING = ("invalid", "unauthenticated", "body_too_large", "unsupported_media_type", "store_failed")
-
-Asking = Request[Principal, Any, State]
 
 
 @get("/me", operation_id="getMe", summary="Your own account", responses=refusals("unauthenticated"))

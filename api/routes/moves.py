@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated
 
 from litestar import Response, Router, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 
@@ -13,10 +14,8 @@ from api import editing
 from api.access import SECURITY, signed_in
 from api.body import Json
 from api.editing import Precondition
-from api.newsroom import newsroom_of
-from api.replay import once
 from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, IdempotencyKey, IfMatch, reply, sent
+from api.routes.asking import Asking, IdempotencyKey, IfMatch, changed
 from api.routes.examples import SCHEDULED, WRITTEN
 from api.wire import ReviewAnswer
 from api.wire_history import Schedule
@@ -29,49 +28,45 @@ REFUSALS = (
 NEW_YEAR = Example(summary="On New Year's morning", value={"publish_at": "2027-01-01T09:00:00+01:00"})
 
 
-@post(
-    "/publish",
-    status_code=200,
-    operation_id="publishReview",
-    summary="Publish a review",
-    description="Readers see it with the next publish of the site. One that is published stays as it is.",
-    responses=answers(ReviewAnswer, WRITTEN) | refusals(*REFUSALS),
+def _move(verb: str, state: State, summary: str, description: str) -> HTTPRouteHandler:
+    """The route that brings a review into `state`."""
+
+    @post(
+        f"/{verb}",
+        status_code=200,
+        operation_id=f"{verb}Review",
+        summary=summary,
+        description=description,
+        responses=answers(ReviewAnswer, {**WRITTEN, "state": state.value}) | refusals(*REFUSALS),
+    )
+    async def move(
+        request: Asking, review_id: FromPath[str], if_match: IfMatch = None, key: IdempotencyKey = None
+    ) -> Response[ReviewAnswer]:
+        condition = Precondition.parse(if_match)
+        operation = partial(editing.move, who=request.user, review_id=review_id, condition=condition, state=state)
+        return await changed(request, operation, key=key, said=if_match)
+
+    return move
+
+
+publish = _move(
+    "publish",
+    State.published,
+    "Publish a review",
+    "Readers see it with the next publish of the site. One that is published stays as it is.",
 )
-async def publish(
-    request: Asking, review_id: FromPath[str], if_match: IfMatch = None, key: IdempotencyKey = None
-) -> Response[ReviewAnswer]:
-    """Publish it now."""
-    return await _move(request, review_id, if_match, key, State.published)
-
-
-@post(
-    "/unpublish",
-    status_code=200,
-    operation_id="unpublishReview",
-    summary="Take a review back to a draft",
-    description="It disappears for readers with the next publish of the site, and is no longer scheduled.",
-    responses=answers(ReviewAnswer, {**WRITTEN, "state": "draft"}) | refusals(*REFUSALS),
+archive = _move(
+    "archive",
+    State.archived,
+    "Archive a review",
+    "It disappears for readers with the next publish of the site, and is kept.",
 )
-async def unpublish(
-    request: Asking, review_id: FromPath[str], if_match: IfMatch = None, key: IdempotencyKey = None
-) -> Response[ReviewAnswer]:
-    """Make it a draft again."""
-    return await _move(request, review_id, if_match, key, State.draft)
-
-
-@post(
-    "/archive",
-    status_code=200,
-    operation_id="archiveReview",
-    summary="Archive a review",
-    description="It disappears for readers with the next publish of the site, and is kept.",
-    responses=answers(ReviewAnswer, {**WRITTEN, "state": "archived"}) | refusals(*REFUSALS),
+unpublish = _move(
+    "unpublish",
+    State.draft,
+    "Take a review back to a draft",
+    "It disappears for readers with the next publish of the site, and is no longer scheduled.",
 )
-async def archive(
-    request: Asking, review_id: FromPath[str], if_match: IfMatch = None, key: IdempotencyKey = None
-) -> Response[ReviewAnswer]:
-    """Put it away."""
-    return await _move(request, review_id, if_match, key, State.archived)
 
 
 @post(
@@ -96,21 +91,12 @@ async def schedule(
     operation = partial(
         editing.schedule, who=request.user, review_id=review_id, condition=condition, at=data.publish_at
     )
-    answer = partial(reply, newsroom_of(request).addresses)
-    return sent(await once(request, key, (if_match, data), operation, answer))
-
-
-async def _move(
-    request: Asking, review_id: str, if_match: str | None, key: str | None, state: State
-) -> Response[ReviewAnswer]:
-    condition = Precondition.parse(if_match)
-    operation = partial(editing.move, who=request.user, review_id=review_id, condition=condition, state=state)
-    return sent(await once(request, key, if_match, operation, partial(reply, newsroom_of(request).addresses)))
+    return await changed(request, operation, key=key, said=(if_match, data))
 
 
 router = Router(
     "/reviews/{review_id:str}",
-    route_handlers=[publish, unpublish, archive, schedule],
+    route_handlers=[publish, archive, unpublish, schedule],
     guards=[signed_in],
     security=SECURITY,
     return_dto=None,

@@ -15,9 +15,8 @@ from api.access import SECURITY, signed_in
 from api.body import Json
 from api.editing import Precondition
 from api.newsroom import newsroom_of, written
-from api.replay import once
 from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, IdempotencyKey, IfMatch, reply, sent
+from api.routes.asking import Asking, IdempotencyKey, IfMatch, changed, reply, sent
 from api.routes.examples import LISTED, WRITTEN
 from api.wire import (
     NewReview,
@@ -81,7 +80,7 @@ async def create(
     operation = partial(
         editing.create, who=request.user, said=data, product=product, body=body, language=newsroom.language
     )
-    return sent(await once(request, key, data, operation, partial(reply, newsroom.addresses, status=201)))
+    return await changed(request, operation, key=key, said=data, status=201)
 
 
 @get(
@@ -161,20 +160,17 @@ async def replace(
     assert product is not None
     condition = Precondition.parse(if_match)
     body = await newsroom.render(data.content)
-    standing = await written(
-        request,
-        partial(
-            editing.replace,
-            who=request.user,
-            review_id=review_id,
-            condition=condition,
-            said=data,
-            product=product,
-            body=body,
-            language=newsroom.language,
-        ),
+    operation = partial(
+        editing.replace,
+        who=request.user,
+        review_id=review_id,
+        condition=condition,
+        said=data,
+        product=product,
+        body=body,
+        language=newsroom.language,
     )
-    return sent(reply(newsroom.addresses, standing))
+    return await changed(request, operation)
 
 
 @patch(
@@ -197,19 +193,16 @@ async def amend(
     chosen(data)
     condition = Precondition.parse(if_match)
     body = None if data.content is UNSET else await newsroom.render(data.content)
-    standing = await written(
-        request,
-        partial(
-            editing.amend,
-            who=request.user,
-            review_id=review_id,
-            condition=condition,
-            said=data,
-            body=body,
-            language=newsroom.language,
-        ),
+    operation = partial(
+        editing.amend,
+        who=request.user,
+        review_id=review_id,
+        condition=condition,
+        said=data,
+        body=body,
+        language=newsroom.language,
     )
-    return sent(reply(newsroom.addresses, standing))
+    return await changed(request, operation)
 
 
 @delete(

@@ -12,9 +12,8 @@ from api import editing, wire_history
 from api.access import SECURITY, signed_in
 from api.editing import Precondition
 from api.newsroom import newsroom_of
-from api.replay import once
 from api.routes.answers import answers, etag, refusals
-from api.routes.asking import Asking, IdempotencyKey, IfMatch, reply, sent
+from api.routes.asking import Asking, IdempotencyKey, IfMatch, changed
 from api.routes.examples import DIFFERENCE, REVISION, REVISIONS, WRITTEN
 from api.wire import ReviewAnswer
 from api.wire_history import DifferenceAnswer, RevisionAnswer, RevisionPage
@@ -90,7 +89,7 @@ async def restore(
     """Restore it."""
     condition = Precondition.parse(if_match)
     operation = partial(editing.restore, who=request.user, review_id=review_id, condition=condition, version=version)
-    return sent(await once(request, key, if_match, operation, partial(reply, newsroom_of(request).addresses)))
+    return await changed(request, operation, key=key, said=if_match)
 
 
 router = Router(

@@ -17,6 +17,8 @@ import msgspec
 import sqlite_utils
 from pysqlite3 import dbapi2 as sqlite3
 
+from publisher.delivery import journal
+from publisher.delivery.journal import Journal
 from publisher.errors import DeliveryError
 
 _SCHEMA = """
@@ -95,11 +97,12 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -16000")
-            connection.executescript(_SCHEMA)
+            connection.executescript(_SCHEMA + journal.SCHEMA)
         except sqlite3.Error as error:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
         self._conn: Any = connection
         self.db = sqlite_utils.Database(connection, execute_plugins=False)
+        self.journal = Journal(connection)
 
     def close(self) -> None:
         """Close the database."""
@@ -154,14 +157,19 @@ class Ledger:
         edition: str,
         at: datetime,
         log_hash: str = "",
+        afresh: bool = False,
     ) -> Release | None:
         """Store a build's outcome, queue what changed for every target, and advance the cursor, all at once.
 
-        `gone` keys of the immutable tier stay on the targets for readers that still hold pages naming them. Returns
-        the release, or None when no byte and no header changed.
+        `gone` keys of the immutable tier stay on the targets for readers that still hold pages naming them. `afresh`
+        says that the log is another than that of the build before. Returns the release, or None when no byte and no
+        header changed.
         """
         conn, removed = self._conn, 0
         with self.transaction():
+            after = 0 if afresh else self.cursor()
+            if afresh:
+                self.journal.forget()
             changed: list[str] = []
             for row in written:
                 old = conn.execute(
@@ -187,6 +195,7 @@ class Ledger:
                 " RETURNING number",
                 fields,
             ).fetchone()[0]
+            self.journal.carried(number, after=after, seq=seq)
         return Release(number, *fields)
 
     def invalidate(self, bodies: Iterable[str]) -> None:

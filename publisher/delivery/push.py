@@ -5,6 +5,7 @@ Stopped anywhere, it goes on from there: a key is owed until the ledger records 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -42,6 +43,8 @@ class Pusher:
     def __init__(self, ledger: Ledger, objects: Objects, target: Target, *, concurrency: int = 16) -> None:
         self._ledger, self._objects, self._target = ledger, objects, target
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"push-{target.name}")
+        self.failures: Counter[str] = Counter()
+        """PUTs that failed since this pusher was made, by their reason."""
         ledger.register(target.name)
 
     @property
@@ -90,6 +93,7 @@ class Pusher:
     def _put(self, batch: Sequence[Step]) -> int:
         """Put a batch, record every confirmed one, then raise the first failure if there was one."""
         outcomes = list(self._pool.map(self._one, batch)) if len(batch) > 1 else [self._one(batch[0])]
+        self.failures.update(outcome.reason for outcome in outcomes if isinstance(outcome, TargetError))
         confirmed = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
         self._ledger.settle(self._target.name, [held for held, _ in confirmed], (), ())
         damaged = [digest for one in outcomes if isinstance(one, DamagedObjectError) for digest in one.digests]

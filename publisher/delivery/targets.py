@@ -25,6 +25,13 @@ CONNECT_TIMEOUT = timedelta(seconds=5)
 REQUEST_TIMEOUT = timedelta(seconds=30)
 DELETE_BATCH = 1000
 """Keys in one DeleteObjects call at most (S3's own limit)."""
+_REASONS = (
+    (obstore.exceptions.UnauthenticatedError, "unauthenticated"),
+    (obstore.exceptions.PermissionDeniedError, "forbidden"),
+    (obstore.exceptions.NotFoundError, "not_found"),
+    (obstore.exceptions.PreconditionError, "precondition"),
+    (obstore.exceptions.AlreadyExistsError, "conflict"),
+)
 
 
 class Target(Protocol):
@@ -110,7 +117,7 @@ class S3:
         try:
             return obstore.put(self._store, key, body, attributes=attributes, use_multipart=False)["e_tag"] or ""
         except (obstore.exceptions.BaseError, OSError) as error:
-            raise TargetError(f"{self.name}: PUT {key} failed: {_first_line(error)}") from error
+            raise TargetError(f"{self.name}: PUT {key} failed: {_first_line(error)}", _reason(error)) from error
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove keys; one that is not there is removed already."""
@@ -164,7 +171,7 @@ class Folder:
             temporary.write_bytes(body)
             temporary.replace(path)
         except OSError as error:
-            raise TargetError(f"{self.name}: cannot write {path}: {error.strerror}") from error
+            raise TargetError(f"{self.name}: cannot write {path}: {error.strerror}", "unwritable") from error
         return ""
 
     def delete(self, keys: Sequence[str]) -> None:
@@ -199,6 +206,11 @@ class Folder:
         if not path.is_relative_to(self._root.resolve()):
             raise TargetError(f"{self.name}: {key} leads out of the folder")
         return path
+
+
+def _reason(error: BaseException) -> str:
+    """What kept an operation, in one word of few: what the store answered, or that it could not be asked."""
+    return next((word for kind, word in _REASONS if isinstance(error, kind)), "unavailable")
 
 
 def _first_line(error: BaseException) -> str:

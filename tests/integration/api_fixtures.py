@@ -140,6 +140,27 @@ def own_api_server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture
+def nobody(api_server: Server) -> Iterator[httpx.Client]:
+    """A client without a token."""
+    with api_server.client(None) as client:
+        yield client
+
+
+@pytest.fixture
+def ana(api_server: Server) -> Iterator[httpx.Client]:
+    """An editor."""
+    with api_server.client("ana") as client:
+        yield client
+
+
+@pytest.fixture
+def beto(api_server: Server) -> Iterator[httpx.Client]:
+    """Another editor."""
+    with api_server.client("beto") as client:
+        yield client
+
+
 def _accounts(data_dir: Path) -> dict[str, Editor]:
     hashed = editors.hash_password(PASSWORD)
     people = {

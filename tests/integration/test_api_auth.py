@@ -7,7 +7,6 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,6 @@ OPEN = {
     ("get", "/"), ("get", "/content"), ("get", "/health/live"), ("get", "/health/ready"), ("post", "/auth/token"),
     ("get", "/auth/jwks"), ("post", "/auth/refresh"), ("post", "/auth/revoke"),
 }  # fmt: skip
-
-
-@pytest.fixture
-def nobody(api_server: Server) -> Iterator[httpx.Client]:
-    """A client without a token."""
-    with api_server.client(None) as client:
-        yield client
 
 
 def sign_in(client: httpx.Client, email: str, password: str) -> httpx.Response:

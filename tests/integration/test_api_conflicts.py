@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -23,13 +22,6 @@ MOVES: dict[str, dict[str, Any] | None] = {
     "schedule": {"publish_at": "2035-01-01T00:00:00Z"},
     "revisions/1/restore": None,
 }
-
-
-@pytest.fixture
-def ana(api_server: Server) -> Iterator[httpx.Client]:
-    """An editor."""
-    with api_server.client("ana") as client:
-        yield client
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, get_type_hints
@@ -34,20 +33,6 @@ FULL = {
     "byline": "Ana Quispe",
     "state": "draft",
 }
-
-
-@pytest.fixture
-def ana(api_server: Server) -> Iterator[httpx.Client]:
-    """An editor."""
-    with api_server.client("ana") as client:
-        yield client
-
-
-@pytest.fixture
-def beto(api_server: Server) -> Iterator[httpx.Client]:
-    """Another editor."""
-    with api_server.client("beto") as client:
-        yield client
 
 
 def made(client: httpx.Client, **changed: Any) -> dict[str, Any]:
@@ -342,5 +327,5 @@ def test_the_document_is_whole(api_server: Server) -> None:
         for method, operation in item.items():
             assert operation["summary"], (method, path)
             for status, response in operation["responses"].items():
-                if int(status) >= 400:
+                if int(status) >= 400 and path != "/health/ready":  # which answers its checks, well or not
                     assert list(response["content"]) == ["application/problem+json"], (method, path, status)

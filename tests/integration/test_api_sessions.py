@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,13 +21,6 @@ from publisher.content.writer import Transaction
 from tests.integration.api_fixtures import SITE, Server
 
 Grant = dict[str, Any]
-
-
-@pytest.fixture
-def nobody(api_server: Server) -> Iterator[httpx.Client]:
-    """A client without a token."""
-    with api_server.client(None) as client:
-        yield client
 
 
 def refresh(client: httpx.Client, grant: Grant) -> httpx.Response:

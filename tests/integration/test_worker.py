@@ -15,8 +15,9 @@ from publisher.content.hint import Hint, Listener
 from publisher.content.model import State
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pusher
+from publisher.delivery.receipts import Receipts
 from publisher.errors import LeaseHeldError
-from publisher.worker import Round, Worker, lease
+from publisher.worker import Round, Worker, lease, patience
 from tests.newsroom import Memory, Newsroom
 
 
@@ -52,6 +53,48 @@ def test_a_target_that_is_away_is_an_outcome_and_is_tried_again(room: Newsroom) 
     done = worker.round()
     assert done.failure == ""
     assert f"reviews/{review.slug}/index.html" in room.target.bodies
+
+
+def test_what_is_in_the_way_stands_in_the_receipt_with_the_next_try(room: Newsroom) -> None:
+    worker, receipts = worker_of(room), Receipts(room.folder / "ledger.db")
+    review = room.post()
+    seq = room.builder.behind() + room.ledger.cursor()
+    assert receipts.of_change(seq).state == "stored"
+    for attempt in (1, 2):
+        room.target.broken = {f"reviews/{review.slug}/index.html"}
+        done = worker.round()
+        trouble = receipts.of_change(seq).trouble
+        assert trouble is not None
+        assert (trouble.target, trouble.stage, trouble.code) == ("memory", "uploaded", "target_failed")
+        assert (trouble.reason, trouble.attempts) == (done.failure, attempt)
+        assert trouble.next_try_at == trouble.at + timedelta(seconds=done.patience)
+    worker.round()
+    delivered = receipts.of_change(seq)
+    assert (delivered.is_done, delivered.state, delivered.trouble) == (True, "purged", None)
+    receipts.close()
+
+
+def test_a_failed_build_stands_in_the_receipt(room: Newsroom) -> None:
+    worker, receipts = worker_of(room), Receipts(room.folder / "ledger.db")
+    other = Objects(room.folder / "build")
+    other._connection.execute("PRAGMA max_page_count = 1")
+    room.builder._objects, whole = other, room.objects
+    room.post("No cabe", "palabras " * 9_000)
+    seq = room.builder.behind() + room.ledger.cursor()
+    worker.round()
+    stuck = receipts.of_change(seq)
+    assert stuck.trouble is not None
+    assert (stuck.state, stuck.trouble.code, stuck.trouble.stage) == ("stored", "build_failed", "rendered")
+    room.builder._objects = whole
+    worker.round()
+    assert receipts.of_change(seq).is_done
+    other.close()
+    receipts.close()
+
+
+def test_patience_grows_to_a_minute_and_no_further() -> None:
+    assert [patience(failures) for failures in (1, 2, 3)] == [1.0, 2.0, 4.0]
+    assert patience(8) == patience(100_000) == 60.0
 
 
 def test_a_rotten_body_is_rendered_again(room: Newsroom) -> None:
