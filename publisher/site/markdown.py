@@ -130,16 +130,22 @@ def render(markdown: str) -> Text:
 
     Raises MarkdownError when it is too long, nested too deep to be rendered safely, or no text at all.
     """
+    if (text := at_once(markdown)) is not None:
+        return text
+    safe = sanitised(raw(cleaned(markdown), own_html=True))
+    lead = plain(_beginning(safe))
+    return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=plain(safe), lead=lead)
+
+
+def at_once(markdown: str) -> Text | None:
+    """The same for a text that needs no sanitiser, in a sixth of the time; None for any other."""
     if len(markdown) > MAX_CONTENT:
         raise MarkdownError(f"the text has {len(markdown):,} characters; {MAX_CONTENT:,} are allowed")
-    source = cleaned(markdown)
-    made = simple.rendered(raw(source, own_html=False))
-    if made is not None:
-        safe, said = made
-        lead = simple.words(_beginning(safe))
-    else:
-        safe = sanitised(raw(source, own_html=True))
-        said, lead = plain(safe), plain(_beginning(safe))
+    made = simple.rendered(raw(cleaned(markdown), own_html=False))
+    if made is None:
+        return None
+    safe, said = made
+    lead = simple.words(_beginning(safe))
     return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=said, lead=lead)
 
 
