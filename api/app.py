@@ -12,7 +12,7 @@ from typing import Any
 
 from litestar import Litestar, Request, Response, get
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 
 from api import docs, document
 from api.auth import Tokens
@@ -67,7 +67,7 @@ def create_app(settings: Settings) -> Litestar:
         exception_handlers=HANDLERS,
         request_max_body_size=settings.api.max_body,
         logging_config=None,
-        openapi_config=_openapi(f"{settings.site.title} · write API"),
+        openapi_config=_openapi(settings),
     )  # fmt: skip
     app.state["title"] = settings.site.title
     app.observe = Observer(metrics, settings.logs.format if settings.logs.level in ("debug", "info") else None)
@@ -110,20 +110,22 @@ def _newsroom(settings: Settings, metrics: Metrics) -> Newsroom:
     return newsroom
 
 
-def _openapi(title: str) -> OpenAPIConfig:
+def _openapi(settings: Settings) -> OpenAPIConfig:
     scheme = SecurityScheme(
         type="http", scheme="bearer", bearer_format="JWT", description="POST /auth/token gives one."
     )
     return OpenAPIConfig(
-        title=title,
+        title=f"{settings.site.title} · write API",
         version=VERSION,
         description=DESCRIPTION,
+        contact=Contact(name=settings.site.title, url=settings.site.url),
+        license=License(name="MIT", identifier="MIT"),
         components=Components(security_schemes={"bearer": scheme}),
         tags=[
+            Tag("auth", "Signing in, staying signed in, signing out."),
             Tag("reviews", "What editors write."),
             Tag("products", "The cameras and lenses that reviews are about."),
             Tag("editors", "Accounts: your own, and for administrators everybody's."),
-            Tag("auth", "Signing in, staying signed in, signing out."),
             Tag("system", "Where things are, and whether all is well."),
         ],
         use_handler_docstrings=False,

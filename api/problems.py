@@ -25,6 +25,7 @@ from api.shell import request_id
 from api.wire import WholeReview
 from publisher.content.database import SqliteError
 from publisher.errors import (
+    AmbiguousNameError,
     InvalidError,
     MarkdownError,
     PublisherError,
@@ -45,6 +46,7 @@ STATUS = {
     "key_in_use": 409,
     "key_reused": 422,
     "invalid": 400,
+    "ambiguous_name": 422,
     "bad_markdown": 400,
     "markdown_too_slow": 400,
     "unauthenticated": 401,
@@ -57,6 +59,7 @@ CODES = {
     400: "invalid",
     404: "not_found",
     405: "method_not_allowed",
+    408: "too_slow",
     413: "body_too_large",
     415: "unsupported_media_type",
     429: "throttled",
@@ -66,6 +69,7 @@ CODES = {
 RETRY_SECONDS = 2
 MEANINGS = {
     "invalid": "A value breaks a rule; `field` names it.",
+    "ambiguous_name": "The name in `field` means several products; `candidates` are those it can mean.",
     "bad_markdown": "The content cannot be rendered: it is too long or nested too deep.",
     "markdown_too_slow": "The content takes too long to render.",
     "unauthenticated": "Nobody is signed in, or e-mail address and password do not match.",
@@ -80,8 +84,9 @@ MEANINGS = {
     "you read as `If-Match`.",
     "key_in_use": "A request with the same `Idempotency-Key` is still running.",
     "key_reused": "The `Idempotency-Key` came with another body before.",
+    "too_slow": "The body came too slowly.",
     "body_too_large": "The body is larger than is accepted.",
-    "unsupported_media_type": "The body is not said to be JSON.",
+    "unsupported_media_type": "The body is not said to be JSON, or it is compressed.",
     "throttled": "Too many attempts; `Retry-After` says when to try again.",
     "store_failed": "The store cannot answer now; nothing was written. Try again.",
     "unavailable": "The service cannot answer now. Try again.",
@@ -98,6 +103,13 @@ class FieldProblem(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Candidate(msgspec.Struct, frozen=True):
+    """A product that a name can mean."""
+
+    id: str
+    name: str
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A problem document; `type` leads to its description."""
 
@@ -109,6 +121,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     request_id: str
     field: str | None = None
     errors: tuple[FieldProblem, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
     current_version: int | None = None
     proposal: WholeReview | None = None
 
@@ -124,6 +137,7 @@ def problem(
     detail: str,
     *,
     errors: tuple[FieldProblem, ...] = (),
+    candidates: tuple[Candidate, ...] = (),
     current_version: int | None = None,
     proposal: WholeReview | None = None,
     headers: dict[str, str] | None = None,
@@ -132,8 +146,8 @@ def problem(
     content = Problem(
         type=f"/docs#{code}", title=HTTPStatus(status).phrase, status=status, detail=detail, code=code,
         request_id=request_id(request.scope),
-        field=errors[0].field if errors else None, errors=errors, current_version=current_version,
-        proposal=proposal,
+        field=errors[0].field if errors else None, errors=errors, candidates=candidates,
+        current_version=current_version, proposal=proposal,
     )  # fmt: skip
     return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
@@ -144,7 +158,10 @@ def foreseen(request: Request[Any, Any, Any], error: PublisherError) -> Answer:
     if status is None:
         return unforeseen(request, error)
     if isinstance(error, InvalidError):
-        return problem(request, status, error.code, str(error), errors=(FieldProblem(error.field, error.reason),))
+        errors = (FieldProblem(error.field, error.reason),)
+        meant = error.candidates if isinstance(error, AmbiguousNameError) else ()
+        candidates = tuple(Candidate(*each) for each in meant)
+        return problem(request, status, error.code, str(error), errors=errors, candidates=candidates)
     if isinstance(error, MarkdownError):
         return problem(request, status, error.code, str(error), errors=(FieldProblem("$.content", str(error)),))
     if isinstance(error, StaleVersionError):

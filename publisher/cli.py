@@ -16,10 +16,12 @@ from publisher.errors import PublisherError, SettingsError
 COMMANDS = {
     "audit": "publisher.cli_content",
     "build": "publisher.cli_publish",
+    "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
     "import": "publisher.cli_content",
     "keys": "publisher.cli_keys",
+    "openapi": "publisher.cli_openapi",
     "publish": "publisher.cli_publish",
     "push": "publisher.cli_publish",
     "reconcile": "publisher.cli_publish",

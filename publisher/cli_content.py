@@ -95,6 +95,10 @@ def _tell(summary: importer.Summary) -> None:
         click.echo(f"{sum(summary.shortcodes.values()):,} foreign shortcodes became their words ({named})")
     if summary.further_tags:
         click.echo(f"{summary.further_tags:,} tags over the limit became the last line of their texts")
+    if summary.ambiguous_names:
+        named = ", ".join(f"{name} {count:,}" for name, count in summary.ambiguous_names.most_common(8))
+        total = summary.ambiguous_names.total()
+        click.echo(f"{total:,} reviews name a product that could be another; the first added was taken ({named})")
 
 
 @click.group()

@@ -12,6 +12,7 @@
     │   │   ├── KeyInUseError         key_in_use
     │   │   └── KeyReusedError        key_reused
     │   └── InvalidError              invalid
+    │       └── AmbiguousNameError    ambiguous_name
     ├── UnauthenticatedError          unauthenticated
     │   └── TokenError                bad_token
     ├── ForbiddenError                forbidden
@@ -23,6 +24,7 @@
     │   └── DamagedObjectError        damaged_object
     ├── DeliveryError                 delivery_failed
     │   ├── TargetError               target_failed
+    │   ├── PurgeError                purge_failed
     │   └── LeaseHeldError            lease_held
     └── StackError                    stack_failed
 
@@ -109,6 +111,17 @@ class InvalidError(StoreError):
         self.reason = reason
 
 
+class AmbiguousNameError(InvalidError):
+    """A name means several products, ``candidates`` (id and full name); the caller has to say which."""
+
+    code = "ambiguous_name"
+
+    def __init__(self, field: str, name: str, candidates: tuple[tuple[str, str], ...]) -> None:
+        meant = ", ".join(full for _, full in candidates)
+        super().__init__(field, f"{name} can mean {meant}; name the one you mean in full, or its id")
+        self.candidates = candidates
+
+
 class UnauthenticatedError(PublisherError):
     """The caller did not prove who they are."""
 
@@ -184,6 +197,16 @@ class TargetError(DeliveryError):
     def __init__(self, message: str, reason: str = "unavailable") -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class PurgeError(DeliveryError):
+    """A CDN did not purge; ``retry_after`` are the seconds it asks to be left alone, None when it says nothing."""
+
+    code = "purge_failed"
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class LeaseHeldError(DeliveryError):

@@ -10,18 +10,26 @@ import msgspec
 from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.openapi.spec import Example
-from litestar.params import HeaderParameter
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from api.auth import Principal
 from api.newsroom import newsroom_of
 from api.replay import once
 from api.routes.answers import etag
+from api.routes.examples import REVIEW_ID
 from api.under_way import HEADER
 from api.wire import Addresses, ReviewAnswer, Standing
+from publisher.content import browsing
 from publisher.content.replies import Reply
 from publisher.content.writer import Transaction
 
+Limit = Annotated[int, QueryParameter(description="How many at most.", ge=1, le=browsing.MAX_PAGE)]
+Cursor = Annotated[str | None, QueryParameter(description="`next` of the page before.")]
 Asking = Request[Principal, Any, State]
+ReviewId = Annotated[
+    str,
+    PathParameter(description="The id of the review.", examples=[Example(summary="A review", value=REVIEW_ID)]),
+]
 IfMatch = Annotated[
     str | None,
     HeaderParameter(

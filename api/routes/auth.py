@@ -17,7 +17,8 @@ from api.body import Json
 from api.metrics import SignIn
 from api.newsroom import Newsroom, newsroom_of, written
 from api.problems import too_often
-from api.routes.answers import refusals
+from api.routes.answers import answers, refusals
+from api.routes.examples import GRANT, KEYS
 from api.shell import bearer, request_id
 from api.throttle import neighbourhood
 from publisher.content import editors, sessions
@@ -30,7 +31,6 @@ RENEW = Example(summary="Stay signed in", value={"refresh_token": "eyJhbGciOiJFZ
 SIGN_OUT = Example(summary="Sign out", value={"token": "eyJhbGciOiJFZERTQSIsInR5cCI6InJ0K2p3dCJ9.eyJ…"})
 SIGN_OUT_HERE = Example(summary="End the session of the access token in the header", value={})
 _log = logging.getLogger("api.auth")
-WRITING = ("invalid", "body_too_large", "unsupported_media_type", "store_failed")
 
 
 @post(
@@ -41,7 +41,7 @@ WRITING = ("invalid", "body_too_large", "unsupported_media_type", "store_failed"
     summary="Sign in",
     description="Takes an e-mail address and a password, and gives an access token for at most 15 minutes with a "
     "refresh token for 30 days.",
-    responses=refusals("unauthenticated", "throttled", *WRITING),
+    responses=answers(Grant, GRANT) | refusals("unauthenticated", "throttled"),
 )
 async def sign_in(
     request: Request[Any, Any, Any], data: Annotated[Credentials, Body(examples=[SIGN_IN])]
@@ -75,7 +75,7 @@ async def sign_in(
     description="Trades a refresh token for a new access token and a new refresh token. A refresh token is good once: "
     "used again it ends the session, for it may be stolen; only within 10 seconds it gives the same answer again, for "
     "an answer may be lost.",
-    responses=refusals("bad_token", *WRITING),
+    responses=answers(Grant, GRANT) | refusals("bad_token"),
 )
 async def refresh(request: Request[Any, Any, Any], data: Annotated[Renewal, Body(examples=[RENEW])]) -> Response[Grant]:
     """The next pair of tokens."""
@@ -97,7 +97,7 @@ async def refresh(request: Request[Any, Any, Any], data: Annotated[Renewal, Body
     summary="Sign out",
     description="Ends the session of `token`, a refresh or an access token, or without it that of the access token in "
     "the header. Every token of the session is refused from then on. Ending it twice is no error.",
-    responses=refusals("unauthenticated", *WRITING),
+    responses=refusals("unauthenticated"),
 )
 async def sign_out(
     request: Request[Any, Any, Any], data: Annotated[Revocation, Body(examples=[SIGN_OUT, SIGN_OUT_HERE])]
@@ -118,6 +118,7 @@ async def sign_out(
     operation_id="getKeys",
     summary="Public keys",
     description="The keys that verify tokens, as a JSON Web Key Set (RFC 7517).",
+    responses=answers(dict[str, list[dict[str, str]]], KEYS),
 )
 async def keys(request: Request[Any, Any, Any]) -> Response[dict[str, list[dict[str, str]]]]:
     """The public keys, the newest last."""

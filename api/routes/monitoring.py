@@ -12,7 +12,7 @@ from litestar.openapi.spec import Example
 from api.access import SECURITY
 from api.metrics import MEDIA_TYPE
 from api.newsroom import newsroom_of
-from api.routes.answers import refusals
+from api.routes.answers import answers, refusals
 from api.shell import bearer
 from publisher.content.model import Role
 from publisher.errors import ForbiddenError
@@ -26,13 +26,13 @@ WELL = {"status": "ready", "checks": {"database": True, "disk": True}}
 NEARLY_FULL = {"status": "not ready", "checks": {"database": True, "disk": False}}
 
 
-def _shown(words: str, value: object) -> ResponseSpec:
-    return ResponseSpec(
-        dict[str, Any], description=words, generate_examples=False, examples=[Example(summary=words, value=value)]
-    )
-
-
-@get("/health/live", operation_id="isAlive", summary="Is the process alive?")
+@get(
+    "/health/live",
+    operation_id="isAlive",
+    summary="Is the process alive?",
+    description="200 whenever it answers at all.",
+    responses=answers(dict[str, str], {"status": "alive"}),
+)
 async def live() -> dict[str, str]:
     """Always, when it answers."""
     return {"status": "alive"}
@@ -44,7 +44,7 @@ async def live() -> dict[str, str]:
     summary="Can it write?",
     description="200 when the database takes a write in time and the disk has more room than `DATA_LOW_WATER`, else "
     "503. The bucket and the CDN are not asked: writing goes on without them.",
-    responses={200: _shown("Ready", WELL), 503: _shown("Not ready", NEARLY_FULL)},
+    responses=answers(dict[str, Any], WELL) | answers(dict[str, Any], NEARLY_FULL, 503, headers=("Retry-After",)),
 )
 async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     """Whether a review could be written now; each check by name."""
@@ -71,7 +71,7 @@ async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
             examples=[Example(summary="A part of them", value=SOME_METRICS)],
         )
     }
-    | refusals("unauthenticated", "forbidden"),
+    | refusals("forbidden"),
 )
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Everything that is counted."""

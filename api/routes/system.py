@@ -8,9 +8,29 @@ from litestar import Request, Response, Router, get
 from litestar.response import Redirect
 
 from api.newsroom import newsroom_of
+from api.routes.answers import answers
+
+INDEX = {
+    "title": "RandomCameraReviews",
+    "documentation": "/docs",
+    "openapi": "/openapi.json",
+    "sign_in": "/auth/token",
+    "reviews": "/reviews",
+    "products": "/products",
+    "me": "/editors/me",
+    "content": "https://portal.example/content",
+    "health": "/health/ready",
+}
+CONTENT = {"format": 1, "count": 0, "reviews": [], "next": None}
 
 
-@get("/", operation_id="getIndex", summary="Where things are")
+@get(
+    "/",
+    operation_id="getIndex",
+    summary="Where things are",
+    description="Links to everything else.",
+    responses=answers(dict[str, str], INDEX),
+)
 async def index(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     """Links to everything else."""
     return Response(
@@ -33,7 +53,9 @@ async def index(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     status_code=307,
     operation_id="getContent",
     summary="All published reviews",
-    description="Leads to the public copy, which any number of readers may load without this service.",
+    description="Leads to the public copy, which any number of readers may load without this service. 200 is what a "
+    "client gets that follows.",
+    responses=answers(dict[str, Any], CONTENT),
 )
 async def content(request: Request[Any, Any, Any]) -> Redirect:
     """Lead to the static copy of all reviews."""

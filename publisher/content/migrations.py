@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from publisher.content import names, spellings
 from publisher.content.database import Database
 from publisher.errors import StoreError
 
@@ -105,6 +106,16 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX sessions_by_editor ON sessions (editor_id);
     CREATE INDEX sessions_by_expiry ON sessions (expires_at);
     """,
+    """
+    -- Every normal form of every name of a product, and how well it names it (spellings.Rank); `respell` fills it in.
+    CREATE TABLE product_spellings (
+        kind TEXT NOT NULL, name TEXT NOT NULL, product_id TEXT NOT NULL REFERENCES products (id),
+        rank INTEGER NOT NULL, PRIMARY KEY (kind, name, product_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX spellings_by_product ON product_spellings (product_id);
+    INSERT INTO product_spellings SELECT kind, name, product_id, 2 FROM product_names;
+    DROP TABLE product_names;
+    """,
 )
 
 
@@ -120,11 +131,20 @@ def migrate(db: Database) -> int:
             for statement in _statements(step):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
+        _respell(db)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     return len(STEPS)
+
+
+def _respell(db: Database) -> None:
+    """Find products by this edition's forms of their names, when another edition wrote those that are there."""
+    held = db.conn.execute("SELECT value FROM facts WHERE name = 'names_edition'").fetchone()
+    if held is None or held[0] != names.EDITION:
+        spellings.respell(db)
+        db.conn.execute("INSERT OR REPLACE INTO facts VALUES ('names_edition', ?)", (names.EDITION,))
 
 
 def _statements(script: str) -> list[str]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from publisher.content import identity, listings, log, names
+from publisher.content import identity, listings, log, names, spellings
 from publisher.content.database import Database, moment, stamp
 from publisher.content.model import CameraSpec, Kind, LensSpec, Product, ProductId, Slug, Spec
 from publisher.content.writer import Transaction
-from publisher.errors import InvalidError, NotFoundError, StaleVersionError
+from publisher.errors import AmbiguousNameError, InvalidError, NotFoundError, StaleVersionError
 
 COLUMNS = "id, slug, kind, brand, brand_slug, model, aliases, spec, source, version, ordinal, created_at, updated_at"
 MAX_NAME = 150
@@ -40,19 +40,25 @@ def get(db: Database, product_id: str) -> Product:
     return from_row(row)
 
 
+def candidates(db: Database, kind: Kind, name: str) -> list[Product]:
+    """The products of this kind that `name` can mean, however it is spelt, in the order they were added."""
+    return [get(db, product_id) for product_id in spellings.meant(db, kind, name)]
+
+
 def find(db: Database, kind: Kind, name: str) -> Product | None:
-    """The product of this kind that `name` means, however it is spelt; None when nobody knows it."""
-    row = db.conn.execute(
-        f"SELECT {', '.join('p.' + c for c in COLUMNS.split(', '))} FROM product_names n"
-        " JOIN products p ON p.id = n.product_id WHERE n.kind = ? AND n.name = ?",
-        (kind, names.normal(name)),
-    ).fetchone()
-    return None if row is None else from_row(row)
+    """The one product of this kind that `name` means; None when nobody knows it.
+
+    Raises AmbiguousNameError when it can mean several, as a model's name without its brand may.
+    """
+    found = candidates(db, kind, name)
+    if len(found) > 1:
+        raise AmbiguousNameError(f"$.{kind}_model", name, tuple((one.id, one.name) for one in found))
+    return found[0] if found else None
 
 
 def find_or_create(tx: Transaction, kind: Kind, name: str) -> Product:
     """The product that `name` means, created with an empty spec sheet when unknown."""
-    words = " ".join(name.split())
+    words = names.one_line(name)
     if not names.normal(words):
         raise InvalidError(f"$.{kind}_model", "needs at least one letter or digit")
     if len(words) > MAX_NAME:
@@ -62,7 +68,7 @@ def find_or_create(tx: Transaction, kind: Kind, name: str) -> Product:
     brands = [row[0] for row in tx.db.conn.execute("SELECT DISTINCT brand FROM products")]
     brand, model = names.split_brand(words, brands)
     made = create(tx, brand=brand, model=model, spec=CameraSpec() if kind == "camera" else LensSpec())
-    _remember(tx, made, [names.normal(words)])
+    spellings.keep(tx.db, made, also=words)
     return made
 
 
@@ -153,14 +159,7 @@ def _move_to_brand(tx: Transaction, held: Product, changed: Product) -> None:
 
 def _remember_names(tx: Transaction, product: Product) -> None:
     tx.db.conn.execute("INSERT OR IGNORE INTO product_brands VALUES (?, ?)", (product.id, product.brand_slug))
-    _remember(tx, product, names.spellings(product.brand, product.model, product.aliases))
-
-
-def _remember(tx: Transaction, product: Product, spellings: Iterable[str]) -> None:
-    tx.db.conn.executemany(
-        "INSERT OR IGNORE INTO product_names VALUES (?, ?, ?)",
-        [(product.kind, spelling, product.id) for spelling in spellings],
-    )
+    spellings.keep(tx.db, product)
 
 
 def _row(product: Product) -> tuple[object, ...]:
