@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -20,6 +21,12 @@ _ALIASES = msgspec.json.Decoder(tuple[str, ...])
 
 def from_row(row: Sequence[object]) -> Product:
     """A product from a row of `COLUMNS`."""
+    return _from_row(tuple(row))
+
+
+@lru_cache(maxsize=2048)
+def _from_row(row: tuple[object, ...]) -> Product:
+    """The same row is the same product: those that many write about are read from one row again and again."""
     (pid, slug, _, brand, brand_slug, model, aliases, spec, source, version, ordinal, created, updated) = row
     return msgspec.convert(
         {
