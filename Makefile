@@ -73,6 +73,10 @@ test-corpus: $(VENV)/.dev $(NPM_STAMPS) ## Test against a folder of real posts: 
 	fi
 	CORPUS="$(CORPUS)" $(BIN)/python -m pytest -m corpus $(ARGS)
 
+.PHONY: faults
+faults: $(VENV)/.dev ## Kill the API 200 times while editors write, and have 16 of them make 1,000 edits each
+	@$(BIN)/python -m pytest -m faults $(ARGS)
+
 .PHONY: screenshots
 screenshots: $(VENV)/.dev $(VENV)/.tools ## Photograph the pages for the documentation
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
