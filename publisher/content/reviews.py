@@ -10,7 +10,7 @@ import msgspec
 
 from publisher.content import identity, listings, log, names, products
 from publisher.content.database import Database, moment, stamp
-from publisher.content.model import Draft, Product, Review, ReviewId, Slug, State, Text
+from publisher.content.model import Draft, Product, ProductId, Review, ReviewId, Slug, State, Text
 from publisher.content.writer import Transaction
 from publisher.errors import ConflictError, InvalidError, NotFoundError, StaleVersionError
 
@@ -109,14 +109,15 @@ def create(
 
     Raises ConflictError when `review_id` is taken, InvalidError for a bad id, slug, product or schedule.
     """
-    about = about or _about(tx, draft)
+    if about is None or about.merged_into is not None:
+        about = _about(tx, draft)
     blank = Review(
         id=_free(tx, review_id), version=0, state=State.draft, slug=Slug(""), title="", summary="", excerpt="", lang="",
         product_id=None, editor_id=_editor(tx, editor_id), tags=(), tag_slugs=(), rating=None, pros=(), cons=(),
         byline="", origin="", text_digest="", created_at=tx.at, updated_at=tx.at, published_at=published_at,
         publish_at=None,
     )  # fmt: skip
-    review = _in_state(_said(tx, blank, draft, body), state, tx.at, publish_at)
+    review = _in_state(_said(tx, blank, draft, body, about), state, tx.at, publish_at)
     return _save(tx, None, review, "created", about)
 
 
@@ -127,7 +128,7 @@ def update(tx: Transaction, review_id: str, draft: Draft, body: Text, *, expecte
     """
     held = _held(tx, review_id, expected)
     about = _about(tx, draft)
-    return _save(tx, held, _said(tx, held, draft, body), "updated", about)
+    return _save(tx, held, _said(tx, held, draft, body, about), "updated", about)
 
 
 def move(
@@ -142,12 +143,19 @@ def restore(tx: Transaction, review_id: str, version: int, *, expected: int | No
     """Say again what was said at `version`, as a new version; state, address and dates stay as they are."""
     held = _held(tx, review_id, expected)
     old = revision(tx.db, review_id, version)
+    about = None if old.product_id is None else products.current(tx.db, old.product_id).id
     said = msgspec.structs.replace(
-        held, title=old.title, summary=old.summary, excerpt=old.excerpt, lang=old.lang, product_id=old.product_id,
+        held, title=old.title, summary=old.summary, excerpt=old.excerpt, lang=old.lang, product_id=about,
         tags=old.tags, tag_slugs=old.tag_slugs, rating=old.rating, pros=old.pros, cons=old.cons, byline=old.byline,
         text_digest=old.text_digest,
     )  # fmt: skip
     return _save(tx, held, said, "restored")
+
+
+def reassign(tx: Transaction, review_id: str, product_id: ProductId) -> Review:
+    """Have a review be about another product, as a change of its own."""
+    held = _held(tx, review_id, None)
+    return _save(tx, held, msgspec.structs.replace(held, product_id=product_id), "reassigned")
 
 
 def _held(tx: Transaction, review_id: str, expected: int | None) -> Review:
@@ -171,7 +179,7 @@ def _about(tx: Transaction, draft: Draft) -> Product | None:
     if draft.product_id is None:
         return None
     try:
-        return products.get(tx.db, draft.product_id)
+        return products.current(tx.db, draft.product_id)
     except NotFoundError as error:
         raise InvalidError("$.product_id", "no product has this id") from error
 
@@ -182,7 +190,7 @@ def _editor(tx: Transaction, editor_id: str) -> Any:
     return editor_id
 
 
-def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
+def _said(tx: Transaction, held: Review, draft: Draft, body: Text, about: Product | None) -> Review:
     if draft.origin not in ("", held.origin) and by_origin(tx.db, draft.origin) is not None:
         raise ConflictError(f"another review has the origin {draft.origin}")
     tags = tagged(draft.tags)
@@ -196,7 +204,7 @@ def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
     )
     return msgspec.structs.replace(
         held, slug=slug, title=names.one_line(draft.title), summary=names.one_line(draft.summary),
-        excerpt=_excerpt(held, draft, body), lang=draft.lang, product_id=draft.product_id,
+        excerpt=_excerpt(held, draft, body), lang=draft.lang, product_id=None if about is None else about.id,
         tags=tuple(tags.values()), tag_slugs=tuple(tags), rating=draft.rating,
         pros=tuple(map(names.one_line, draft.pros)), cons=tuple(map(names.one_line, draft.cons)),
         byline=names.one_line(draft.byline), origin=draft.origin or held.origin, text_digest=body.digest,
