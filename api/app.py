@@ -23,6 +23,7 @@ from api.newsroom import Newsroom
 from api.observer import Observer
 from api.problems import HANDLERS
 from api.routes import (
+    audit,
     auth,
     editors,
     monitoring,
@@ -75,7 +76,8 @@ def create_app(settings: Settings) -> Litestar:
     app = Application(
         route_handlers=[
             system.router, monitoring.router, auth.router, reviews.router, moves.router, revisions.router,
-            products.router, product_revisions.router, editors.router, publishes.router, openapi_document,
+            products.router, product_revisions.router, editors.router, publishes.router, audit.router,
+            openapi_document,
         ],
         lifespan=[open_newsroom],
         exception_handlers=HANDLERS,
@@ -137,6 +139,7 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
             Tag("publishes", "How far what was written has come on its way to the readers."),
             Tag("products", "The cameras and lenses that reviews are about."),
             Tag("editors", "Accounts: your own, and for administrators everybody's."),
+            Tag("audit", "Who did what, when."),
             Tag("system", "Where things are, and whether all is well."),
         ],
         use_handler_docstrings=False,

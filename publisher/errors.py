@@ -24,6 +24,7 @@
     ├── BuildError                    build_failed
     │   └── DamagedObjectError        damaged_object
     ├── DeliveryError                 delivery_failed
+    │   ├── UnseenError               not_seen
     │   ├── TargetError               target_failed
     │   ├── PurgeError                purge_failed
     │   └── LeaseHeldError            lease_held
@@ -198,6 +199,12 @@ class DeliveryError(PublisherError):
     """Something between the build and a reader failed."""
 
     code = "delivery_failed"
+
+
+class UnseenError(DeliveryError):
+    """Readers do not get yet what was pushed; the next look may find it."""
+
+    code = "not_seen"
 
 
 class TargetError(DeliveryError):
