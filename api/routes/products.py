@@ -47,7 +47,7 @@ NEW_CAMERA = Example(
             "released": "2025-12",
         },
         "sources": {
-            "megapixels": {"text": "Sony", "url": "https://www.sony.example/alpha-7-v"},
+            "megapixels": {"text": "Sony", "url": "https://example.com/alpha-7-v"},
             "weight_g": {"text": "our scales"},
         },
     },
