@@ -252,7 +252,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """A review as a listing shows it."""
 
     id: ReviewId
-    ordinal: int
     slug: Slug
     title: str
     excerpt: str
