@@ -48,7 +48,7 @@ class Reader(Generic[T]):
         try:
             value = self._decode(body)
         except msgspec.ValidationError as error:
-            raise _mismatch(str(error)) from error
+            raise mismatch(str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(body, error) from error
         if _is_suspect(body):
@@ -81,7 +81,7 @@ def _is_plain_object(body: bytes) -> bool:
     )
 
 
-def _mismatch(message: str) -> InvalidError:
+def mismatch(message: str) -> InvalidError:
     """What msgspec says of a value that does not fit its type, with the field apart."""
     path, reason = WHOLE, message
     if (at := _AT.fullmatch(message)) is not None:
@@ -112,16 +112,22 @@ def _refuse_characters(strings: Iterator[tuple[str, str]]) -> None:
             raise InvalidError(path, f"contains the control character U+{ord(match[0]):04X}")
 
 
+class _Repeated(str):
+    """A name that an object gives twice, in place of that object."""
+
+
 def _refuse_repetition(body: bytes) -> None:
-    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Repeated:
         held: dict[str, Any] = {}
         for name, value in pairs:
             if name in held:
-                raise InvalidError(f"$.{name}", "given more than once")
+                return _Repeated(name)
             held[name] = value
         return held
 
-    json.loads(body, object_pairs_hook=members)
+    for path, text in _strings(json.loads(body, object_pairs_hook=members)):
+        if isinstance(text, _Repeated):
+            raise InvalidError(f"{path}.{text}", "given more than once")
 
 
 def _strings(value: Any, path: str = WHOLE) -> Iterator[tuple[str, str]]:
