@@ -71,7 +71,7 @@ test-corpus: $(VENV)/.dev $(VNU)/.stamp ## Test against a folder of real posts: 
 
 .PHONY: test-kills
 test-kills: $(VENV)/.dev ## Kill the editor's commands before each line of their code (about an hour)
-	@KILL_EVERY=1 $(BIN)/python -m pytest tests/integration/test_desk.py -k killed_anywhere --timeout 7200 $(ARGS)
+	@KILL_EVERY=1 $(BIN)/python -m pytest tests/integration/test_desk_sessions.py -k killed_anywhere --timeout 7200 $(ARGS)
 
 .PHONY: screenshots
 screenshots: $(VENV)/.dev $(VENV)/.tools ## Photograph the pages for the documentation

@@ -9,16 +9,20 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
+import httpx
+import msgspec
+import pytest
 from click.testing import CliRunner
 
 from publisher.cli import main
-from tests.integration.api_fixtures import PASSWORD
+from tests.integration.api_fixtures import PASSWORD, Server
 
 Canned = tuple[int, dict[str, str], bytes]
 
@@ -196,3 +200,72 @@ class Network:
             return response.status, dict(response.getheaders()), response.read()
         finally:
             connection.close()
+
+
+class Author(msgspec.Struct, frozen=True):
+    """An editor with nothing written yet."""
+
+    id: str
+    email: str
+    client: httpx.Client
+
+
+@pytest.fixture
+def author(api_server: Server) -> Iterator[Author]:
+    """An editor of this test alone, on the server that all tests share."""
+    email = f"{uuid4().hex}@example.com"
+    said = {"email": email, "name": "Inés Prueba", "role": "editor", "password": PASSWORD}
+    with api_server.client("root") as root:
+        made = root.post("/editors", json=said).raise_for_status().json()
+    with api_server.client(None) as client:
+        grant = client.post("/auth/token", json={"email": email, "password": PASSWORD}).raise_for_status().json()
+        client.headers["Authorization"] = f"Bearer {grant['access_token']}"
+        yield Author(made["id"], email, client)
+
+
+@pytest.fixture
+def elsewhere(author: Author) -> httpx.Client:
+    """What the author does by other ways than a laptop."""
+    return author.client
+
+
+@pytest.fixture
+def network(api_server: Server) -> Iterator[Network]:
+    """A way to the API."""
+    way = Network(api_server.url)
+    yield way
+    way.holds.set()
+    way.down()
+
+
+@pytest.fixture
+def laptop(tmp_path: Path, network: Network, author: Author) -> Laptop:
+    """The author's, signed in."""
+    mine = Laptop(tmp_path / "first", author.email)
+    mine.sign_in(network.url)
+    return mine
+
+
+@pytest.fixture
+def second_laptop(tmp_path: Path, network: Network, author: Author) -> Laptop:
+    """Another laptop of theirs, signed in."""
+    other = Laptop(tmp_path / "second", author.email)
+    other.sign_in(network.url)
+    return other
+
+
+@pytest.fixture
+def free_slug() -> str:
+    """An address that nobody has."""
+    return f"la-luz-{uuid4().hex}"
+
+
+def held(client: httpx.Client, review_id: str) -> dict[str, Any]:
+    """A review as the API holds it."""
+    found: dict[str, Any] = client.get(f"/reviews/{review_id}").raise_for_status().json()
+    return found
+
+
+def ids_of(told: dict[str, Any]) -> dict[str, str]:
+    """The id of the review of each file that was posted."""
+    return {file["path"]: file["id"] for file in told["files"] if "id" in file}
