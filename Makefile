@@ -13,11 +13,15 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-VNU := tests/browser/node_modules
+# Folders of what the tests take from npm, each with its lock.
+NPM := tests/browser tests/clients
+NPM_STAMPS := $(NPM:%=%/node_modules/.stamp)
 # Words after the target's own: `make test ARGS="-k ledger"`, `make run ARGS=--help`.
 ARGS ?=
-# What the tests need from the system, as command:debian-package.
-TOOLS := chromium:chromium java:default-jre-headless npm:npm
+# What the tests need from the system, as command-or-file:debian-package.
+TOOLS := chromium:chromium java:default-jre-headless npm:npm /usr/sbin/nginx:nginx /usr/sbin/varnishd:varnish \
+	/usr/lib/nginx/modules/ngx_http_cache_purge_module.so:libnginx-mod-http-cache-purge \
+	/usr/lib/nginx/modules/ngx_http_brotli_filter_module.so:libnginx-mod-http-brotli-filter
 
 .PHONY: help
 help: ## List the targets
@@ -31,7 +35,7 @@ run: install ## Start the whole stack on this machine: store, edge, API and work
 	@exec $(BIN)/publisher up $(ARGS)
 
 .PHONY: test
-test: lint typecheck $(VENV)/.tools $(VNU)/.stamp ## Check style, types and behaviour
+test: lint typecheck $(VENV)/.tools $(NPM_STAMPS) ## Check style, types and behaviour
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
@@ -55,14 +59,14 @@ lock: $(VENV)/.dev ## Pin every dependency by hash again (UPGRADE=--upgrade take
 	lock --output-file requirements.txt
 	lock --group dev --constraints requirements.txt --output-file requirements-dev.txt
 	lock --group bench --constraints requirements-dev.txt --output-file requirements-bench.txt
-	npm --prefix tests/browser install --package-lock-only
+	for folder in $(NPM); do npm --prefix "$$folder" install --package-lock-only; done
 
 .PHONY: bench
 bench: $(VENV)/.bench ## Measure; ARGS chooses which benchmark and how large
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: test-corpus
-test-corpus: $(VENV)/.dev $(VNU)/.stamp ## Test against a folder of real posts: make test-corpus CORPUS=folder
+test-corpus: $(VENV)/.dev $(NPM_STAMPS) ## Test against a folder of real posts: make test-corpus CORPUS=folder
 	@if [ -z "$(CORPUS)" ] && [ ! -f ../shared/corpus/corpus.tar.xz ]; then
 		echo "CORPUS must name a folder of Markdown posts: make test-corpus CORPUS=folder" >&2
 		exit 1
@@ -78,12 +82,12 @@ screenshots: $(VENV)/.dev $(VENV)/.tools ## Photograph the pages for the documen
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 .PHONY: docs
-docs: $(VENV)/.dev ## Write docs/settings.md and docs/commands.md from the program
-	@$(BIN)/python -m publisher.cli_reference docs
+docs: $(VENV)/.dev ## Write the pages in docs/ and the examples in deploy/ that are made from the program
+	@$(BIN)/python -m publisher.cli_reference .
 
 .PHONY: clean
 clean: ## Remove what these targets made; data/ stays
-	@rm -rf $(VENV) $(VNU) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	@rm -rf $(VENV) $(NPM:%=%/node_modules) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- steps, each with its stamp ---
@@ -138,13 +142,13 @@ $(VENV)/.bench: requirements-bench.txt $(VENV)/.runtime
 $(VENV)/.tools:
 	@missing=""
 	for tool in $(TOOLS); do
-		command -v "$${tool%%:*}" >/dev/null || missing="$$missing $${tool#*:}"
+		command -v "$${tool%%:*}" >/dev/null || [ -e "$${tool%%:*}" ] || missing="$$missing $${tool#*:}"
 	done
 	if [ -n "$$missing" ]; then
 		$(call need,$$missing)
 	fi
 
-$(VNU)/.stamp: tests/browser/package.json tests/browser/package-lock.json tests/browser/.npmrc | $(VENV)/.tools
-	@echo "Installing the HTML checker into $(VNU) ..."
-	npm --prefix tests/browser ci --silent
+$(NPM_STAMPS): %/node_modules/.stamp: %/package.json %/package-lock.json %/.npmrc | $(VENV)/.tools
+	@echo "Installing what the tests need from npm into $*/node_modules ..."
+	npm --prefix "$*" ci --silent
 	touch $@

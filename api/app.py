@@ -11,19 +11,24 @@ from typing import Any
 
 from litestar import Litestar, Request, Response, get
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 
 from api import docs, document
 from api.auth import Tokens
+from api.ending import told_of_signals
+from api.gauges import Stores
 from api.keys import Ring
+from api.metrics import Metrics
 from api.newsroom import Newsroom
+from api.observer import Observer
 from api.problems import HANDLERS
-from api.routes import auth, editors, moves, products, reviews, revisions, system
+from api.routes import audit, auth, editors, monitoring, moves, products, publishes, reviews, revisions, system
 from api.shell import Application
 from api.wire import Addresses
-from publisher import sandbox, settings
+from publisher import logs, sandbox, settings
 from publisher.content import hint
 from publisher.content.writer import Writer
+from publisher.delivery.receipts import Receipts
 from publisher.settings import Settings
 
 VERSION = "1.0.0"
@@ -36,33 +41,39 @@ DESCRIPTION = (
 
 def from_environment() -> Litestar:
     """The application as the environment sets it: what the server starts."""
-    return create_app(settings.load(os.environ))
+    chosen = settings.load(os.environ)
+    logs.setup(chosen.logs.format, chosen.logs.level)
+    return create_app(chosen)
 
 
 def create_app(settings: Settings) -> Litestar:
     """The application. The store is opened when it starts and closed when it stops."""
+    metrics = Metrics()
 
     @asynccontextmanager
     async def open_newsroom(app: Litestar) -> AsyncIterator[None]:
-        newsroom = _newsroom(settings)
+        newsroom = _newsroom(settings, metrics)
         app.state["newsroom"] = newsroom
         try:
-            yield
+            with told_of_signals(newsroom.watch.end):
+                yield
         finally:
+            await newsroom.end_streams()
             newsroom.close()
 
     app = Application(
         route_handlers=[
-            system.router, auth.router, reviews.router, moves.router, revisions.router, products.router, editors.router,
-            openapi_document,
+            system.router, monitoring.router, auth.router, reviews.router, moves.router, revisions.router,
+            products.router, editors.router, publishes.router, audit.router, openapi_document,
         ],
         lifespan=[open_newsroom],
         exception_handlers=HANDLERS,
         request_max_body_size=settings.api.max_body,
         logging_config=None,
-        openapi_config=_openapi(f"{settings.site.title} · write API"),
+        openapi_config=_openapi(settings),
     )  # fmt: skip
     app.state["title"] = settings.site.title
+    app.observe = Observer(metrics, settings.logs.format if settings.logs.level in ("debug", "info") else None)
     return app
 
 
@@ -73,15 +84,15 @@ async def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(document.encoded(request.app), media_type="application/json", headers=headers)
 
 
-def _newsroom(settings: Settings) -> Newsroom:
+def _newsroom(settings: Settings, metrics: Metrics) -> Newsroom:
     data_dir, base = Path(settings.data.dir), settings.site.url.rstrip("/")
     data_dir.mkdir(parents=True, exist_ok=True)
     signing = Ring(data_dir / "keys")
     wake = hint.Hint(hint.path(data_dir))
-    return Newsroom(
+    newsroom = Newsroom(
         data_dir=data_dir,
         content_db=settings.data.content_db,
-        writer=Writer(settings.data.content_db, wake=wake),
+        writer=Writer(settings.data.content_db, wake=wake, measure=metrics.committed),
         wake=wake,
         renderer=sandbox.Sandbox(),
         is_small=sandbox.is_small,
@@ -89,23 +100,33 @@ def _newsroom(settings: Settings) -> Newsroom:
         tokens=Tokens(signing, issuer=base, life=timedelta(minutes=settings.api.token_minutes)),
         addresses=Addresses(base),
         language=settings.site.language,
+        receipts=Receipts(settings.data.ledger_db),
+        metrics=metrics,
+        metrics_token=settings.metrics.token,
+        low_water=settings.data.low_water,
     )
+    metrics.add(Stores(newsroom))
+    return newsroom
 
 
-def _openapi(title: str) -> OpenAPIConfig:
+def _openapi(settings: Settings) -> OpenAPIConfig:
     scheme = SecurityScheme(
         type="http", scheme="bearer", bearer_format="JWT", description="POST /auth/token gives one."
     )
     return OpenAPIConfig(
-        title=title,
+        title=f"{settings.site.title} · write API",
         version=VERSION,
         description=DESCRIPTION,
+        contact=Contact(name=settings.site.title, url=settings.site.url),
+        license=License(name="MIT", identifier="MIT"),
         components=Components(security_schemes={"bearer": scheme}),
         tags=[
+            Tag("auth", "Signing in, staying signed in, signing out."),
             Tag("reviews", "What editors write."),
+            Tag("publishes", "How far what was written has come on its way to the readers."),
             Tag("products", "The cameras and lenses that reviews are about."),
             Tag("editors", "Accounts: your own, and for administrators everybody's."),
-            Tag("auth", "Signing in, staying signed in, signing out."),
+            Tag("audit", "Who did what, when."),
             Tag("system", "Where things are, and whether all is well."),
         ],
         use_handler_docstrings=False,

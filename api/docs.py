@@ -1,6 +1,6 @@
 """The documentation page: the OpenAPI document written out as HTML, without a script and without another host.
 
-Rendered once. Tools such as Insomnia and Postman import the document itself, `/openapi.json`.
+Rendered once. Beside it, for download: the document as YAML, and collections for Postman and Insomnia.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from litestar import Response, Router, get
+from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
-from api.document import refined
+from api.clients.formats import FORMS
+from api.document import document
+from api.links import operations
 from api.problems import CODES, MEANINGS, STATUS
 
 STYLE = Path(__file__).with_name("docs.css")
 POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_METHODS = ("get", "post", "put", "patch", "delete")
+_FILES = {form.file: form for name, form in FORMS.items() if name != "json"}
+"""What is served as files beside the page; the framework serves the JSON itself."""
 _CODE = re.compile(r"`([^`]+)`")
 
 Node = Mapping[str, Any]
@@ -38,7 +41,7 @@ class Page(OpenAPIRenderPlugin):
     def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:
         """The page."""
         if self._page is None:
-            self._page = page(refined(openapi_schema)).encode()
+            self._page = page(document(request.app)).encode()
         return self._page
 
 
@@ -47,6 +50,15 @@ def style() -> Response[bytes]:
     """The style sheet of the page."""
     headers = {"Cache-Control": "public, max-age=3600"}
     return Response(_style(), media_type="text/css", headers=headers)
+
+
+@get([f"/{file}" for file in _FILES], include_in_schema=False)
+async def download(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The description of the service in another form, as a file."""
+    form = _FILES[request.url.path.rpartition("/")[2]]
+    body = form.make(request.app, str(request.base_url).rstrip("/"))
+    headers = {"Content-Disposition": f'attachment; filename="{form.file}"'}
+    return Response(body, media_type=form.media_type, headers=headers)
 
 
 @cache
@@ -65,7 +77,7 @@ def router() -> Router:
     """The router at `/docs`, to which Litestar adds the page."""
     return Router(
         "/docs",
-        route_handlers=[style],
+        route_handlers=[style, download],
         include_in_schema=False,
         response_headers={"Content-Security-Policy": POLICY},
         after_request=_only_pages,
@@ -76,11 +88,8 @@ def page(document: Node) -> str:
     """The whole page for an OpenAPI document."""
     purposes = {tag["name"]: tag.get("description", "") for tag in document.get("tags", ())}
     groups: dict[str, list[tuple[str, str, Node]]] = {name: [] for name in purposes}
-    for path, item in document["paths"].items():
-        for method in _METHODS:
-            if method in item:
-                operation = item[method]
-                groups.setdefault(operation.get("tags", ["other"])[0], []).append((method, path, operation))
+    for method, path, operation in operations(document):
+        groups.setdefault(operation.get("tags", ["other"])[0], []).append((method, path, operation))
     title = escape(document["info"]["title"])
     schemas = document.get("components", {}).get("schemas", {})
     return (
@@ -89,7 +98,7 @@ def page(document: Node) -> str:
         f'<title>{title}</title><link rel="stylesheet" href="/docs/assets/docs.css"></head>'
         f'<body><div class="page">{_contents(groups)}<main><h1>{title}</h1>'
         f"<p>{_prose(document['info'].get('description', ''))}</p>"
-        '<p>The same as a document for Insomnia, Postman and generators: <a href="/openapi.json">/openapi.json</a>.</p>'
+        f'<p class="files">The same as files: {_files()}.</p>'
         + "".join(
             f"<h2>{escape(name)}</h2><p>{_prose(purposes.get(name, ''))}</p>"
             + "".join(_operation(*call) for call in calls)
@@ -100,6 +109,11 @@ def page(document: Node) -> str:
         + _problems()
         + "</main></div></body></html>"
     )
+
+
+def _files() -> str:
+    names = {"json": "OpenAPI (JSON)", "yaml": "OpenAPI (YAML)", "postman": "Postman", "insomnia": "Insomnia"}
+    return ", ".join(f'<a href="/docs/{form.file}" download>{names[name]}</a>' for name, form in FORMS.items())
 
 
 def _contents(groups: Mapping[str, Iterable[tuple[str, str, Node]]]) -> str:
@@ -135,7 +149,7 @@ def _operation(method: str, path: str, operation: Node) -> str:
         for media in body["content"].values():
             parts.append(f"<h4>Body</h4><p>{_type(media['schema'])}</p>")
             conditional = any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", ()))
-            parts += [_example(method, path, value, conditional) for value in media["schema"].get("examples", ())]
+            parts += [_example(method, path, example["value"], conditional) for example in media["examples"].values()]
     parts.append("<h4>Answers</h4>" + _answers(operation["responses"]) + "</section>")
     return "".join(parts)
 

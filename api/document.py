@@ -1,21 +1,33 @@
-"""The OpenAPI document: Litestar's, with the schemas of bodies as msgspec itself reads them.
+"""The OpenAPI document: Litestar's, completed with what holds of every route of a kind, so that none can forget it.
 
-The limits that a body is held to are then the limits that the document states: bounds within unions, additional fields
-refused, the items of lists.
+From msgspec come the schemas, so that the limits that a body is held to are the limits that the document states. From
+the way the service works come the refusals that a route need not name itself and the headers of answers. Examples stand
+here as they were written.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 from litestar import Litestar
 from litestar.enums import OpenAPIMediaType
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.params import BodyKwarg
 from litestar.serialization import encode_json
 
-from api import accounts, wire, wire_history
-from api.problems import Problem
+from api import links, yaml_text
+from api.links import Node, operations
+from api.problems import MEANINGS, Problem
+from api.routes.answers import HEADERS, Answer, refusals
+
+REFERENCE = "#/components/schemas/"
+_OF_REFUSALS = {401: ("WWW-Authenticate",), 412: ("ETag",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_PROBLEM = {"$ref": f"{REFERENCE}{Problem.__name__}"}
+_CAPITAL = re.compile(r"[^a-z0-9]+")
 
 
 class Document(OpenAPIRenderPlugin):
@@ -30,20 +42,162 @@ class Document(OpenAPIRenderPlugin):
 
 
 def encoded(app: Litestar) -> bytes:
-    """The document as JSON, made once."""
+    """The document as JSON."""
+    return encode_json(document(app))
+
+
+def as_yaml(app: Litestar) -> bytes:
+    """The document as YAML."""
+    return yaml_text.dump(msgspec.json.decode(encoded(app)))
+
+
+def document(app: Litestar) -> Node:
+    """The document as plain values, made once for each application."""
     if "openapi" not in app.state:
-        app.state["openapi"] = encode_json(refined(app.openapi_schema.to_schema()))
-    document: bytes = app.state["openapi"]
-    return document
+        app.state["openapi"] = _completed(app.openapi_schema.to_schema(), _handlers(app))
+    made: Node = app.state["openapi"]
+    return made
 
 
-def refined(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with the schemas of our bodies as msgspec knows them."""
-    held = document["components"]["schemas"]
-    bodies = [
-        value
-        for value in (Problem, *(vars(wire) | vars(wire_history) | vars(accounts)).values())
-        if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__name__ in held
-    ]
-    _, schemas = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
-    return {**document, "components": {**document["components"], "schemas": held | schemas}}
+def _handlers(app: Litestar) -> dict[str, HTTPRouteHandler]:
+    return {
+        handler.operation_id: handler
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        if isinstance(handler, HTTPRouteHandler) and isinstance(handler.operation_id, str)
+    }
+
+
+def _completed(made: Node, handlers: Mapping[str, HTTPRouteHandler]) -> Node:
+    for _, _, operation in operations(made):
+        handler = handlers[operation["operationId"]]
+        operation.setdefault("security", [])
+        operation.pop("deprecated", None)
+        _tidy(operation)
+        _say_examples(operation, handler)
+        _say_refusals(operation, handler)
+        _say_headers(operation, handler)
+    components = made["components"]
+    components["schemas"] = _schemas(made, handlers.values())
+    components["headers"] = HEADERS
+    components["links"] = links.link(made)
+    return made
+
+
+def _tidy(operation: Node) -> None:
+    """What is left out is left out, never null: a header and a query have no way to say null."""
+    for parameter in operation.get("parameters", ()):
+        parameter.pop("deprecated", None)
+        schema = parameter["schema"]
+        choices = [choice for choice in schema.pop("oneOf", ()) if choice != {"type": "null"}]
+        if len(choices) == 1:
+            schema.update(choices[0])
+        elif choices:
+            schema["oneOf"] = choices
+        for said_twice in ("description", "examples"):
+            schema.pop(said_twice, None)
+
+
+def _say_examples(operation: Node, handler: HTTPRouteHandler) -> None:
+    data = handler.parsed_fn_signature.parameters.get("data")
+    if data is not None and isinstance(data.kwarg_definition, BodyKwarg):
+        for media in operation["requestBody"]["content"].values():
+            schema = media["schema"]
+            media["schema"] = schema["allOf"][0] if "allOf" in schema else schema
+            media["examples"] = _named(data.kwarg_definition.examples or ())
+    for status, spec in (handler.responses or {}).items():
+        for media in operation["responses"][str(status)].get("content", {}).values():
+            media["examples"] = _named(spec.examples or ())
+
+
+def _named(examples: Iterable[Any]) -> Node:
+    """Examples by a name that is made from their summary."""
+    return {
+        _CAPITAL.sub("-", example.summary.lower()).strip("-"): {"summary": example.summary, "value": example.value}
+        for example in examples
+    }
+
+
+def _say_refusals(operation: Node, handler: HTTPRouteHandler) -> None:
+    """The refusals that every route of a kind may answer; what the route says itself stays."""
+    codes = []
+    if "requestBody" in operation:
+        codes += ["invalid", "body_too_large", "unsupported_media_type"]
+    elif any(parameter["in"] != "path" for parameter in operation.get("parameters", ())):
+        codes.append("invalid")
+    if operation["security"]:
+        codes.append("unauthenticated")
+    if operation["security"] or "requestBody" in operation:
+        codes.append("store_failed")
+    if any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", ())):
+        codes += ["stale_version", "precondition_required"]
+    if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ())):
+        codes += ["key_in_use", "key_reused"]
+    responses = operation["responses"]
+    for status in [each for each in responses if int(each) >= 400]:
+        if int(status) not in (handler.responses or {}):
+            del responses[status]  # the framework's own words for a refusal
+    for number, spec in refusals(*codes).items():
+        response = responses.setdefault(str(number), {"description": "", "content": {}})
+        media = response["content"].setdefault(spec.media_type, {"schema": _PROBLEM, "examples": {}})
+        added = {
+            name: example for name, example in _named(spec.examples or ()).items() if name not in media["examples"]
+        }
+        meanings = (MEANINGS[example["summary"]] for example in added.values())
+        response["description"] = " ".join([response["description"], *meanings]).strip()
+        media["examples"] |= added
+    responses["431"] = {"description": "The head of the request is too large. The server says so without a body."}
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _say_headers(operation: Node, handler: HTTPRouteHandler) -> None:
+    for status, response in operation["responses"].items():
+        spec = (handler.responses or {}).get(int(status))
+        if status == "431":
+            continue
+        named = spec.headers if isinstance(spec, Answer) else _OF_REFUSALS.get(int(status), ())
+        response["headers"] = response.get("headers", {}) | {
+            name: {"$ref": f"#/components/headers/{name}"} for name in (*named, "X-Request-Id")
+        }
+
+
+def _schemas(made: Node, handlers: Iterable[HTTPRouteHandler]) -> Node:
+    """The schemas that the document leads to, as msgspec reads them."""
+    types: dict[str, type] = {Problem.__name__: Problem}
+    for handler in handlers:
+        signature = handler.parsed_fn_signature
+        for field in (signature.return_type, signature.parameters.get("data")):
+            types |= {} if field is None else {kind.__name__: kind for kind in _structs(field)}
+        for spec in (handler.responses or {}).values():
+            if isinstance(spec.data_container, type) and issubclass(spec.data_container, msgspec.Struct):
+                types[spec.data_container.__name__] = spec.data_container
+    held = made["components"]["schemas"]
+    _, known = msgspec.json.schema_components(
+        [types[name] for name in sorted(types)], ref_template=REFERENCE + "{name}"
+    )
+    return _reachable(made["paths"], held | known)
+
+
+def _structs(field: Any) -> Iterator[type]:
+    if isinstance(field.annotation, type) and issubclass(field.annotation, msgspec.Struct):
+        yield field.annotation
+    for inner in field.inner_types:
+        yield from _structs(inner)
+
+
+def _reachable(paths: Node, schemas: Node) -> Node:
+    """Those of the schemas that something leads to, by name."""
+    seen, waiting = set[str](), _references(paths)
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting |= _references(schemas[name])
+    return {name: schemas[name] for name in sorted(seen)}
+
+
+def _references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["$ref"].removeprefix(REFERENCE)} if str(value.get("$ref", "")).startswith(REFERENCE) else set()
+        return own.union(*(_references(part) for part in value.values()))
+    return set[str]().union(*(_references(part) for part in value)) if isinstance(value, list | tuple) else set()

@@ -17,7 +17,10 @@ from typing import Any, Protocol, TypeVar, cast
 from litestar.connection import ASGIConnection
 
 from api.auth import Gate, Tokens
+from api.following import Watch
+from api.health import Health
 from api.keys import Ring
+from api.metrics import Metrics
 from api.shell import request_id
 from api.throttle import Throttle
 from api.under_way import UnderWay
@@ -26,7 +29,8 @@ from publisher.content import editors, sessions
 from publisher.content.database import Database, connect
 from publisher.content.hint import Hint
 from publisher.content.model import Editor, Text
-from publisher.content.writer import Transaction, Writer
+from publisher.content.writer import SYSTEM, Transaction, Writer
+from publisher.delivery.receipts import Receipts
 
 T = TypeVar("T")
 READERS = 4
@@ -87,12 +91,19 @@ class Newsroom:
         tokens: Tokens,
         addresses: Addresses,
         language: str,
+        receipts: Receipts,
+        metrics: Metrics,
+        metrics_token: str,
+        low_water: int,
     ) -> None:
-        """`is_small` says which texts are so small that they cannot be slow to render."""
+        """`is_small` says which texts are so small that they cannot be slow to render; `low_water` how many bytes must
+        be free on the disk; `metrics_token` who may read `metrics` beside administrators.
+        """
         self.data_dir, self.keys, self.tokens = data_dir, keys, tokens
         self.addresses, self.language = addresses, language
         self._writer, self._renderer, self._is_small = writer, renderer, is_small
-        self._wake = wake
+        self._wake, self._receipts = wake, receipts
+        self.watch = Watch(receipts.version)
         self._connections = Connections(content_db)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="content-reader")
         self._small = ThreadPoolExecutor(SMALL_RENDERERS, thread_name_prefix="markdown")
@@ -100,6 +111,8 @@ class Newsroom:
         self._passwords = ThreadPoolExecutor(PASSWORDS_AT_ONCE, thread_name_prefix="passwords")
         self._checking = 0
         self.under_way = UnderWay()
+        self.metrics, self.metrics_token = metrics, metrics_token
+        self.health = Health(functools.partial(self.write, actor=SYSTEM, request_id=""), data_dir, low_water)
         self.gate = Gate(tokens, functools.partial(self.read, sessions.holder))
         self.by_account = Throttle(FAILURES_PER_ACCOUNT, WINDOW_SECONDS)
         self.by_address = Throttle(FAILURES_PER_ADDRESS, WINDOW_SECONDS)
@@ -109,9 +122,22 @@ class Newsroom:
         """Whether as many password checks wait as may wait."""
         return self._checking >= PASSWORDS_AT_ONCE + PASSWORDS_WAITING
 
+    @property
+    def writes_waiting(self) -> int:
+        """How many writes wait for the writer."""
+        return self._writer.waiting
+
+    def ask(self, question: Callable[..., T], *args: Any) -> T:
+        """The answer to `question(db, *args)`, for who is in a reader's thread already."""
+        return self._connections.ask(question, *args)
+
     async def read(self, question: Callable[..., T], *args: Any) -> T:
         """The answer to `question(db, *args)`, from a read-only connection."""
         return await self._in(self._readers, self._connections.ask, question, *args)
+
+    async def follow(self, question: Callable[..., T], *args: Any) -> T:
+        """The answer to `question(db, receipts, *args)`, for those who follow what the worker does."""
+        return await self.watch.ask(self._connections.ask, question, self._receipts, *args)
 
     async def write(self, operation: Callable[[Transaction], T], *, actor: str, request_id: str) -> T:
         """What `operation` returned, once it is on disk."""
@@ -141,11 +167,16 @@ class Newsroom:
         """What `work(*args)` returns, done in a reader's thread."""
         return await self._in(self._readers, work, *args)
 
+    async def end_streams(self) -> None:
+        """End every event stream, so that their clients need not be waited for."""
+        await self.watch.close()
+
     def close(self) -> None:
-        """Finish what was begun and let everything go."""
+        """Finish what was begun and let everything go, once the streams have ended."""
         for pool in (self._passwords, self._small, self._large, self._readers):
             pool.shutdown()
         self._connections.close()
+        self._receipts.close()
         self._renderer.close()
         self._writer.close()
         self._wake.close()

@@ -21,9 +21,12 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException
 
+from api.shell import request_id
 from api.wire import WholeReview
 from publisher.content.database import SqliteError
 from publisher.errors import (
+    AmbiguousNameError,
+    DeliveryError,
     InvalidError,
     MarkdownError,
     PublisherError,
@@ -32,6 +35,7 @@ from publisher.errors import (
     TokenError,
     UnauthenticatedError,
 )
+from publisher.logs import fields
 
 MEDIA_TYPE = "application/problem+json"
 INTERNAL = "internal_error"
@@ -43,18 +47,21 @@ STATUS = {
     "key_in_use": 409,
     "key_reused": 422,
     "invalid": 400,
+    "ambiguous_name": 422,
     "bad_markdown": 400,
     "markdown_too_slow": 400,
     "unauthenticated": 401,
     "bad_token": 401,
     "forbidden": 403,
     "store_failed": 503,
+    "delivery_failed": 503,
 }
 """The status of each code that has one of its own; any other error is a 500 of which nothing is told."""
 CODES = {
     400: "invalid",
     404: "not_found",
     405: "method_not_allowed",
+    408: "too_slow",
     413: "body_too_large",
     415: "unsupported_media_type",
     429: "throttled",
@@ -64,6 +71,7 @@ CODES = {
 RETRY_SECONDS = 2
 MEANINGS = {
     "invalid": "A value breaks a rule; `field` names it.",
+    "ambiguous_name": "The name in `field` means several products; `candidates` are those it can mean.",
     "bad_markdown": "The content cannot be rendered: it is too long or nested too deep.",
     "markdown_too_slow": "The content takes too long to render.",
     "unauthenticated": "Nobody is signed in, or e-mail address and password do not match.",
@@ -78,10 +86,12 @@ MEANINGS = {
     "you read as `If-Match`.",
     "key_in_use": "A request with the same `Idempotency-Key` is still running.",
     "key_reused": "The `Idempotency-Key` came with another body before.",
+    "too_slow": "The body came too slowly.",
     "body_too_large": "The body is larger than is accepted.",
-    "unsupported_media_type": "The body is not said to be JSON.",
+    "unsupported_media_type": "The body is not said to be JSON, or it is compressed.",
     "throttled": "Too many attempts; `Retry-After` says when to try again.",
     "store_failed": "The store cannot answer now; nothing was written. Try again.",
+    "delivery_failed": "What the publishing worker notes cannot be read now. Try again.",
     "unavailable": "The service cannot answer now. Try again.",
     INTERNAL: "The service failed; its log knows more under `request_id`.",
 }
@@ -96,6 +106,13 @@ class FieldProblem(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Candidate(msgspec.Struct, frozen=True):
+    """A product that a name can mean."""
+
+    id: str
+    name: str
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A problem document; `type` leads to its description."""
 
@@ -107,6 +124,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     request_id: str
     field: str | None = None
     errors: tuple[FieldProblem, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
     current_version: int | None = None
     proposal: WholeReview | None = None
 
@@ -122,6 +140,7 @@ def problem(
     detail: str,
     *,
     errors: tuple[FieldProblem, ...] = (),
+    candidates: tuple[Candidate, ...] = (),
     current_version: int | None = None,
     proposal: WholeReview | None = None,
     headers: dict[str, str] | None = None,
@@ -129,9 +148,9 @@ def problem(
     """The answer to a request that cannot be fulfilled."""
     content = Problem(
         type=f"/docs#{code}", title=HTTPStatus(status).phrase, status=status, detail=detail, code=code,
-        request_id=request.scope["request_id"],  # type: ignore[typeddict-item]
-        field=errors[0].field if errors else None, errors=errors, current_version=current_version,
-        proposal=proposal,
+        request_id=request_id(request.scope),
+        field=errors[0].field if errors else None, errors=errors, candidates=candidates,
+        current_version=current_version, proposal=proposal,
     )  # fmt: skip
     return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
@@ -142,7 +161,10 @@ def foreseen(request: Request[Any, Any, Any], error: PublisherError) -> Answer:
     if status is None:
         return unforeseen(request, error)
     if isinstance(error, InvalidError):
-        return problem(request, status, error.code, str(error), errors=(FieldProblem(error.field, error.reason),))
+        errors = (FieldProblem(error.field, error.reason),)
+        meant = error.candidates if isinstance(error, AmbiguousNameError) else ()
+        candidates = tuple(Candidate(*each) for each in meant)
+        return problem(request, status, error.code, str(error), errors=errors, candidates=candidates)
     if isinstance(error, MarkdownError):
         return problem(request, status, error.code, str(error), errors=(FieldProblem("$.content", str(error)),))
     if isinstance(error, StaleVersionError):
@@ -156,14 +178,25 @@ def foreseen(request: Request[Any, Any, Any], error: PublisherError) -> Answer:
         return problem(request, status, error.code, str(error), headers={"WWW-Authenticate": challenge})
     if type(error) is StoreError:
         return unavailable(request, error)
+    if type(error) is DeliveryError:
+        return _unread(request, error)
     return problem(request, status, error.code, str(error))
 
 
 def unavailable(request: Request[Any, Any, Any], error: Exception) -> Answer:
     """The answer when the store fails: try again; what failed goes to the log."""
-    _log.error("the store failed (request %s)", request.scope["request_id"], exc_info=error)  # type: ignore[typeddict-item]
+    _log.error("the store failed", exc_info=error, extra=_of(request))
     detail = "the store cannot answer now; nothing was written; try again"
     return problem(request, 503, "store_failed", detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def _unread(request: Request[Any, Any, Any], error: Exception) -> Answer:
+    """The answer when the worker's files cannot be read: try again; what failed goes to the log."""
+    _log.error("the ledger failed (request %s)", request.scope["request_id"], exc_info=error)  # type: ignore[typeddict-item]
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return problem(
+        request, 503, "delivery_failed", "how far publishes are cannot be read now; try again", headers=headers
+    )
 
 
 def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
@@ -190,9 +223,14 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
 
 def unforeseen(request: Request[Any, Any, Any], error: Exception) -> Answer:
     """The answer to a failure that nobody foresaw: nothing about it."""
-    identity = request.scope["request_id"]  # type: ignore[typeddict-item]
-    _log.error("request %s failed", identity, exc_info=error)
+    _log.error("a request failed", exc_info=error, extra=_of(request))
     return problem(request, 500, INTERNAL, "the service failed; its log has the reason under this request_id")
+
+
+def _of(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """What a log line says of a request."""
+    route = request.scope.get("path_template")
+    return fields(request_id=request_id(request.scope), method=request.method, route=route)
 
 
 def too_often(seconds: float) -> HTTPException:
@@ -200,6 +238,12 @@ def too_often(seconds: float) -> HTTPException:
     wait = max(1, math.ceil(seconds))
     detail = f"too many attempts; try again in {wait} s"
     return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(wait)})
+
+
+def too_many_streams() -> HTTPException:
+    """The error for a client that follows more than it may."""
+    detail = "too many event streams are open; close one, or ask for the state itself"
+    return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 HANDLERS: dict[int | type[Exception], Handler] = {

@@ -83,8 +83,8 @@ def _about(db: Database, said: WholeReview | PartOfReview, base: Review) -> obje
         return base.product_id
     if product.kind is None:
         return product.product_id
-    known = products.find(db, product.kind, product.name)
-    return product if known is None else known.id
+    known = products.candidates(db, product.kind, product.name)
+    return known[0].id if len(known) == 1 else product
 
 
 def _whole(fields: Mapping[str, Any], *, moved: bool) -> WholeReview:

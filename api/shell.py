@@ -8,7 +8,8 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any, cast
 
 from litestar import Litestar
@@ -36,18 +37,29 @@ def bearer(scope: Mapping[str, Any]) -> bytes | None:
     return _header(scope, b"authorization")
 
 
+def is_bodiless(scope: Mapping[str, Any]) -> bool:
+    """Whether the body of the answer is not sent (HEAD): a stream need not begin."""
+    return bool(scope["bodiless"])
+
+
 class Application(Litestar):
-    """Litestar with the outermost layer around it."""
+    """Litestar with the outermost layer around it.
+
+    `observe` is told of each request when its answer begins: the scope, the method as it came, the status, the seconds.
+    """
+
+    observe: Callable[[Mapping[str, Any], str, int, float], None]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request (ASGI)."""
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
+        came, method = perf_counter(), scope["method"]
         wanted = _header(scope, b"x-request-id")
         identity = wanted if wanted is not None and _SANE.fullmatch(wanted) else b"%s-%x" % (_START, next(_NUMBERS))
         scope["request_id"] = identity.decode()
-        bodiless = scope["method"] == "HEAD"
+        bodiless = scope["bodiless"] = method == "HEAD"
         if bodiless:
             scope["method"] = "GET"
 
@@ -57,6 +69,7 @@ class Application(Litestar):
                 if scope["method"] == "OPTIONS" and message["status"] == 204:
                     headers = [(b"allow", self._methods(scope))]
                 message["headers"] = _dressed(headers, identity)
+                self.observe(scope, method, message["status"], perf_counter() - came)
             elif bodiless and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)

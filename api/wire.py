@@ -147,11 +147,12 @@ def chosen(body: Said | PartOfReview) -> Chosen | None:
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A review as it stands, with its product and its body."""
+    """A review as it stands, with its product, its body, and after a change that of the log whose publish shows it."""
 
     review: Review
     product: Product | None
     text: Text | None = None
+    seq: int = 0
 
 
 class ProductName(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +193,9 @@ class ReviewAnswer(ReviewHead, frozen=True, kw_only=True):
     """A review with its body, in Markdown as it was written."""
 
     content: str
+    publish: Annotated[
+        str | UnsetType, Meta(description="After a change: where its way to the readers can be followed.")
+    ] = UNSET
 
 
 class ReviewPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,6 +226,11 @@ class ProductPage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+def publish_address(seq: int) -> str:
+    """Where the publish of a change is."""
+    return f"/publishes/{seq}"
+
+
 class Addresses(msgspec.Struct, frozen=True):
     """Where readers find things, under the portal's base URL."""
 
@@ -234,7 +243,8 @@ class Addresses(msgspec.Struct, frozen=True):
     def review(self, standing: Standing) -> ReviewAnswer:
         """A review with its body."""
         assert standing.text is not None
-        return ReviewAnswer(**self._head(standing), content=standing.text.markdown)
+        publish = publish_address(standing.seq) if standing.seq else UNSET
+        return ReviewAnswer(**self._head(standing), content=standing.text.markdown, publish=publish)
 
     def product(self, product: Product) -> ProductAnswer:
         """A product with its public addresses."""

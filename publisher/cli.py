@@ -14,15 +14,17 @@ from publisher import settings
 from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
-    "audit": "publisher.cli_content",
+    "audit": "publisher.cli_audit",
     "build": "publisher.cli_publish",
     "conflicts": "publisher.cli_outbox",
+    "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
     "import": "publisher.cli_content",
     "keys": "publisher.cli_keys",
     "login": "publisher.cli_account",
     "logout": "publisher.cli_account",
+    "openapi": "publisher.cli_openapi",
     "outbox": "publisher.cli_outbox",
     "post": "publisher.cli_desk",
     "publish": "publisher.cli_publish",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from publisher import local, plant, worker
+from publisher import local, logs, plant, worker
 from publisher.cli_output import progress, size
 from publisher.content import hint
 from publisher.delivery import export as exporting
@@ -205,15 +204,15 @@ def status(held: Settings, in_json: bool) -> None:
 @click.pass_obj
 def run_worker(held: Settings) -> None:
     """Build and push whenever something is written, until stopped (`publisher up` starts this)."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.captureWarnings(True)
+    logs.setup(held.logs.format, held.logs.level)
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     with plant.Plant(local.remembered(held)) as parts:
         listener = hint.Listener(hint.path(parts.settings.data.dir))
         try:
-            parts.worker().run(listener, stop, worker.log_round)
+            loop, reporter = parts.worker()
+            loop.run(listener, stop, reporter)
         finally:
             listener.close()
 

@@ -9,9 +9,11 @@
     │   ├── NotFoundError             not_found
     │   ├── ConflictError             conflict
     │   │   ├── StaleVersionError     stale_version
+    │   │   ├── MergedError           merged
     │   │   ├── KeyInUseError         key_in_use
     │   │   └── KeyReusedError        key_reused
     │   └── InvalidError              invalid
+    │       └── AmbiguousNameError    ambiguous_name
     ├── UnauthenticatedError          unauthenticated
     │   └── TokenError                bad_token
     ├── ForbiddenError                forbidden
@@ -22,7 +24,9 @@
     ├── BuildError                    build_failed
     │   └── DamagedObjectError        damaged_object
     ├── DeliveryError                 delivery_failed
+    │   ├── UnseenError               not_seen
     │   ├── TargetError               target_failed
+    │   ├── PurgeError                purge_failed
     │   └── LeaseHeldError            lease_held
     ├── StackError                    stack_failed
     └── DeskError                     desk_failed
@@ -88,6 +92,16 @@ class StaleVersionError(ConflictError):
         self.proposal = proposal
 
 
+class MergedError(ConflictError):
+    """The product was merged into another, ``into``, and is no more."""
+
+    code = "merged"
+
+    def __init__(self, name: str, into: str) -> None:
+        super().__init__(f"{name} was merged into another product; go to /products/{into}")
+        self.into = into
+
+
 class KeyInUseError(ConflictError):
     """A request with the same idempotency key is still running."""
 
@@ -109,6 +123,17 @@ class InvalidError(StoreError):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+
+
+class AmbiguousNameError(InvalidError):
+    """A name means several products, ``candidates`` (id and full name); the caller has to say which."""
+
+    code = "ambiguous_name"
+
+    def __init__(self, field: str, name: str, candidates: tuple[tuple[str, str], ...]) -> None:
+        meant = ", ".join(full for _, full in candidates)
+        super().__init__(field, f"{name} can mean {meant}; name the one you mean in full, or its id")
+        self.candidates = candidates
 
 
 class UnauthenticatedError(PublisherError):
@@ -178,10 +203,30 @@ class DeliveryError(PublisherError):
     code = "delivery_failed"
 
 
+class UnseenError(DeliveryError):
+    """Readers do not get yet what was pushed; the next look may find it."""
+
+    code = "not_seen"
+
+
 class TargetError(DeliveryError):
-    """A bucket refused or failed an operation."""
+    """A bucket refused or failed an operation; ``reason`` is one word for what kept it."""
 
     code = "target_failed"
+
+    def __init__(self, message: str, reason: str = "unavailable") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class PurgeError(DeliveryError):
+    """A CDN did not purge; ``retry_after`` are the seconds it asks to be left alone, None when it says nothing."""
+
+    code = "purge_failed"
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class LeaseHeldError(DeliveryError):

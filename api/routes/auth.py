@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
@@ -13,20 +14,23 @@ from litestar.params import Body
 from api.accounts import Credentials, Grant, Renewal, Revocation
 from api.auth import REFRESH_LIFE
 from api.body import Json
+from api.metrics import SignIn
 from api.newsroom import Newsroom, newsroom_of, written
 from api.problems import too_often
-from api.routes.answers import refusals
-from api.shell import bearer
+from api.routes.answers import answers, refusals
+from api.routes.examples import GRANT, KEYS
+from api.shell import bearer, request_id
 from api.throttle import neighbourhood
-from publisher.content import sessions
+from publisher.content import editors, sessions
 from publisher.content.sessions import Session
-from publisher.errors import TokenError
+from publisher.errors import TokenError, UnauthenticatedError
+from publisher.logs import fields
 
 SIGN_IN = Example(summary="Sign in", value={"email": "editor@example.com", "password": "correct horse battery"})
 RENEW = Example(summary="Stay signed in", value={"refresh_token": "eyJhbGciOiJFZERTQSIsInR5cCI6InJ0K2p3dCJ9.eyJ…"})
 SIGN_OUT = Example(summary="Sign out", value={"token": "eyJhbGciOiJFZERTQSIsInR5cCI6InJ0K2p3dCJ9.eyJ…"})
 SIGN_OUT_HERE = Example(summary="End the session of the access token in the header", value={})
-WRITING = ("invalid", "body_too_large", "unsupported_media_type", "store_failed")
+_log = logging.getLogger("api.auth")
 
 
 @post(
@@ -37,7 +41,7 @@ WRITING = ("invalid", "body_too_large", "unsupported_media_type", "store_failed"
     summary="Sign in",
     description="Takes an e-mail address and a password, and gives an access token for at most 15 minutes with a "
     "refresh token for 30 days.",
-    responses=refusals("unauthenticated", "throttled", *WRITING),
+    responses=answers(Grant, GRANT) | refusals("unauthenticated", "throttled"),
 )
 async def sign_in(
     request: Request[Any, Any, Any], data: Annotated[Credentials, Body(examples=[SIGN_IN])]
@@ -46,13 +50,19 @@ async def sign_in(
     newsroom = newsroom_of(request)
     address = neighbourhood(request.client.host if request.client else "")
     account = f"{data.email.strip().casefold()} {address}"
-    _admit(newsroom, account, address)
+    _admit(request, account, address)
     newsroom.by_account.count(account)
     newsroom.by_address.count(address)
-    editor = await newsroom.authenticate(data.email, data.password)
+    try:
+        editor = await newsroom.authenticate(data.email, data.password)
+    except UnauthenticatedError:
+        known = await newsroom.read(partial(editors.find, email=data.email))
+        _note(request, "refused", address, account="unknown" if known is None else known.id)
+        raise
     newsroom.by_account.clear(account)
     newsroom.by_address.undo(address)
     session = await written(request, partial(sessions.begin, editor=editor), actor=editor.id)
+    newsroom.metrics.signed_in("granted")
     return _grant(newsroom, session)
 
 
@@ -65,7 +75,7 @@ async def sign_in(
     description="Trades a refresh token for a new access token and a new refresh token. A refresh token is good once: "
     "used again it ends the session, for it may be stolen; only within 10 seconds it gives the same answer again, for "
     "an answer may be lost.",
-    responses=refusals("bad_token", *WRITING),
+    responses=answers(Grant, GRANT) | refusals("bad_token"),
 )
 async def refresh(request: Request[Any, Any, Any], data: Annotated[Renewal, Body(examples=[RENEW])]) -> Response[Grant]:
     """The next pair of tokens."""
@@ -87,7 +97,7 @@ async def refresh(request: Request[Any, Any, Any], data: Annotated[Renewal, Body
     summary="Sign out",
     description="Ends the session of `token`, a refresh or an access token, or without it that of the access token in "
     "the header. Every token of the session is refused from then on. Ending it twice is no error.",
-    responses=refusals("unauthenticated", *WRITING),
+    responses=refusals("unauthenticated"),
 )
 async def sign_out(
     request: Request[Any, Any, Any], data: Annotated[Revocation, Body(examples=[SIGN_OUT, SIGN_OUT_HERE])]
@@ -108,16 +118,26 @@ async def sign_out(
     operation_id="getKeys",
     summary="Public keys",
     description="The keys that verify tokens, as a JSON Web Key Set (RFC 7517).",
+    responses=answers(dict[str, list[dict[str, str]]], KEYS),
 )
 async def keys(request: Request[Any, Any, Any]) -> Response[dict[str, list[dict[str, str]]]]:
     """The public keys, the newest last."""
     return Response(newsroom_of(request).keys.current().jwks(), headers={"Cache-Control": "public, max-age=300"})
 
 
-def _admit(newsroom: Newsroom, account: str, address: str) -> None:
+def _admit(request: Request[Any, Any, Any], account: str, address: str) -> None:
+    newsroom = newsroom_of(request)
     wait = max(newsroom.by_account.wait(account), newsroom.by_address.wait(address))
     if wait > 0 or newsroom.is_crowded:
+        _note(request, "throttled", address)
         raise too_often(wait)
+
+
+def _note(request: Request[Any, Any, Any], outcome: SignIn, address: str, **said: str) -> None:
+    """Count and log an attempt that failed: never what was typed, for people type passwords in the wrong field."""
+    newsroom_of(request).metrics.signed_in(outcome)
+    about = fields(request_id=request_id(request.scope), address=address, **said)
+    _log.warning("a sign-in was %s", outcome, extra=about)
 
 
 def _grant(newsroom: Newsroom, session: Session) -> Response[Grant]:

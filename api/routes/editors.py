@@ -7,7 +7,7 @@ from typing import Annotated
 
 from litestar import Response, Router, get, patch, post
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath, QueryParameter
+from litestar.params import Body, PathParameter
 from msgspec import UNSET
 
 from api.access import SECURITY, administrator, signed_in
@@ -26,8 +26,9 @@ from api.accounts import (
 from api.body import Json
 from api.newsroom import newsroom_of, written
 from api.problems import too_often
-from api.routes.answers import refusals
-from api.routes.asking import Asking
+from api.routes.answers import answers, refusals
+from api.routes.asking import Asking, Cursor, Limit
+from api.routes.examples import ACCOUNT, ACCOUNTS, EDITOR_ID, NEW_ACCOUNT
 from publisher.content import browsing, editors, sessions
 from publisher.content.model import Editor
 from publisher.content.writer import Transaction
@@ -47,10 +48,19 @@ RENAMED = Example(summary="Another public name", value={"name": "Ana María Quis
 PASSWORDS = Example(
     summary="Change your password", value={"current": "correct horse battery", "new": "another long password"}
 )
-WRITING = ("invalid", "unauthenticated", "body_too_large", "unsupported_media_type", "store_failed")
+EditorIdentity = Annotated[
+    str,
+    PathParameter(description="The id of the account.", examples=[Example(summary="An account", value=EDITOR_ID)]),
+]
 
 
-@get("/me", operation_id="getMe", summary="Your own account", responses=refusals("unauthenticated"))
+@get(
+    "/me",
+    operation_id="getMe",
+    summary="Your own account",
+    description="Name, e-mail address and role of whose token it is.",
+    responses=answers(EditorAnswer, ACCOUNT),
+)
 async def me(request: Asking) -> Response[EditorAnswer]:
     """The account of whoever asks."""
     editor = await newsroom_of(request).read(editors.get, request.user.editor_id)
@@ -63,7 +73,7 @@ async def me(request: Asking) -> Response[EditorAnswer]:
     operation_id="amendMe",
     summary="Change your public name",
     description="Your page and your reviews show it with the next publish; their addresses stay.",
-    responses=refusals(*WRITING),
+    responses=answers(EditorAnswer, ACCOUNT),
 )
 async def amend_me(request: Asking, data: Annotated[PartOfMe, Body(examples=[RENAMED])]) -> Response[EditorAnswer]:
     """Change what is named of your own account."""
@@ -78,7 +88,7 @@ async def amend_me(request: Asking, data: Annotated[PartOfMe, Body(examples=[REN
     operation_id="changeMyPassword",
     summary="Change your password",
     description="Takes the password you have and the one you want; every other session of yours is ended.",
-    responses=refusals("throttled", *WRITING),
+    responses=refusals("throttled"),
 )
 async def change_my_password(request: Asking, data: Annotated[PasswordChange, Body(examples=[PASSWORDS])]) -> None:
     """Check the password as when signing in, and keep the new one."""
@@ -107,7 +117,8 @@ async def change_my_password(request: Asking, data: Annotated[PasswordChange, Bo
     operation_id="createEditor",
     summary="Make an account",
     description="For administrators. Without `password`, one is generated and told in this answer, and never again.",
-    responses=refusals("forbidden", "conflict", "throttled", *WRITING),
+    responses=answers(NewEditorAnswer, NEW_ACCOUNT, 201, headers=("Location",))
+    | refusals("forbidden", "conflict", "throttled"),
 )
 async def create(
     request: Asking, data: Annotated[NewEditor, Body(examples=[NEW, NEW_WITH_PASSWORD])]
@@ -128,12 +139,12 @@ async def create(
     operation_id="listEditors",
     summary="List accounts",
     description="For administrators: every account, closed ones too, in the order they were made.",
-    responses=refusals("invalid", "unauthenticated", "forbidden"),
+    responses=answers(EditorPage, ACCOUNTS) | refusals("forbidden"),
 )
 async def page(
     request: Asking,
-    limit: Annotated[int, QueryParameter(ge=1, le=browsing.MAX_PAGE)] = 20,
-    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> Response[EditorPage]:
     """One page of the accounts."""
     found, following = await newsroom_of(request).read(partial(browsing.editor_page, cursor=cursor, limit=limit))
@@ -146,9 +157,9 @@ async def page(
     operation_id="getEditor",
     summary="Read an account",
     description="For administrators.",
-    responses=refusals("invalid", "unauthenticated", "forbidden", "not_found"),
+    responses=answers(EditorAnswer, ACCOUNT) | refusals("forbidden", "not_found"),
 )
-async def read(request: Asking, editor_id: FromPath[str]) -> Response[EditorAnswer]:
+async def read(request: Asking, editor_id: EditorIdentity) -> Response[EditorAnswer]:
     """An account."""
     return Response(editor_answer(await newsroom_of(request).read(editors.get, editor_id)))
 
@@ -161,11 +172,11 @@ async def read(request: Asking, editor_id: FromPath[str]) -> Response[EditorAnsw
     summary="Change an account",
     description="For administrators: name, role, and whether it is closed. Closing an account ends its sessions at "
     "once. The last administrator who can sign in keeps the role and stays open.",
-    responses=refusals("forbidden", "not_found", "conflict", *WRITING),
+    responses=answers(EditorAnswer, ACCOUNT) | refusals("forbidden", "not_found", "conflict"),
 )
 async def amend(
     request: Asking,
-    editor_id: FromPath[str],
+    editor_id: EditorIdentity,
     data: Annotated[PartOfEditor, Body(examples=[RENAMED, PROMOTED, DISABLED])],
 ) -> Response[EditorAnswer]:
     """Change what is named."""
@@ -182,9 +193,10 @@ async def amend(
     summary="Reset a password",
     description="For administrators: generates a password, told in this answer and never again, and ends every session "
     "of the account.",
-    responses=refusals("invalid", "unauthenticated", "forbidden", "not_found", "throttled", "store_failed"),
+    responses=answers(GeneratedPassword, {"password": "qk3…generated…9fA"})
+    | refusals("forbidden", "not_found", "throttled"),
 )
-async def reset_password(request: Asking, editor_id: FromPath[str]) -> Response[GeneratedPassword]:
+async def reset_password(request: Asking, editor_id: EditorIdentity) -> Response[GeneratedPassword]:
     """Give an account a new password."""
     await newsroom_of(request).read(editors.get, editor_id)
     generated = editors.generated_password()

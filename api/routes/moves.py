@@ -8,23 +8,20 @@ from typing import Annotated
 from litestar import Response, Router, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath
+from litestar.params import Body
 
 from api import editing
 from api.access import SECURITY, signed_in
 from api.body import Json
 from api.editing import Precondition
 from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, IdempotencyKey, IfMatch, changed
+from api.routes.asking import Asking, IdempotencyKey, IfMatch, ReviewId, changed
 from api.routes.examples import SCHEDULED, WRITTEN
 from api.wire import ReviewAnswer
 from api.wire_history import Schedule
 from publisher.content.model import State
 
-REFUSALS = (
-    *("invalid", "unauthenticated", "forbidden", "not_found", "conflict", "stale_version", "precondition_required"),
-    *("key_reused", "store_failed"),
-)
+REFUSALS = ("forbidden", "not_found", "conflict")
 NEW_YEAR = Example(summary="On New Year's morning", value={"publish_at": "2027-01-01T09:00:00+01:00"})
 
 
@@ -37,10 +34,11 @@ def _move(verb: str, state: State, summary: str, description: str) -> HTTPRouteH
         operation_id=f"{verb}Review",
         summary=summary,
         description=description,
-        responses=answers(ReviewAnswer, {**WRITTEN, "state": state.value}) | refusals(*REFUSALS),
+        responses=answers(ReviewAnswer, {**WRITTEN, "state": state.value}, headers=("ETag", "Link"))
+        | refusals(*REFUSALS),
     )
     async def move(
-        request: Asking, review_id: FromPath[str], if_match: IfMatch = None, key: IdempotencyKey = None
+        request: Asking, review_id: ReviewId, if_match: IfMatch = None, key: IdempotencyKey = None
     ) -> Response[ReviewAnswer]:
         condition = Precondition.parse(if_match)
         operation = partial(editing.move, who=request.user, review_id=review_id, condition=condition, state=state)
@@ -77,11 +75,11 @@ unpublish = _move(
     summary="Have a review published later",
     description="A draft, or one that is scheduled already. `publish_at` needs a time zone and is a moment to come, "
     "within ten years; to publish at once there is `publish`.",
-    responses=answers(ReviewAnswer, SCHEDULED) | refusals(*REFUSALS, "body_too_large", "unsupported_media_type"),
+    responses=answers(ReviewAnswer, SCHEDULED, headers=("ETag", "Link")) | refusals(*REFUSALS),
 )
 async def schedule(
     request: Asking,
-    review_id: FromPath[str],
+    review_id: ReviewId,
     data: Annotated[Schedule, Body(examples=[NEW_YEAR])],
     if_match: IfMatch = None,
     key: IdempotencyKey = None,

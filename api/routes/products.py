@@ -6,27 +6,39 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, Router, get
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.openapi.spec import Example
+from litestar.params import PathParameter, QueryParameter
 
 from api.access import SECURITY, signed_in
 from api.newsroom import newsroom_of
-from api.routes.answers import etag, refusals
+from api.routes.answers import answers, etag, refusals
+from api.routes.asking import Cursor, Limit
+from api.routes.examples import PRODUCT, PRODUCT_ID, PRODUCTS
 from api.wire import ProductAnswer, ProductPage
 from publisher.content import browsing, products
+
+ProductIdentity = Annotated[
+    str,
+    PathParameter(description="The id of the product.", examples=[Example(summary="A product", value=PRODUCT_ID)]),
+]
 
 
 @get(
     operation_id="listProducts",
     summary="Find or list products",
     description="With `name`, the camera or lens that the name means, however it is spelt; else all, page by page.",
-    responses=refusals("invalid", "unauthenticated"),
+    responses=answers(ProductPage, PRODUCTS),
 )
 async def page(
     request: Request[Any, Any, Any],
-    name: Annotated[str | None, QueryParameter(min_length=1, max_length=300)] = None,
-    kind: FromQuery[Literal["camera", "lens"] | None] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=browsing.MAX_PAGE)] = 20,
-    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
+    name: Annotated[
+        str | None, QueryParameter(description="A name of it, in any spelling.", min_length=1, max_length=300)
+    ] = None,
+    kind: Annotated[
+        Literal["camera", "lens"] | None, QueryParameter(description="Only cameras, or only lenses.")
+    ] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> Response[ProductPage]:
     """One page of the catalogue, or what a name means."""
     newsroom = newsroom_of(request)
@@ -43,9 +55,10 @@ async def page(
     "/{product_id:str}",
     operation_id="getProduct",
     summary="Read a product",
-    responses=refusals("invalid", "not_found", "unauthenticated"),
+    description="A camera or a lens with its spec sheet and all its names.",
+    responses=answers(ProductAnswer, PRODUCT, headers=("ETag",)) | refusals("not_found"),
 )
-async def read(request: Request[Any, Any, Any], product_id: FromPath[str]) -> Response[ProductAnswer]:
+async def read(request: Request[Any, Any, Any], product_id: ProductIdentity) -> Response[ProductAnswer]:
     """A camera or a lens with its spec sheet."""
     newsroom = newsroom_of(request)
     product = await newsroom.read(products.get, product_id)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from litestar import Response, Router, delete, get, patch, post, put
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath, QueryParameter
+from litestar.params import Body, QueryParameter
 from msgspec import UNSET
 
 from api import editing
@@ -15,8 +15,19 @@ from api.access import SECURITY, signed_in
 from api.body import Json
 from api.editing import Precondition
 from api.newsroom import newsroom_of, written
-from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, IdempotencyKey, IfMatch, changed, reply, sent
+from api.routes.answers import answers, nothing, refusals
+from api.routes.asking import (
+    Asking,
+    Cursor,
+    IdempotencyKey,
+    IfMatch,
+    Limit,
+    ReviewId,
+    changed,
+    monitor,
+    reply,
+    sent,
+)
 from api.routes.examples import LISTED, WRITTEN
 from api.wire import (
     NewReview,
@@ -56,8 +67,8 @@ FULL = Example(
     },
 )
 AMENDED = Example(summary="Publish a draft with another rating", value={"state": "published", "rating": 9})
-WRITING = ("invalid", "unauthenticated", "body_too_large", "unsupported_media_type", "store_failed")
-CHANGING = ("forbidden", "not_found", "stale_version", "precondition_required", *WRITING)
+CHANGING = ("forbidden", "not_found")
+REWRITING = ("ambiguous_name", *CHANGING)
 
 
 @post(
@@ -65,8 +76,10 @@ CHANGING = ("forbidden", "not_found", "stale_version", "precondition_required", 
     operation_id="createReview",
     summary="Write a review",
     description="Publishes it at once unless `state` is `draft`. Name a camera or a lens in any spelling; one that "
-    "nobody knew is added to the catalogue. With an `Idempotency-Key` a repeated request is answered as the first was.",
-    responses=answers(ReviewAnswer, WRITTEN, 201) | refusals("conflict", "key_reused", *WRITING),
+    "nobody knew is added to the catalogue, and a name that means several is a 422 that lists them. "
+    "With an `Idempotency-Key` a repeated request is answered as the first was.",
+    responses=answers(ReviewAnswer, WRITTEN, 201, headers=("ETag", "Link", "Location"))
+    | refusals("conflict", "ambiguous_name"),
 )
 async def create(
     request: Asking,
@@ -88,12 +101,12 @@ async def create(
     summary="List reviews",
     description="What is published and what is your own (a chief editor sees all), newest first and without their "
     "bodies. All conditions hold at once. A page may be shorter than `limit` and still have a `next` one.",
-    responses=answers(ReviewPage, LISTED) | refusals("invalid", "unauthenticated"),
+    responses=answers(ReviewPage, LISTED),
 )
 async def page(
     request: Asking,
-    limit: Annotated[int, QueryParameter(ge=1, le=browsing.MAX_PAGE)] = 20,
-    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
     review_state: Annotated[
         str | None, QueryParameter(name="state", description="draft, scheduled, published or archived.")
     ] = None,
@@ -133,9 +146,9 @@ async def page(
     operation_id="getReview",
     summary="Read a review",
     description="One that is not published is found by its editor and by chief editors only.",
-    responses=answers(ReviewAnswer, WRITTEN) | refusals("invalid", "not_found", "unauthenticated"),
+    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag",)) | refusals("not_found"),
 )
-async def read(request: Asking, review_id: FromPath[str]) -> Response[ReviewAnswer]:
+async def read(request: Asking, review_id: ReviewId) -> Response[ReviewAnswer]:
     """The review as it stands, with its body in Markdown."""
     standing = await newsroom_of(request).read(editing.read, request.user, review_id)
     return sent(reply(newsroom_of(request).addresses, standing))
@@ -147,11 +160,11 @@ async def read(request: Asking, review_id: FromPath[str]) -> Response[ReviewAnsw
     operation_id="replaceReview",
     summary="Say a review anew",
     description="All fields: one that is left out takes its default, but `state` and `slug` stay.",
-    responses=answers(ReviewAnswer, WRITTEN) | refusals(*CHANGING),
+    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag", "Link")) | refusals(*REWRITING),
 )
 async def replace(
     request: Asking,
-    review_id: FromPath[str],
+    review_id: ReviewId,
     data: Annotated[WholeReview, Body(examples=[SIMPLE])],
     if_match: IfMatch = None,
 ) -> Response[ReviewAnswer]:
@@ -180,11 +193,11 @@ async def replace(
     summary="Change some fields of a review",
     description="A JSON Merge Patch (RFC 7396): a field left out stays, null takes a field back to its default. "
     "`state` publishes, withdraws or archives.",
-    responses=answers(ReviewAnswer, WRITTEN) | refusals(*CHANGING),
+    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag", "Link")) | refusals(*REWRITING),
 )
 async def amend(
     request: Asking,
-    review_id: FromPath[str],
+    review_id: ReviewId,
     data: Annotated[PartOfReview, Body(examples=[AMENDED])],
     if_match: IfMatch = None,
 ) -> Response[ReviewAnswer]:
@@ -210,14 +223,13 @@ async def amend(
     operation_id="deleteReview",
     summary="Delete a review",
     description="It disappears for readers with the next publish; its history is kept.",
-    responses=refusals(
-        "invalid", "forbidden", "not_found", "stale_version", "precondition_required", "unauthenticated", "store_failed"
-    ),
+    responses=nothing(headers=("Link",)) | refusals(*CHANGING),
 )
-async def remove(request: Asking, review_id: FromPath[str], if_match: IfMatch = None) -> None:
+async def remove(request: Asking, review_id: ReviewId, if_match: IfMatch = None) -> Response[None]:
     """Delete a review."""
     condition = Precondition.parse(if_match)
-    await written(request, partial(editing.remove, who=request.user, review_id=review_id, condition=condition))
+    operation = partial(editing.remove, who=request.user, review_id=review_id, condition=condition)
+    return Response(None, headers={"Link": monitor(await written(request, operation))})
 
 
 def _state(name: str | None) -> State | None:

@@ -6,20 +6,28 @@ from functools import partial
 from typing import Annotated
 
 from litestar import Response, Router, get, post
-from litestar.params import FromPath, QueryParameter
+from litestar.openapi.spec import Example
+from litestar.params import PathParameter
 
 from api import editing, wire_history
 from api.access import SECURITY, signed_in
 from api.editing import Precondition
 from api.newsroom import newsroom_of
 from api.routes.answers import answers, etag, refusals
-from api.routes.asking import Asking, IdempotencyKey, IfMatch, changed
+from api.routes.asking import Asking, Cursor, IdempotencyKey, IfMatch, Limit, ReviewId, changed
 from api.routes.examples import DIFFERENCE, REVISION, REVISIONS, WRITTEN
 from api.wire import ReviewAnswer
 from api.wire_history import DifferenceAnswer, RevisionAnswer, RevisionPage
-from publisher.content import browsing
 
-READING = ("invalid", "unauthenticated", "forbidden", "not_found")
+READING = ("forbidden", "not_found")
+Version = Annotated[
+    int,
+    PathParameter(description="The number of a version.", examples=[Example(summary="The first", value=1)]),
+]
+NextVersion = Annotated[
+    int,
+    PathParameter(description="The number of a version.", examples=[Example(summary="The second", value=2)]),
+]
 
 
 @get(
@@ -30,9 +38,9 @@ READING = ("invalid", "unauthenticated", "forbidden", "not_found")
 )
 async def page(
     request: Asking,
-    review_id: FromPath[str],
-    limit: Annotated[int, QueryParameter(ge=1, le=browsing.MAX_PAGE)] = 20,
-    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
+    review_id: ReviewId,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> Response[RevisionPage]:
     """One page of the history."""
     question = partial(editing.history, who=request.user, review_id=review_id, cursor=cursor, limit=limit)
@@ -45,9 +53,9 @@ async def page(
     operation_id="getRevision",
     summary="Read a version of a review",
     description="All that was said then, with the body in Markdown.",
-    responses=answers(RevisionAnswer, REVISION) | refusals(*READING),
+    responses=answers(RevisionAnswer, REVISION, headers=("ETag",)) | refusals(*READING),
 )
-async def read(request: Asking, review_id: FromPath[str], version: FromPath[int]) -> Response[RevisionAnswer]:
+async def read(request: Asking, review_id: ReviewId, version: Version) -> Response[RevisionAnswer]:
     """One version."""
     newsroom = newsroom_of(request)
     found, standing = await newsroom.read(editing.revision, request.user, review_id, version)
@@ -62,9 +70,7 @@ async def read(request: Asking, review_id: FromPath[str], version: FromPath[int]
     description="The fields that differ, and the Markdown as a unified diff of at most 2,000 lines.",
     responses=answers(DifferenceAnswer, DIFFERENCE) | refusals(*READING),
 )
-async def compare(
-    request: Asking, review_id: FromPath[str], old: FromPath[int], new: FromPath[int]
-) -> Response[DifferenceAnswer]:
+async def compare(request: Asking, review_id: ReviewId, old: Version, new: NextVersion) -> Response[DifferenceAnswer]:
     """What changed from one to the other."""
     found = await newsroom_of(request).read(editing.difference, request.user, review_id, old, new)
     return Response(wire_history.difference(old, new, found))
@@ -76,13 +82,12 @@ async def compare(
     operation_id="restoreRevision",
     summary="Go back to a version of a review",
     description="Says again what was said then, as a new version; state, address and dates stay.",
-    responses=answers(ReviewAnswer, WRITTEN)
-    | refusals(*READING, "stale_version", "precondition_required", "key_in_use", "key_reused", "store_failed"),
+    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag", "Link")) | refusals(*READING),
 )
 async def restore(
     request: Asking,
-    review_id: FromPath[str],
-    version: FromPath[int],
+    review_id: ReviewId,
+    version: Version,
     if_match: IfMatch = None,
     key: IdempotencyKey = None,
 ) -> Response[ReviewAnswer]:

@@ -118,10 +118,9 @@ def product_page(
 
 
 def product_named(db: Database, *, name: str, kind: Kind | None) -> list[Product]:
-    """The camera or the lens (or both) that `name` means, in any spelling."""
+    """The cameras and lenses (or those of one kind) that `name` can mean, in any spelling."""
     kinds: tuple[Kind, ...] = ("camera", "lens") if kind is None else (kind,)
-    found = (products.find(db, each, name) for each in kinds)
-    return [product for product in found if product is not None]
+    return [product for each in kinds for product in products.candidates(db, each, name)]
 
 
 def editor_page(db: Database, *, cursor: str | None, limit: int) -> tuple[list[Editor], str | None]:

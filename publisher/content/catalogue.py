@@ -18,8 +18,8 @@ from xml.etree import ElementTree
 
 import msgspec
 
-from publisher.content import names, products
-from publisher.content.model import CameraSpec, Kind, LensSpec, Spec
+from publisher.content import names, products, regions
+from publisher.content.model import CameraSpec, Kind, LensSpec, Source, Spec, figures
 from publisher.content.writer import Transaction, Writer
 from publisher.errors import ImportSourceError
 
@@ -39,8 +39,9 @@ _COMPANY = re.compile(
 )
 _FORMAT = re.compile(r"\s+\(?\d+:\d+\)?$")
 _NOT_A_PRODUCT = re.compile(r"\bfilm\b|\bcrop.?factor\b|& compatibles| \+ |\bconverter\b", re.IGNORECASE)
-_SERIES = re.compile(r"^(?:EOS[ -]|DMC-|DC-|PowerShot |FinePix |Coolpix )(?=.*\d)")
-"""What people leave out when they name a camera: they say "Canon 5D Mark IV"."""
+_PREFIX = re.compile(r"^(?:DMC-|DC-|EOS (?:Digital )?Rebel )(?=.)")
+_SUFFIX = re.compile(r" (?:\(Typ \d+\)|Digital Camera)$")
+"""What people leave out when they name a camera: they say "Lumix GH5", "Canon T7i", "Leica Q"."""
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _SPAN = rf"{_NUMBER}(?:\s*[-–]\s*{_NUMBER})?"
 _FOCAL = re.compile(rf"(?<![/\d.,]){_SPAN}(?:\s*mm|(?=/F\d))", re.IGNORECASE)
@@ -140,17 +141,23 @@ def install(tx: Transaction, wanted: Iterable[Entry]) -> tuple[int, int]:
     """Add the entries that nobody knows and fill in empty spec sheets; returns how many of each."""
     added = filled = 0
     for entry in wanted:
-        held = products.find(tx.db, entry.kind, entry.name)
+        held = next(iter(products.candidates(tx.db, entry.kind, entry.name)), None)
         if held is None:
             products.create(
-                tx, brand=entry.brand, model=entry.model, spec=entry.spec, aliases=entry.aliases, source=SOURCE
-            )
+                tx, brand=entry.brand, model=entry.model, spec=entry.spec, aliases=entry.aliases,
+                sources=_sources(entry.spec), source=SOURCE,
+            )  # fmt: skip
             added += 1
         elif held.version == 1 and not held.source and held.spec == type(held.spec)():
             aliases = (*held.aliases, *(alias for alias in (entry.model, *entry.aliases) if alias != held.model))
-            products.update(tx, held.id, aliases=aliases, spec=entry.spec, source=SOURCE)
+            products.update(tx, held.id, aliases=aliases, spec=entry.spec, sources=_sources(entry.spec), source=SOURCE)
             filled += 1
     return added, filled
+
+
+def _sources(spec: Spec) -> dict[str, Source]:
+    """Lensfun as the source of every figure that is known."""
+    return {name: Source(origin="lensfun") for name, value in figures(spec).items() if value not in (None, ())}
 
 
 def _elements(place: Path) -> Iterator[ElementTree.Element]:
@@ -169,14 +176,16 @@ def _camera(element: ElementTree.Element) -> Entry | None:
     brand, model, aliases = _named(element)
     if brand == "Generic" or _NOT_A_PRODUCT.search(model):
         return None
-    short = _SERIES.sub("", model)
+    model, *elsewhere = regions.models(brand, model)
+    known = (*elsewhere, *aliases)
+    short = (pattern.sub("", name) for name in (model, *known) for pattern in (_PREFIX, _SUFFIX))
     mount = element.findtext("mount") or ""
     spec = CameraSpec(
         mount=None if _private(mount) else mount,
         crop_factor=_number(element.findtext("cropfactor")),
         aspect_ratio=element.findtext("aspect-ratio"),
     )
-    return Entry(brand=brand, model=model, aliases=_others(model, (*aliases, short)), spec=spec)
+    return Entry(brand=brand, model=model, aliases=names.others(model, (*known, *short)), spec=spec)
 
 
 def _lens(element: ElementTree.Element) -> Entry | None:
@@ -186,7 +195,7 @@ def _lens(element: ElementTree.Element) -> Entry | None:
         return None
     spec = _optics(element, model, aliases)
     spec = msgspec.structs.replace(spec, mounts=mounts, crop_factor=_number(element.findtext("cropfactor")))
-    return Entry(brand=brand, model=model, aliases=_others(model, aliases), spec=spec)
+    return Entry(brand=brand, model=model, aliases=names.others(model, aliases), spec=spec)
 
 
 def _private(mount: str) -> bool:
@@ -221,14 +230,6 @@ def _bare(brand: str, model: str) -> str:
     return model
 
 
-def _others(model: str, aliases: Iterable[str]) -> tuple[str, ...]:
-    """The aliases that are not the model itself in other dress."""
-    met = {names.normal(model): model}
-    for alias in aliases:
-        met.setdefault(names.normal(alias), alias)
-    return tuple(met.values())[1:]
-
-
 def _merged(first: Entry, second: Entry) -> Entry:
     """One entry for two of the same product: the first one's words, and what only the second one knows."""
     one, other = msgspec.structs.asdict(first.spec), msgspec.structs.asdict(second.spec)
@@ -238,15 +239,13 @@ def _merged(first: Entry, second: Entry) -> Entry:
     return Entry(
         brand=first.brand,
         model=first.model,
-        aliases=_others(first.model, (*first.aliases, second.model, *second.aliases)),
+        aliases=names.others(first.model, (*first.aliases, second.model, *second.aliases)),
         spec=type(first.spec)(**known),
     )
 
 
 def _keys(entry: Entry) -> list[tuple[Kind, str]]:
-    brand = names.normal(entry.brand)
-    bare = (names.normal(name).removeprefix(brand) for name in (entry.model, *entry.aliases))
-    return [(entry.kind, brand + form) for form in bare]
+    return [(entry.kind, form) for form in names.spellings(entry.brand, entry.model, entry.aliases)[0]]
 
 
 def _optics(element: ElementTree.Element, model: str, aliases: Iterable[str]) -> LensSpec:

@@ -80,13 +80,19 @@ def get(db: Database, editor_id: str) -> Editor:
     return from_row(row)
 
 
-def by_email(db: Database, email: str) -> Editor:
-    """The editor with this e-mail address; NotFoundError when there is none."""
+def find(db: Database, email: str) -> Editor | None:
+    """The editor with this e-mail address; None when there is none."""
     address = email.strip().casefold()
     row = db.conn.execute(f"SELECT {COLUMNS} FROM editors WHERE email = ?", (address,)).fetchone()
-    if row is None:
-        raise NotFoundError(f"no account has the e-mail address {address}")
-    return from_row(row)
+    return None if row is None else from_row(row)
+
+
+def by_email(db: Database, email: str) -> Editor:
+    """The editor with this e-mail address; NotFoundError when there is none."""
+    found = find(db, email)
+    if found is None:
+        raise NotFoundError(f"no account has the e-mail address {email.strip().casefold()}")
+    return found
 
 
 def first(db: Database, role: Role) -> Editor | None:

@@ -10,7 +10,8 @@ Policy for what was written for another site; the summary counts all of it:
   here shows its alternative text (the renderer sees to it). A link that leads nowhere here keeps its words.
 - Of the tags, the first 8 of at most 60 characters become listings; the others stay as the text's last line.
 - Authors are said as `byline`; the review belongs to the editor who imports. `camera` and `lens` name a product, which
-  is created when unknown; when both are named, the review is of the camera.
+  is created when unknown; when both are named, the review is of the camera. A name that means several products is that
+  of the one that was added first.
 - A slug that is taken is numbered. An address once given stays until the document asks for another.
 - A date to come schedules the review. `draft: true`, `published: false` and the folder `_drafts` keep it from readers.
 - Anything that breaks a rule of the content (a title too long, a rating out of range, a date that is none) is refused
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from concurrent.futures import Future
 from datetime import datetime
 from itertools import islice
@@ -30,7 +31,7 @@ from typing import Literal
 import msgspec
 
 from publisher.content import identity, names, products, reviews, shortcodes
-from publisher.content.model import MAX_TAG, MAX_TAGS, Draft, ProductId, Review, Slug, State, Text
+from publisher.content.model import MAX_TAG, MAX_TAGS, Draft, Kind, ProductId, Review, Slug, State, Text
 from publisher.content.reader import Document, Problem, read
 from publisher.content.writer import SCHEDULER, SYSTEM, Transaction, Writer
 from publisher.errors import PublisherError
@@ -58,6 +59,14 @@ class Summary(msgspec.Struct):
     missing_images: int = 0
     shortcodes: Counter[str] = msgspec.field(default_factory=Counter)
     further_tags: int = 0
+    ambiguous_names: Counter[str] = msgspec.field(default_factory=Counter)
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """What became of a document, and the name in it that could have meant another product."""
+
+    outcome: Outcome
+    ambiguous: str | None = None
 
 
 class _Prepared(msgspec.Struct, frozen=True):
@@ -101,7 +110,7 @@ class _Import:
         self._actor = f"import:{editor_id}"
         self._summary = Summary()
         self._done = 0
-        self._pending: deque[tuple[Document, Future[Outcome]]] = deque()
+        self._pending: deque[tuple[Document, Future[_Written]]] = deque()
         self._origins: set[str] = set()
 
     def run(self) -> Summary:
@@ -166,17 +175,20 @@ class _Import:
         while len(self._pending) > IN_FLIGHT or (self._pending and self._pending[0][1].done()):
             self._settle()
 
-    def _operation(self, prepared: _Prepared, body: Text) -> Callable[[Transaction], Outcome]:
+    def _operation(self, prepared: _Prepared, body: Text) -> Callable[[Transaction], _Written]:
         return lambda tx: _write(tx, prepared, body, self._editor_id)
 
     def _settle(self) -> None:
         document, future = self._pending.popleft()
         try:
-            outcome = future.result()
+            written = future.result()
         except Exception as error:  # whatever a document does, the others go on
             self._refuse(document, str(error) if isinstance(error, PublisherError) else repr(error))
             return
+        outcome = written.outcome
         setattr(self._summary, outcome, getattr(self._summary, outcome) + 1)
+        if written.ambiguous is not None:
+            self._summary.ambiguous_names[written.ambiguous] += 1
         self._advance()
 
     def _refuse(self, document: Document, reason: str) -> None:
@@ -191,12 +203,13 @@ class _Import:
         self._on_progress(self._done, self._total)
 
 
-def _write(tx: Transaction, prepared: _Prepared, body: Text, editor_id: str) -> Outcome:
+def _write(tx: Transaction, prepared: _Prepared, body: Text, editor_id: str) -> _Written:
     document = prepared.document
     held = reviews.by_origin(tx.db, document.origin)
     if held is not None and (held.state is State.deleted or not _made_by_program(tx, held)):
-        return "kept"
-    draft = msgspec.structs.replace(prepared.draft, product_id=_product(tx, document))
+        return _Written("kept")
+    product_id, ambiguous = _product(tx, document)
+    draft = msgspec.structs.replace(prepared.draft, product_id=product_id)
     state, publish_at = _state(document, tx.at)
     if held is None:
         review_id = identity.uuid7(tx.at)
@@ -207,12 +220,12 @@ def _write(tx: Transaction, prepared: _Prepared, body: Text, editor_id: str) -> 
             tx, draft, body, editor_id=editor_id, state=state, review_id=review_id, published_at=published_at,
             publish_at=publish_at,
         )  # fmt: skip
-        return "added"
+        return _Written("added", ambiguous)
     draft = msgspec.structs.replace(draft, slug=_slug(tx, document, held))
     review = reviews.update(tx, held.id, draft, body)
     if review.state is not state or (publish_at is not None and review.publish_at != publish_at):
         review = reviews.move(tx, held.id, state, publish_at=publish_at)
-    return "unchanged" if review.version == held.version else "updated"
+    return _Written("unchanged" if review.version == held.version else "updated", ambiguous)
 
 
 def _made_by_program(tx: Transaction, held: Review) -> bool:
@@ -240,14 +253,22 @@ def _state(document: Document, at: datetime) -> tuple[State, datetime | None]:
     return State.published, None
 
 
-def _product(tx: Transaction, document: Document) -> ProductId | None:
+def _product(tx: Transaction, document: Document) -> tuple[ProductId | None, str | None]:
+    """The product that the document names, and the name when it could have meant another one."""
     if document.camera:
-        return products.find_or_create(tx, "camera", document.camera).id
+        return _named(tx, ("camera",), document.camera)
     if document.lens:
-        return products.find_or_create(tx, "lens", document.lens).id
+        return _named(tx, ("lens",), document.lens)
     if not document.product:
-        return None
-    known = products.find(tx.db, "camera", document.product) or products.find(tx.db, "lens", document.product)
-    if known is not None:
-        return known.id
-    return products.find_or_create(tx, "lens" if _LENS.search(document.product) else "camera", document.product).id
+        return None, None
+    both: tuple[Kind, Kind] = ("lens", "camera") if _LENS.search(document.product) else ("camera", "lens")
+    return _named(tx, both, document.product)
+
+
+def _named(tx: Transaction, kinds: Sequence[Kind], name: str) -> tuple[ProductId, str | None]:
+    """The first product of the first of these kinds that knows the name; made of that kind when none does."""
+    for kind in kinds:
+        found = products.candidates(tx.db, kind, name)
+        if found:
+            return found[0].id, name if len(found) > 1 else None
+    return products.find_or_create(tx, kinds[0], name).id, None

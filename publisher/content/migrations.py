@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from publisher.content import names, spellings
 from publisher.content.database import Database
 from publisher.errors import StoreError
 
@@ -105,6 +106,42 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX sessions_by_editor ON sessions (editor_id);
     CREATE INDEX sessions_by_expiry ON sessions (expires_at);
     """,
+    """
+    -- Every normal form of every name of a product, and how well it names it (spellings.Rank); `respell` fills it in.
+    CREATE TABLE product_spellings (
+        kind TEXT NOT NULL, name TEXT NOT NULL, product_id TEXT NOT NULL REFERENCES products (id),
+        rank INTEGER NOT NULL, PRIMARY KEY (kind, name, product_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX spellings_by_product ON product_spellings (product_id);
+    INSERT INTO product_spellings SELECT kind, name, product_id, 2 FROM product_names;
+    DROP TABLE product_names;
+    """,
+    """
+    -- Products have a history as reviews have; what is there begins it. A year becomes a date of any precision.
+    ALTER TABLE products ADD COLUMN sources TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE products ADD COLUMN merged_into TEXT REFERENCES products (id);
+    CREATE TABLE product_revisions (
+        product_id TEXT NOT NULL REFERENCES products (id), version INTEGER NOT NULL, at TEXT NOT NULL,
+        actor TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (product_id, version)
+    ) STRICT, WITHOUT ROWID;
+    UPDATE products
+        SET spec = json_remove(json_set(spec, '$.released', CAST(json_extract(spec, '$.year') AS TEXT)), '$.year')
+        WHERE json_extract(spec, '$.year') IS NOT NULL;
+    INSERT INTO product_revisions
+        SELECT p.id, p.version, p.updated_at, coalesce(c.actor, 'system'), coalesce(c.kind, 'updated'), json_object(
+            'id', p.id, 'slug', p.slug, 'brand', p.brand, 'brand_slug', p.brand_slug, 'model', p.model,
+            'aliases', json(p.aliases), 'spec', json(p.spec), 'source', p.source, 'version', p.version,
+            'ordinal', p.ordinal, 'created_at', p.created_at, 'updated_at', p.updated_at)
+        FROM products p
+        LEFT JOIN changes c ON c.entity = 'product' AND c.entity_id = p.id AND c.version = p.version;
+    """,
+    """
+    -- Who did what, and what became of an entity: a row's own number, `seq`, stands at the end of each.
+    CREATE INDEX changes_by_entity ON changes (entity_id);
+    CREATE INDEX changes_by_actor ON changes (actor);
+    -- Products have had versions that their rows testify since this row of the log.
+    INSERT INTO facts SELECT 'products_testified_after', CAST(coalesce(max(seq), 0) AS TEXT) FROM changes;
+    """,
 )
 
 
@@ -120,11 +157,20 @@ def migrate(db: Database) -> int:
             for statement in _statements(step):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
+        _respell(db)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     return len(STEPS)
+
+
+def _respell(db: Database) -> None:
+    """Find products by this edition's forms of their names, when another edition wrote those that are there."""
+    held = db.conn.execute("SELECT value FROM facts WHERE name = 'names_edition'").fetchone()
+    if held is None or held[0] != names.EDITION:
+        spellings.respell(db)
+        db.conn.execute("INSERT OR REPLACE INTO facts VALUES ('names_edition', ?)", (names.EDITION,))
 
 
 def _statements(script: str) -> list[str]:

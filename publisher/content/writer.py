@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -48,7 +49,8 @@ class Writer:
     """The only way to write content.db from this process.
 
     `clock` gives the moment of each commit; `wake` is called after every commit that wrote something (a hint for the
-    worker; its failure is of no consequence).
+    worker; its failure is of no consequence); `measure` is told how many operations a commit answered and how many
+    seconds it took.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Writer:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         wake: Callable[[], None] = lambda: None,
+        measure: Callable[[int, float], None] = lambda operations, seconds: None,
     ) -> None:
         self._db = connect(path)
         try:
@@ -64,7 +67,7 @@ class Writer:
         except SqliteError as error:
             self._db.close()
             raise StoreError(f"cannot prepare the database {path}: {error}") from error
-        self._clock, self._wake = clock, wake
+        self._clock, self._wake, self._measure = clock, wake, measure
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._closing = False
         self._gate = threading.Lock()
@@ -83,6 +86,11 @@ class Writer:
     def run(self, operation: Callable[[Transaction], T], *, actor: str = SYSTEM, request_id: str = "") -> T:
         """`submit` and wait."""
         return self.submit(operation, actor=actor, request_id=request_id).result()
+
+    @property
+    def waiting(self) -> int:
+        """How many operations are queued."""
+        return self._jobs.qsize()
 
     def close(self) -> None:
         """Finish what is queued and close the database."""
@@ -124,7 +132,9 @@ class Writer:
             connection.execute("BEGIN IMMEDIATE")
             at, before = self._clock(), connection.total_changes
             answers += [(job, *self._one(job, at)) for job in group]
+            began = time.perf_counter()
             connection.execute("COMMIT")
+            took = time.perf_counter() - began
         except BaseException as error:
             with contextlib.suppress(SqliteError):
                 connection.execute("ROLLBACK")
@@ -135,6 +145,8 @@ class Writer:
         if connection.total_changes != before:
             with contextlib.suppress(Exception):
                 self._wake()
+            with contextlib.suppress(Exception):
+                self._measure(len(group), took)
         for job, answer, refusal in answers:
             if refusal is not None:
                 job.future.set_exception(refusal)

@@ -165,6 +165,18 @@ class Receipts:
             basis = _basis(conn)
             return [_receipt(conn, row, basis) for row in rows.fetchall()]
 
+    def everywhere(self) -> int:
+        """The newest change that has gone all the way to every target; 0 when there is none."""
+        with self._reading() as conn:
+            if conn is None:
+                return 0
+            newest = int(conn.execute("SELECT coalesce(max(number), 0) FROM releases").fetchone()[0])
+            done = min((_newest_done(conn, route) for route in _routes(conn)), default=newest)
+            if done >= newest:
+                return _basis(conn).seq
+            row = conn.execute("SELECT seq FROM releases WHERE number <= ? ORDER BY number DESC LIMIT 1", (done,))
+            return int((row.fetchone() or (0,))[0])
+
     def basis(self) -> Basis:
         """Which log the site was built from, and how far."""
         with self._reading() as conn:
@@ -266,6 +278,16 @@ def _leg(conn: Any, route: Route, release: int) -> Leg:
     late: Stage = "purged" if purged is None else "seen"
     trouble = None if seen is not None else _trouble(conn, name, late)
     return Leg(route=route, waiting=0, uploaded_at=uploaded, purged_at=purged, seen_at=seen, trouble=trouble)
+
+
+def _newest_done(conn: Any, route: Route) -> int:
+    """The newest release that went through every stage that a target has."""
+    if route.purges or route.probes:
+        query, stage = "SELECT max(release) FROM reached WHERE target = ? AND stage = ?", "seen"
+        row = conn.execute(query, (route.target, stage if route.probes else "purged")).fetchone()
+    else:
+        row = conn.execute("SELECT max(release) FROM deliveries WHERE target = ?", (route.target,)).fetchone()
+    return int(row[0] or 0)
 
 
 def _stage(conn: Any, stage: Stage, target: str, release: int) -> datetime | None:

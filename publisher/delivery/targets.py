@@ -19,12 +19,20 @@ import obstore.exceptions
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store
 
+from publisher.delivery.cdn import address, tag
 from publisher.errors import TargetError
 
 CONNECT_TIMEOUT = timedelta(seconds=5)
 REQUEST_TIMEOUT = timedelta(seconds=30)
 DELETE_BATCH = 1000
 """Keys in one DeleteObjects call at most (S3's own limit)."""
+_REASONS = (
+    (obstore.exceptions.UnauthenticatedError, "unauthenticated"),
+    (obstore.exceptions.PermissionDeniedError, "forbidden"),
+    (obstore.exceptions.NotFoundError, "not_found"),
+    (obstore.exceptions.PreconditionError, "precondition"),
+    (obstore.exceptions.AlreadyExistsError, "conflict"),
+)
 
 
 class Target(Protocol):
@@ -106,11 +114,11 @@ class S3:
 
     def put(self, key: str, body: bytes, content_type: str, cache_control: str) -> str:
         """Store a body with its headers, replacing what was there; returns the ETag."""
-        attributes = {"Content-Type": content_type, "Cache-Control": cache_control}
+        attributes = {"Content-Type": content_type, "Cache-Control": cache_control, "cache-tag": tag(address(key))}
         try:
             return obstore.put(self._store, key, body, attributes=attributes, use_multipart=False)["e_tag"] or ""
         except (obstore.exceptions.BaseError, OSError) as error:
-            raise TargetError(f"{self.name}: PUT {key} failed: {_first_line(error)}") from error
+            raise TargetError(f"{self.name}: PUT {key} failed: {_first_line(error)}", _reason(error)) from error
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove keys; one that is not there is removed already."""
@@ -164,7 +172,7 @@ class Folder:
             temporary.write_bytes(body)
             temporary.replace(path)
         except OSError as error:
-            raise TargetError(f"{self.name}: cannot write {path}: {error.strerror}") from error
+            raise TargetError(f"{self.name}: cannot write {path}: {error.strerror}", "unwritable") from error
         return ""
 
     def delete(self, keys: Sequence[str]) -> None:
@@ -199,6 +207,11 @@ class Folder:
         if not path.is_relative_to(self._root.resolve()):
             raise TargetError(f"{self.name}: {key} leads out of the folder")
         return path
+
+
+def _reason(error: BaseException) -> str:
+    """What kept an operation, in one word of few: what the store answered, or that it could not be asked."""
+    return next((word for kind, word in _REASONS if isinstance(error, kind)), "unavailable")
 
 
 def _first_line(error: BaseException) -> str:

@@ -3,6 +3,34 @@
 
 const SPECIAL = { α: "a", Α: "a", ß: "ss", ø: "o", Ø: "o", æ: "ae", Æ: "ae", ƒ: "f", "+": " plus " };
 const ROMAN = { 1: "i", 2: "ii", 3: "iii", 4: "iv", 5: "v", 6: "vi", 7: "vii", 8: "viii" };
+const NUMBER = "\\d+(?:[.,]\\d+)?";
+const SPAN = `${NUMBER}(?:\\s*[-‐–—]\\s*${NUMBER})?`;
+const PAIR = new RegExp(
+  `(?<![\\p{L}\\p{N}_.,:])(?:1\\s*:\\s*)?(${SPAN})\\s*(?:mm)?\\s*/\\s*(?:f\\s*[/:]?\\s*)?(${SPAN})(?!\\d)(?:\\s*mm(?![a-z]))?`,
+  "gu",
+);
+const RATIO = new RegExp(`(?<![\\p{L}\\p{N}_.,])1\\s*:\\s*(${SPAN})`, "gu");
+const STOP = new RegExp(`(?:(?<![a-z])|(?<=mm))f\\s*[/:]?\\s*(?!${SPAN}\\s*mm)(${SPAN})`, "g");
+const FOCAL = new RegExp(`(?:(?<![\\p{L}\\p{N}_.,/])|(?<=[a-z]{2}))(${SPAN})\\s+(?=f\\d)`, "gu");
+const LARGEST_STOP = 45;
+const WORDS = [
+  [/^(?:canon )?(?:eos|power ?shot) ?(?=.)/, "canon "],
+  [/^(?:nikon )?coolpix ?(?=.)/, "nikon "],
+  [/^(?:fuji(?:film)? )?finepix ?(?=.)/, "fujifilm "],
+  [/^(?:panasonic )?lumix ?(?=.)/, "panasonic "],
+  [/^(?:sony )?cyber ?shot ?(?=.)/, "sony "],
+  [/^fuji (?=.)/, "fujifilm "],
+  [/^(?:nikon )?(.*?)(?<![a-z])nikkor(?![a-z]) ?(?=.)/, "nikon $1"],
+  [/(?<![a-z])om ?d (?=e)/g, ""],
+  [/(?<![a-z])pen (?=e ?p)/g, ""],
+  [/(?<![a-z])digital (?=rebel|ixus|ixy)/g, ""],
+  [/(?<![a-z0-9])(?:alpha|a) (?=a ?\d|ilc[ea]|slt|dslr|nex)/g, ""],
+  [/(?<![a-z])ilc[ea] ?(?=\d)/g, "a"],
+  [/(?<![a-z])(?:slt|dslr) (?=a ?\d)/g, ""],
+  [/(?<![a-z])alpha(?![a-z])/g, "a"],
+  [/(?<![a-z])(?:mark|mk) ?(i{1,3}|iv|vi{0,3}|[1-8])(?=[as]?(?![a-z0-9]))/g, (_, roman) => ROMAN[roman] ?? roman],
+  [/(?<=\d)([crs]?)m([1-8])(?=a?(?![a-z0-9]))/g, (_, letter, number) => letter + ROMAN[number]],
+];
 const SHOWN = 50;
 
 const form = document.querySelector("#finder");
@@ -17,14 +45,32 @@ function fold(text) {
   return plain.replace(/\p{Mn}/gu, "").toLowerCase();
 }
 
+function first(span) {
+  return parseFloat(span.replace(",", "."));
+}
+
+function decimal(span) {
+  return span.replaceAll(",", ".").replace(/\.(\d*?)0+(?!\d)/g, (_, digits) => (digits ? `.${digits}` : ""));
+}
+
+function pair(whole, one, other) {
+  const [low, high] = first(other) < first(one) ? [other, one] : [one, other];
+  return first(low) > LARGEST_STOP ? whole : ` ${high}mm f${decimal(low)}`;
+}
+
+function optics(text) {
+  return text
+    .replace(PAIR, pair)
+    .replace(RATIO, (_, stop) => ` f${decimal(stop)}`)
+    .replace(STOP, (_, stop) => ` f${decimal(stop)}`)
+    .replace(FOCAL, (_, focal) => `${focal}mm `);
+}
+
 // The words of a name in their one spelling; without spaces, the form in which all spellings of a product meet. The
-// publisher's own `normal` says the same.
+// publisher's own `normal` (publisher/content/names.py) does the same, step by step.
 function plain(name) {
-  return fold(name)
-    .replace(/[^a-z0-9]+/g, " ")
-    .trim()
-    .replace(/(?<![a-z])(?:mark|mk) ?(i{1,3}|iv|vi{0,3}|[1-8])(?![a-z0-9])/g, (_, roman) => ROMAN[roman] ?? roman)
-    .replace(/(?<![a-z])alpha(?![a-z])/g, "a");
+  const words = optics(fold(name)).replace(/[^\p{L}\p{N}]+/gu, " ").trim();
+  return WORDS.reduce((text, [pattern, instead]) => text.replace(pattern, instead), words);
 }
 
 export function normal(name) {

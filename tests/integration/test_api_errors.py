@@ -6,11 +6,14 @@ import json
 import re
 import socket
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
+from publisher.content import products
+from publisher.content.model import CameraSpec
 from tests.integration.api_fixtures import MAX_BODY, Server
 
 JSON = {"Content-Type": "application/json"}
@@ -249,6 +252,26 @@ def test_an_unknown_method_is_a_405_that_names_those_known(
 )
 def test_a_bad_parameter_is_a_400_that_names_it(path: str, field: str, ana: httpx.Client) -> None:
     problem(ana.get(path), 400, "invalid", field)
+
+
+def test_a_name_that_means_several_is_a_422_that_lists_them(api_server: Server, ana: httpx.Client) -> None:
+    with api_server.writes() as writer:
+        for brand in ("Canon", "Panasonic"):
+            writer.run(partial(products.create, brand=brand, model="G9", spec=CameraSpec()))
+    made = ana.post("/reviews", json=GOOD).json()["id"]
+    wholly, partly = {**GOOD, "camera_model": "g-9"}, {"camera_model": "g-9"}
+    listed = []
+    for method, path, said in (
+        ("POST", "/reviews", wholly), ("PUT", f"/reviews/{made}", wholly), ("PATCH", f"/reviews/{made}", partly)
+    ):  # fmt: skip
+        answer = ana.request(method, path, json=said, headers={"If-Match": "*"})
+        listed = problem(answer, 422, "ambiguous_name", "$.camera_model")["candidates"]
+        assert [one["name"] for one in listed] == ["Canon G9", "Panasonic G9"]
+    assert ana.post("/reviews", json=GOOD | {"camera_model": "Panasonic G9"}).status_code == 201
+    by_id = {"title": "x", "content": "y", "product_id": listed[0]["id"]}
+    assert ana.post("/reviews", json=by_id).json()["product"]["name"] == "Canon G9"
+    found = ana.get("/products", params={"name": "G9"}).json()["products"]
+    assert [one["id"] for one in found] == [one["id"] for one in listed]
 
 
 @pytest.mark.parametrize("header", ["3", '"3', "W/3", '"3";'])

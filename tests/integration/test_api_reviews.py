@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -14,7 +13,7 @@ import pytest
 from api import wire
 from publisher.content import log, reviews
 from publisher.content.model import Draft
-from tests.integration.api_fixtures import SITE, Server
+from tests.integration.api_fixtures import SITE, Server, as_read
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 ANY = {"If-Match": "*"}
@@ -58,7 +57,7 @@ def test_the_simplest_review_is_published_at_once(api_server: Server, ana: httpx
     assert review["product"]["kind"] == "camera"
     assert review["editor_id"] == api_server.accounts["ana"].id
     assert review["content"] == CAMERA["content"]
-    assert ana.get(answer.headers["location"]).json() == review
+    assert ana.get(answer.headers["location"]).json() == as_read(review)
     with closing(api_server.database()) as db:
         (change,) = [change for change in log.since(db, 0) if change.entity_id == review["id"]]
     assert (change.actor, change.request_id) == (api_server.accounts["ana"].id, "from-the-editor")
@@ -122,11 +121,11 @@ def test_patch_changes_only_what_it_names(ana: httpx.Client) -> None:
     path = f"/reviews/{review['id']}"
     after = ana.patch(path, json={"rating": 9, "tags": None, "summary": None}, headers=ANY).json()
     changed = {"version", "rating", "tags", "summary", "updated_at"}
-    assert {key for key in review if review[key] != after[key]} == changed
+    assert {key for key in as_read(review) if review[key] != after[key]} == changed
     assert (after["rating"], after["tags"], after["summary"]) == (9, [], "")
     after = ana.patch(path, json={"content": "Otra cosa", "camera_model": "Leica Q3"}, headers=ANY).json()
     assert (after["content"], after["product"]["name"]) == ("Otra cosa", "Leica Q3")
-    assert ana.patch(path, json={}, headers=ANY).json() == after
+    assert as_read(ana.patch(path, json={}, headers=ANY).json()) == as_read(after)
 
 
 def test_patch_moves_a_review_between_states(ana: httpx.Client) -> None:
@@ -267,15 +266,10 @@ def test_the_documentation_needs_no_other_host_and_no_script(api_server: Server)
                 assert f'id="{operation["operationId"]}"' in page.text
     targets = set(re.findall(r'href="#([^"]+)"', page.text))
     assert targets <= set(re.findall(r'id="([^"]+)"', page.text))
-    body = document["paths"]["/reviews"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert body["examples"][0]["camera_model"]
-
-
-def test_the_examples_of_the_document_are_accepted(api_server: Server, ana: httpx.Client) -> None:
-    document = ana.get("/openapi.json").json()
-    schema = document["paths"]["/reviews"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    for example in schema["examples"]:
-        assert ana.post("/reviews", json=example).status_code == 201
+    files = set(re.findall(r'href="(/docs/[^"]+)" download', page.text))
+    assert files == {"/docs/openapi.json", "/docs/openapi.yaml", "/docs/postman.json", "/docs/insomnia.yaml"}
+    with api_server.client(None) as client:
+        assert {client.get(file).status_code for file in files} == {200}
 
 
 def test_the_wire_has_the_limits_of_the_domain() -> None:
@@ -315,17 +309,3 @@ def test_what_is_answered_is_stored_however_many_write_at_once(own_api_server: S
         assert log.first_broken(db) is None
     assert stored == ids
     assert sorted(created) == sorted(ids)
-
-
-def test_the_document_is_whole(api_server: Server) -> None:
-    with api_server.client(None) as client:
-        document = client.get("/openapi.json").json()
-    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
-    assert named <= set(document["components"]["schemas"])
-    assert document["components"]["schemas"]["NewReview"]["additionalProperties"] is False
-    for path, item in document["paths"].items():
-        for method, operation in item.items():
-            assert operation["summary"], (method, path)
-            for status, response in operation["responses"].items():
-                if int(status) >= 400:
-                    assert list(response["content"]) == ["application/problem+json"], (method, path, status)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,41 +13,81 @@ from hypothesis import strategies as st
 
 from publisher.content import catalogue, names
 
-SPELLINGS = [
-    ("Sony Alpha 7 IV", ["α7 IV", "A7IV", "a7-iv", "Sony α7 IV", "SONY A7 IV", "ILCE-7M4", "ilce7m4", "alpha7iv"]),
-    ("Canon EOS 5D Mark IV", ["EOS 5D Mk IV", "5D Mark 4", "canon eos 5d mkiv", "5d-mark-iv", "Canon 5D MkIV"]),
-    ("Nikon Z 7II", ["Z7II", "Nikon Z7 II", "z 7ii", "Nikon Z 7_2"]),
-    ("Fujifilm X-T3", ["XT3", "x-t3", "Fujifilm XT3", "X T3"]),
-    ("Olympus E-M10 II", ["E-M10MarkII", "E-M10 Mark II", "em10 mk2", "Olympus E-M10 Mark 2"]),
-    ("Panasonic DMC-GH4", ["GH4", "gh4", "Panasonic GH4", "DMC GH4"]),
-]
+TABLE = json.loads((Path(__file__).parents[1] / "spellings.json").read_text(encoding="utf-8"))
+Forms = dict[tuple[str, str], set[str]]
 
 
 @pytest.fixture(scope="module")
-def forms() -> dict[str, set[str]]:
-    """Of every camera in the catalogue, all the forms by which it is found."""
-    cameras = (entry for entry in catalogue.entries() if entry.kind == "camera")
-    return {entry.name: set(names.spellings(entry.brand, entry.model, entry.aliases)) for entry in cameras}
+def full() -> Forms:
+    """Of each full name's form, the products of the catalogue that have it."""
+    return _by_form(0)
 
 
-@pytest.mark.parametrize(("name", "spellings"), SPELLINGS)
-def test_every_spelling_finds_the_product(forms: dict[str, set[str]], name: str, spellings: list[str]) -> None:
+@pytest.fixture(scope="module")
+def bare() -> Forms:
+    """Of each form without a brand, the products of the catalogue that have it."""
+    return _by_form(1)
+
+
+def _by_form(which: int) -> Forms:
+    found: Forms = {}
+    for entry in catalogue.entries():
+        for form in names.spellings(entry.brand, entry.model, entry.aliases)[which]:
+            found.setdefault((entry.kind, form), set()).add(entry.name)
+    return found
+
+
+def meant(full: Forms, bare: Forms, kind: str, spelling: str) -> set[str]:
+    """What a spelling means, as the store looks it up: a full name before a bare one."""
+    form = (kind, names.normal(spelling))
+    return full.get(form) or bare.get(form) or set()
+
+
+def test_the_table_is_large_enough() -> None:
+    assert sum(1 + len(spellings) for _, _, spellings in TABLE["same"]) >= 200
+    assert len({name for _, name, _ in TABLE["same"]}) == len(TABLE["same"])
+
+
+@pytest.mark.parametrize(("kind", "name", "spellings"), TABLE["same"])
+def test_every_spelling_finds_the_product(full: Forms, bare: Forms, kind: str, name: str, spellings: list[str]) -> None:
     for spelling in (name, *spellings):
-        assert names.normal(spelling) in forms[name], spelling
+        assert meant(full, bare, kind, spelling) == {name}, (spelling, names.normal(spelling))
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [("3000", "30000"), ("D80", "D800"), ("5D Mark II", "5D Mark III"), ("X-T3", "X-T30"), ("A7 IV", "A7R IV")],
-)
+@pytest.mark.parametrize(("one", "other"), TABLE["different"])
 def test_different_products_keep_different_forms(one: str, other: str) -> None:
     assert names.normal(one) != names.normal(other)
 
 
-def test_the_form_of_one_name_is_not_that_of_another_camera_with_its_brand(forms: dict[str, set[str]]) -> None:
-    met: dict[str, str] = {}
-    for name in forms:
-        assert met.setdefault(names.normal(name), name) == name
+@pytest.mark.parametrize(("kind", "spelling", "products"), TABLE["several"])
+def test_a_bare_name_may_mean_several(full: Forms, bare: Forms, kind: str, spelling: str, products: list[str]) -> None:
+    assert meant(full, bare, kind, spelling) == set(products)
+
+
+def test_a_full_name_means_one_product(full: Forms) -> None:
+    assert {form: named for form, named in full.items() if len(named) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        ("24-70/2.8", "2470mmf28"), ("24 – 70 mm F/2,8", "2470mmf28"), ("1:2.8/24-70", "2470mmf28"),
+        ("2/100", "100mmf2"), ("100mm f/2.0", "100mmf2"), ("500mm f/8", "500mmf8"), ("8/500", "500mmf8"),
+        ("18-55mm f/3.5-5.6", "1855mmf3556"), ("8mm 1:4", "8mmf4"), ("XF16mmF2.8", "xf16mmf28"),
+        ("Pentax-F 28mm f/2.8", "pentaxf28mmf28"), ("f=58mm 1:2", "f58mmf2"), ("GX80/85", "gx8085"), ("80/85", "8085"),
+        ("C-4000 Zoom, C-4100 Zoom", "c4000zoomc4100zoom"), ("Nikon F5", "nikonf5"), ("EOS", "eos"), ("日本", "日本"),
+    ],
+)  # fmt: skip
+def test_focal_lengths_and_apertures_are_written_in_one_way(written: str, form: str) -> None:
+    assert names.normal(written) == form
+
+
+def test_a_hostile_name_is_read_quickly() -> None:
+    started = time.process_time()
+    for part in ("1 : ", "1/", "1 ", "f ", "f/1 - ", "nikkor ", "a ", "m1", "mark ", "1:1:", "- 1 -"):
+        names.normal(part * (300 // len(part)))
+        names.normal(part * (300 // len(part)) + "x")
+    assert time.process_time() - started < 1  # 20 ms
 
 
 @pytest.mark.parametrize(
@@ -89,6 +132,12 @@ def test_dress_makes_no_difference(name: str) -> None:
         ("konica minolta Maxxum 5D", "Konica Minolta", "Maxxum 5D"),
         ("Holga 120N", "Holga", "120N"),
         ("Leica", "Leica", "Leica"),
+        ("EOS R1", "Canon", "EOS R1"),
+        ("Lumix GH7", "Panasonic", "Lumix GH7"),
+        ("Fuji X-T6", "Fujifilm", "X-T6"),
+        ("α7 V", "Sony", "α7 V"),
+        ("ILCE-7M5", "Sony", "ILCE-7M5"),
+        ("Eosin 3", "Eosin", "3"),
     ],
 )
 def test_a_brand_is_found_in_a_free_name(name: str, brand: str, model: str) -> None:

@@ -271,6 +271,39 @@ def test_the_version_differs_after_every_write_and_only_then(room: Newsroom, rec
     assert receipts.version() == second
     aside = Journal.open(room.folder / "ledger.db")
     aside.reached("seen", "memory", 1, AT)
-    assert aside.seen_up_to("memory") == 1
+    assert aside.reached_up_to("seen", "memory") == 1
     aside.close()
     assert receipts.version() != second
+
+
+def test_everywhere_is_the_newest_change_that_went_all_the_way(room: Newsroom, receipts: Receipts) -> None:
+    serve(room, Route(target="memory"))
+    before = head(room)
+    assert receipts.everywhere() == before
+    room.post()
+    assert receipts.everywhere() == before
+    room.build()
+    assert receipts.everywhere() == before
+    push(room)
+    assert receipts.everywhere() == head(room)
+    room.post(state=State.draft)
+    room.build()
+    assert receipts.everywhere() == head(room), "what readers see nothing of is everywhere once it was looked at"
+
+
+def test_everywhere_waits_for_the_last_stage_of_the_slowest_target(room: Newsroom, receipts: Receipts) -> None:
+    serve(room, Route(target="memory"), Route(target="second", purges=True, probes=True))
+    before = head(room)
+    assert receipts.everywhere() == 0
+    first = room.ledger.release()
+    assert first is not None
+    room.ledger.journal.reached("seen", "second", first.number, AT)
+    room.post()
+    built = room.build()
+    push(room)
+    assert receipts.everywhere() == before
+    assert built.release is not None
+    room.ledger.journal.reached("purged", "second", built.release.number, AT)
+    assert receipts.everywhere() == before
+    room.ledger.journal.reached("seen", "second", built.release.number, AT)
+    assert receipts.everywhere() == head(room)

@@ -16,7 +16,7 @@ import pytest
 
 from publisher.content import log, products, reviews
 from publisher.content.database import connect, snapshot
-from publisher.content.model import CameraSpec, Draft, Editor, Review, Slug, State
+from publisher.content.model import CameraSpec, Draft, Editor, LensSpec, Review, Slug, State
 from publisher.content.reading import Reading
 from publisher.content.writer import Writer
 from publisher.errors import ConflictError, InvalidError, NotFoundError, StaleVersionError
@@ -262,7 +262,7 @@ def test_a_product_that_changes_brand_takes_its_reviews_along(desk: Desk) -> Non
 
 def test_a_renamed_product_takes_its_old_address_back(desk: Desk) -> None:
     desk.writer.run(lambda tx: products.create(tx, brand="Holga", model="120N", spec=CameraSpec()))
-    twin = desk.writer.run(lambda tx: products.create(tx, brand="Holga", model="120N", spec=CameraSpec()))
+    twin = desk.writer.run(lambda tx: products.create(tx, brand="Holga", model="120N", spec=LensSpec()))
     assert twin.slug == "holga-120n-2"
     desk.writer.run(lambda tx: products.update(tx, twin.id, model="120S"))
     assert desk.writer.run(lambda tx: products.update(tx, twin.id, model="120N")).slug == "holga-120n-2"

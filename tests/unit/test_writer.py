@@ -138,7 +138,7 @@ def test_closing_finishes_what_is_queued_and_refuses_the_rest(tmp_path: Path) ->
     futures = [writer.submit(note(f"fact {number}")) for number in range(600)]
     writer.close()
     assert all(future.done() for future in futures)
-    assert len(facts(path)) == 601
+    assert {f"fact {number}" for number in range(600)} <= facts(path)
     with pytest.raises(StoreError, match="closing"):
         writer.submit(note("late"))
     writer.close()

@@ -1,0 +1,1 @@
+"""Collections for API clients, made from the OpenAPI document: the same calls for Postman and for Insomnia."""

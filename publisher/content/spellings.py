@@ -1,0 +1,106 @@
+"""Which products a name means: every normal form of every name that a product has or had.
+
+A full name (with the brand) means one product. A name without the brand, such as `G9`, may mean several. What a product
+was called once is still understood, as long as nothing is called so now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+
+import msgspec
+
+from publisher.content import names
+from publisher.content.database import Database
+from publisher.content.model import Kind, Product
+from publisher.errors import ConflictError
+
+_ALIASES = msgspec.json.Decoder(tuple[str, ...])
+
+
+class Rank(IntEnum):
+    """How well a form names its product; of the products that a form names, those of the lowest rank are meant."""
+
+    full = 0
+    bare = 1
+    former = 2
+
+
+def meant(db: Database, kind: Kind, name: str) -> list[str]:
+    """The ids of the products of this kind that `name` can mean, in the order they were added."""
+    rows = db.conn.execute(
+        "SELECT s.product_id, s.rank FROM product_spellings s JOIN products p ON p.id = s.product_id"
+        " WHERE s.kind = ? AND s.name = ? ORDER BY s.rank, p.ordinal",
+        (kind, names.normal(name)),
+    ).fetchall()
+    return [row[0] for row in rows if row[1] == rows[0][1]]
+
+
+def keep(db: Database, product: Product, also: str = "") -> None:
+    """Have the product found by the names it has now (and `also`), and by those it had where nothing has them now.
+
+    Raises ConflictError when a full name that it did not have till now is another product's.
+    """
+    full, bare = names.spellings(product.brand, product.model, product.aliases)
+    if also:
+        full = (*full, names.normal(also))
+    had = _held(db, product.id)
+    for form in full:
+        if (
+            had.get(form, Rank.former) == Rank.former
+            and (owner := _owner(db, product.kind, form, product.id)) is not None
+        ):
+            raise ConflictError(f"{product.name} is also a name of {owner}: change that one, or merge the two")
+    _record(db, product.kind, product.id, had, full, bare)
+
+
+def hand_over(db: Database, product_id: str, heir_id: str) -> None:
+    """Have another product found by all names of this one, as by names that it had."""
+    db.conn.execute(
+        "INSERT OR IGNORE INTO product_spellings SELECT kind, name, ?, ? FROM product_spellings WHERE product_id = ?",
+        (heir_id, Rank.former, product_id),
+    )
+    db.conn.execute("DELETE FROM product_spellings WHERE product_id = ?", (product_id,))
+
+
+def respell(db: Database) -> None:
+    """Find every product by the forms that its names have in this edition; call it within a transaction.
+
+    Where two products turn out to have one full name, the older one keeps it.
+    """
+    db.conn.execute("UPDATE product_spellings SET rank = ?", (Rank.former,))
+    rows = db.conn.execute(
+        "SELECT id, kind, brand, model, aliases FROM products WHERE merged_into IS NULL ORDER BY ordinal"
+    ).fetchall()
+    for product_id, kind, brand, model, aliases in rows:
+        full, bare = names.spellings(brand, model, _ALIASES.decode(aliases))
+        _record(db, kind, product_id, _held(db, product_id), full, bare)
+
+
+def _held(db: Database, product_id: str) -> dict[str, int]:
+    query = "SELECT name, rank FROM product_spellings WHERE product_id = ?"
+    return dict(db.conn.execute(query, (product_id,)).fetchall())
+
+
+def _record(
+    db: Database, kind: Kind, product_id: str, had: Mapping[str, int], full: Iterable[str], bare: Iterable[str]
+) -> None:
+    ranks = dict.fromkeys(had, Rank.former) | dict.fromkeys(bare, Rank.bare)
+    for form in full:
+        ranks[form] = Rank.full if _owner(db, kind, form, product_id) is None else Rank.bare
+    db.conn.executemany(
+        "INSERT INTO product_spellings (kind, name, product_id, rank) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET rank = excluded.rank",
+        [(kind, form, product_id, rank) for form, rank in ranks.items() if had.get(form) != rank],
+    )
+
+
+def _owner(db: Database, kind: Kind, form: str, product_id: str) -> str | None:
+    """Name and id of another product that has this full name."""
+    row = db.conn.execute(
+        "SELECT p.brand, p.model, p.id FROM product_spellings s JOIN products p ON p.id = s.product_id"
+        " WHERE s.kind = ? AND s.name = ? AND s.rank = ? AND s.product_id != ?",
+        (kind, form, Rank.full, product_id),
+    ).fetchone()
+    return None if row is None else f"{row[0]} {row[1]} ({row[2]})"

@@ -1,0 +1,61 @@
+"""What the worker counts for Prometheus, and how the write API hears of it: by a file in the data directory.
+
+The worker serves no port. It replaces `worker.prom` after each round; the API adds the file to its own metrics, and a
+file that grows old (`publisher_worker_reported_timestamp_seconds`) says that the worker is gone.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition
+
+FILE = "worker.prom"
+LAGS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+
+
+class WorkerMetrics:
+    """The counters of one running worker, written to a file of `data_dir`."""
+
+    def __init__(self, data_dir: Path | str) -> None:
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._path = Path(data_dir, FILE)
+        made = self._registry = CollectorRegistry()
+        prometheus_client.ProcessCollector(namespace="publisher_worker", registry=made)
+        self.reported = Gauge(
+            "publisher_worker_reported_timestamp_seconds", "When the worker last reported.", registry=made
+        )
+        self.publishes = Counter(
+            "publisher_publishes", "Rounds of the worker that had something to do.", ["outcome"], registry=made
+        )
+        self.lag = Histogram(
+            "publisher_publish_lag_seconds",
+            "From the commit of a publish's oldest change to its delivery everywhere.",
+            buckets=LAGS,
+            registry=made,
+        )
+        self.release = Gauge("publisher_release", "The newest release.", registry=made)
+        self.waiting = Gauge("publisher_objects_waiting", "Objects that targets are owed.", registry=made)
+        self.puts = Counter("publisher_objects_put", "Objects put.", registry=made)
+        self.deletes = Counter("publisher_objects_deleted", "Objects deleted.", registry=made)
+        self.bytes = Counter("publisher_put_bytes", "Bytes of the objects put.", registry=made)
+        self.failed_puts = Counter(
+            "publisher_put_failures", "PUTs that failed, by what kept them.", ["reason"], registry=made
+        )
+        for outcome in ("delivered", "failed"):
+            self.publishes.labels(outcome)
+
+    def write(self) -> None:
+        """Replace the file; a disk that is full costs the report, not the worker."""
+        with suppress(OSError):
+            exposition.write_to_textfile(str(self._path), self._registry)
+
+
+def reported(data_dir: Path | str) -> str:
+    """What the worker last wrote; empty when no worker ever ran here."""
+    try:
+        return Path(data_dir, FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,128 @@
+"""What is said of the worker's rounds: log lines that name the changes and requests they carried, and numbers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from publisher.content import log
+from publisher.content.database import connect
+from publisher.delivery.ledger import Ledger
+from publisher.delivery.push import Pusher
+from publisher.logs import fields
+from publisher.monitoring import WorkerMetrics
+from publisher.worker import Round
+
+NAMED = 20
+"""Requests that a line names at most; `changes` says which others there were."""
+LOOKED_AT = 1000
+EVERY_SECONDS = 5.0
+"""How often the metrics are written while nothing happens."""
+
+logger = logging.getLogger("publisher.worker")
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """The changes after `after` up to `seq`: who asked for them, and when the oldest was made."""
+
+    after: int
+    seq: int
+    requests: tuple[str, ...]
+    since: datetime | None
+
+    def fields(self) -> dict[str, Any]:
+        """As a log line says it."""
+        return {"changes": [self.after + 1, self.seq], "requests": self.requests}
+
+
+class Reporter:
+    """Told of each round by the worker, in its thread."""
+
+    def __init__(
+        self,
+        content_db: Path | str,
+        ledger: Ledger,
+        pushers: Sequence[Pusher],
+        metrics: WorkerMetrics,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._db = connect(content_db, readonly=True)
+        self._ledger, self._pushers, self._metrics, self._clock = ledger, pushers, metrics, clock
+        self._built = self._delivered = ledger.cursor()
+        self._failures: dict[str, int] = {}
+        self._wrote = float("-inf")
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def __call__(self, done: Round) -> None:
+        """Say what a round did or failed to do, and count it."""
+        if done.fired:
+            logger.info("published %d scheduled reviews", done.fired)
+        self._built_up_to(self._ledger.cursor(), done)
+        if done.failure:
+            carried = self._carried(self._delivered, self._built)
+            logger.warning("not delivered yet, will try again: %s", done.failure, extra=fields(**carried.fields()))
+            self._metrics.publishes.labels("failed").inc()
+        else:
+            self._delivered_up_to(self._built, done)
+        self._count(done)
+
+    def _built_up_to(self, seq: int, done: Round) -> None:
+        """A build may have happened while the worker waited: then the round does not know of it."""
+        release = self._ledger.release()
+        if seq != self._built and release is not None and release.seq > self._built:
+            carried = self._carried(self._built, seq)
+            logger.info(
+                "release %d: %d files written, %d removed", release.number, release.written, release.removed,
+                extra=fields(release=release.number, **carried.fields()),
+            )  # fmt: skip
+        self._built = seq
+
+    def _delivered_up_to(self, seq: int, done: Round) -> None:
+        pushed = done.pushed
+        if pushed is not None and (pushed.puts or pushed.deletes):
+            carried = self._carried(self._delivered, seq)
+            logger.info(
+                "pushed %d, deleted %d, %d bytes", pushed.puts, pushed.deletes, pushed.bytes,
+                extra=fields(**carried.fields()),
+            )  # fmt: skip
+            self._metrics.publishes.labels("delivered").inc()
+            if carried.since is not None:
+                self._metrics.lag.observe(max((self._clock() - carried.since).total_seconds(), 0.0))
+        self._delivered = seq
+
+    def _carried(self, after: int, seq: int) -> Carried:
+        """What the log says of these changes; of a log that begins anew (a restored backup), nothing."""
+        changes = list(log.since(self._db, after, limit=max(min(seq - after, LOOKED_AT), 0)))
+        requests = dict.fromkeys(change.request_id for change in changes if change.request_id)
+        since = changes[0].at if changes else None
+        return Carried(after=min(after, seq), seq=seq, requests=tuple(requests)[:NAMED], since=since)
+
+    def _count(self, done: Round) -> None:
+        metrics, idle = self._metrics, done.built is None and done.pushed is None and not done.failure
+        if idle and time.monotonic() - self._wrote < EVERY_SECONDS:
+            return
+        self._wrote = time.monotonic()
+        if done.pushed is not None:
+            metrics.puts.inc(done.pushed.puts)
+            metrics.deletes.inc(done.pushed.deletes)
+            metrics.bytes.inc(done.pushed.bytes)
+        for pusher in self._pushers:
+            for reason, count in pusher.failures.items():
+                name = f"{pusher.target_name} {reason}"
+                metrics.failed_puts.labels(reason).inc(count - self._failures.get(name, 0))
+                self._failures[name] = count
+        release = self._ledger.release()
+        metrics.release.set(release.number if release else 0)
+        metrics.waiting.set(sum(self._ledger.waiting(pusher.target_name) for pusher in self._pushers))
+        metrics.reported.set_to_current_time()
+        metrics.write()
