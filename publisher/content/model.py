@@ -278,6 +278,23 @@ class Listing(msgspec.Struct, frozen=True):
     live: int
 
 
+class Author(msgspec.Struct, frozen=True, kw_only=True):
+    """What readers are told of an editor."""
+
+    id: EditorId
+    slug: Slug
+    name: str
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entity became to readers by a change: a value (of a review with its text), or None when it went."""
+
+    entity: Literal["review", "product", "editor"]
+    entity_id: str
+    value: Review | Product | Author | None = None
+    text: Text | None = None
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the append-only log: outbox, audit trail and hash chain in one."""
 
