@@ -16,7 +16,10 @@ from publisher.desk.client import Answer
 from publisher.desk.records import Entry, Known
 from publisher.desk.said import Held, Said, Step
 
-_MEANT = {"camera_model": "camera", "lens_model": "lens", "content": "text", "byline": "authors", "$": "front matter"}
+_MEANT = {
+    **{"camera_model": "camera", "lens_model": "lens", "brand": "camera or lens", "model": "camera or lens"},
+    **{"content": "text", "byline": "authors", "$": "front matter"},
+}
 _TRANSIENT = (408, 425)
 GONE = "the review is gone: somebody deleted it; `publisher post --as-new` writes it again as a new one"
 
