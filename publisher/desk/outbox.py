@@ -17,9 +17,15 @@ from publisher.desk.records import Entry, Known
 from publisher.desk.said import Held, Said, Step
 
 _MEANT = {
-    **{"camera_model": "camera", "lens_model": "lens", "brand": "camera or lens", "model": "camera or lens"},
-    **{"content": "text", "byline": "authors", "$": "front matter"},
+    "camera_model": "camera",
+    "lens_model": "lens",
+    "brand": "camera or lens",
+    "model": "camera or lens",
+    "content": "text",
+    "byline": "authors",
+    "$": "front matter",
 }
+"""The API's names of fields in the words of a file."""
 _TRANSIENT = (408, 425)
 GONE = "the review is gone: somebody deleted it; `publisher post --as-new` writes it again as a new one"
 
