@@ -163,7 +163,7 @@ class Builder:
         with database.snapshot(self._db):
             reading, head = Reading(self._db), log.head(self._db)
             changes = log.since(self._db, self._ledger.cursor())
-            touched = sorted(self.affected(reading, changes))
+            touched = sorted(self.affected(reading, changes), key=_subject)
             version = reading.version()
             held = self._ledger.contexts(pages.key(page) for page in touched)
             outcome = look(touched, held, reading, self._renderer, self._objects)
@@ -173,7 +173,7 @@ class Builder:
     def _everything(self, clean: bool, on_progress: Progress) -> Built:
         with database.snapshot(self._db):
             reading, head = Reading(self._db), log.head(self._db)
-            version, listed = reading.version(), sorted(set(pages.everything(reading)))
+            version, listed = reading.version(), sorted(set(pages.everything(reading)), key=_subject)
             assets = [_desired(artifact, "asset", self._objects) for artifact in self._renderer.assets()]
             kept, written, done = {row.key for row in assets}, list(assets), 0
             for batch, outcome in self._looked_at(listed, reading, clean):
@@ -244,6 +244,11 @@ def look(
 def _desired(artifact: Artifact, context: str, objects: Objects) -> Desired:
     body = objects.put(artifact.body)
     return Desired(artifact.key, context, body, artifact.content_type, artifact.cache_control, int(artifact.tier))
+
+
+def _subject(page: Page) -> tuple[str, str, int]:
+    """An order in which pages about the same follow each other, so that what was read for one serves the next."""
+    return page.name, page.kind, page.number
 
 
 def _batches(listed: list[Page]) -> Iterator[list[Page]]:

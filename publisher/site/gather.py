@@ -19,11 +19,7 @@ def gather(source: Source, page: Page) -> contexts.Context | None:
 
 def front(source: Source, listing: str, kind: str, name: str) -> tuple[list[Card], str | None]:
     """The newest 20 to 39 reviews of a listing down to a page border, and the address of the page below."""
-    newest = source.newest(listing)
-    if len(newest) < LISTING_PAGE:
-        return newest, None
-    border = newest[-1].ordinal // LISTING_PAGE
-    cards = newest + source.span(listing, border * LISTING_PAGE, newest[-1].ordinal)
+    cards, border = source.front(listing)
     return cards, pages.path(Page(kind, name, border - 1)) if border else None
 
 

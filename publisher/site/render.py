@@ -64,8 +64,8 @@ _POINTERS = frozenset({"sitemap", "service-worker"})
 _CONSTANTS = re.compile(r'\{\{ (_|url|asset)\("([^"\\]*)"\) \}\}')
 _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
-MEMOS = 4_096
-"""Fragments that a renderer keeps: about 5 MB."""
+MEMOS = 16_384
+"""Fragments that a renderer keeps: 20 MB at most."""
 _TOOLS = ("jinja2", "babel", "msgspec", "markupsafe")
 
 
