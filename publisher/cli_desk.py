@@ -56,9 +56,9 @@ def post(
     act = posting.preview if dry_run else posting.post
     posted: list[Posted] = []
     problems: dict[str, str] = {}
-    with cli_sending.opened(root) as records:
+    with cli_sending.opened(root, rehearsal=dry_run) as records:
         for path in paths:
-            name = path.resolve().relative_to(root).as_posix()
+            name = cli_sending.absolute(path).relative_to(root).as_posix()
             try:
                 posted.append(act(records, name, now, state=wanted, as_new=as_new))
                 if write_id and not dry_run:

@@ -248,8 +248,13 @@ def _table(rows: list[Row]) -> Table:
     table.add_column("the site's", ratio=10, overflow="fold")
     for row in rows:
         style = "" if row.mark else "dim"
-        table.add_row(Text(row.part, "bold"), Text(row.mine, style), row.mark, Text(row.theirs, style))
+        table.add_row(Text(row.part, "bold"), Text(_plain(row.mine), style), row.mark, Text(_plain(row.theirs), style))
     return table
+
+
+def _plain(text: str) -> str:
+    """A line without characters that a terminal would obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 COMMANDS = (outbox, show_conflicts, resolve)

@@ -14,7 +14,7 @@ import msgspec
 
 from publisher.desk import sending
 from publisher.desk.client import Client
-from publisher.desk.records import FOLDER, Known, Records, root_of
+from publisher.desk.records import FOLDER, Known, Records, RecordsError, root_of
 from publisher.desk.sending import Sent
 from publisher.desk.session import Sessions, default_path
 from publisher.errors import DeskError, OfflineError, UnauthenticatedError
@@ -62,13 +62,16 @@ def records_at(folder: Path | None) -> Iterator[Records]:
 
 
 @contextmanager
-def opened(root: Path) -> Iterator[Records]:
-    """The records of the folder `root`, made when there are none."""
-    records = Records(root)
+def opened(root: Path, *, rehearsal: bool = False) -> Iterator[Records]:
+    """The records of the folder `root`, made when there are none, on disk unless this is a rehearsal."""
     try:
-        yield records
-    finally:
-        records.close()
+        records = Records(root, in_memory=rehearsal and root_of(root) != root)
+        try:
+            yield records
+        finally:
+            records.close()
+    except RecordsError as error:
+        raise DeskError(f"the records in {root / FOLDER} cannot be used: {error}") from error
 
 
 @contextmanager
@@ -83,7 +86,7 @@ def signed_in() -> Iterator[Client]:
 
 def named(records: Records, what: str) -> Known:
     """The review that a file or an id means; DeskError when there is none."""
-    path = Path(what).resolve()
+    path = absolute(Path(what))
     found = records.known(what)
     if found is None and path.is_relative_to(records.root):
         found = records.at(path.relative_to(records.root).as_posix())
@@ -202,6 +205,11 @@ def _told(sent: Sent) -> dict[str, object]:
         "path": sent.path, "id": sent.entry.review_id, "request": sent.entry.kind, "outcome": sent.outcome,
         "url": sent.url, "reason": sent.reason,
     }  # fmt: skip
+
+
+def absolute(file: Path) -> Path:
+    """Where a file is, its folder without links: a file that is a link itself belongs where the link is."""
+    return file.parent.resolve() / file.name
 
 
 def root_for(files: list[Path]) -> Path:

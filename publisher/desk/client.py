@@ -125,8 +125,8 @@ def _require_ours(answer: Answer, media_type: str, host: str) -> None:
         raise OfflineError(f"{host} cannot answer now (status {answer.status})", arrived=True, seconds=answer.wait)
     if not ours or answer.status < 200 or 300 <= answer.status < 400:
         raise OfflineError(
-            f"something between here and {host} answers in its place (status {answer.status}); does the network want"
-            " you to sign in?",
+            f"{host} was not reached: something else answered (status {answer.status}), such as a network that wants"
+            " you to sign in, or a server that is not the write API",
             arrived=True,
         )
     if answer.status == 429:

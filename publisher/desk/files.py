@@ -156,6 +156,7 @@ def replace(path: Path, body: bytes, *, mode: int | None = None) -> None:
 
     `mode` are its permissions; without them those that it has, or that a new file has here.
     """
+    path = path.resolve()  # a link stays one
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, fresh = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)

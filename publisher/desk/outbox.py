@@ -150,9 +150,15 @@ def _plainly(answer: Answer) -> str:
     return f"{_MEANT.get(field, field)}: {trouble.detail.removeprefix(trouble.field).lstrip(': ')}"
 
 
-def is_ours(entry: Entry, made: Held, actor: str, editor_id: str) -> bool:
+def is_ours(entry: Entry, before: Said | None, made: Held, is_mine: bool) -> bool:
     """Whether a version that the API holds is what this entry asked for: its answer was lost, and its key forgotten.
 
-    The product's name is passed over, for the API gives it in its own spelling.
+    `before` is the version before it, `is_mine` whether the same account made it. Of the product it is asked whether it
+    changed, for the API gives its name in its own spelling.
     """
-    return actor == editor_id and said.is_same(made.said, entry.said, product=False)
+    if not is_mine or not said.is_same(made.said, entry.said, product=False):
+        return False
+    if before is None:
+        return True
+    asked = not {"camera_model", "lens_model"}.isdisjoint(msgspec.json.decode(entry.body))
+    return asked == ((made.said.camera, made.said.lens) != (before.camera, before.lens))

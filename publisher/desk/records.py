@@ -23,7 +23,9 @@ from publisher.errors import DeskError
 
 FOLDER = ".publisher"
 FORMAT = 1
-_BUSY_MS = 20_000
+RecordsError = sqlite.Error
+"""What a method of Records raises when the database itself fails: a full disk, say."""
+_BUSY_SECONDS = 20.0
 _SCHEMA = """
 CREATE TABLE account (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1), editor_id TEXT NOT NULL, url TEXT NOT NULL, email TEXT NOT NULL
@@ -102,12 +104,14 @@ def root_of(path: Path) -> Path | None:
 class Records:
     """The records of one folder. Several processes may use them at once; each change is one transaction."""
 
-    def __init__(self, root: Path) -> None:
-        """Open the records of the folder `root`; they are made when there are none."""
+    def __init__(self, root: Path, *, in_memory: bool = False) -> None:
+        """Open the records of the folder `root`; they are made when there are none, `in_memory` for a rehearsal."""
         self.root = root.resolve()
         self.folder = self.root / FOLDER
-        self._prepare()
-        self._db = sqlite.connect(str(self.folder / "desk.db"), isolation_level=None, timeout=_BUSY_MS / 1000)
+        if not in_memory:
+            self._prepare()
+        name = ":memory:" if in_memory else str(self.folder / "desk.db")
+        self._db = sqlite.connect(name, isolation_level=None, timeout=_BUSY_SECONDS)
         self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.execute("PRAGMA synchronous = EXTRA")
         self._db.execute("PRAGMA foreign_keys = ON")

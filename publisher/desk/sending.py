@@ -105,9 +105,11 @@ def _done(records: Records, entry: Entry, known: Known, held: Held) -> Sent:
 def _compare(records: Records, client: Client, clock: Clock, entry: Entry, known: Known) -> Sent:
     """Whether the API holds what is wanted, because it arrived before or by another way; if not, note the conflict."""
     if entry.doubtful or entry.kind == "create":
-        made = client.revision(entry.review_id, known.version + 1)
-        if made is not None and outbox.is_ours(entry, *made, client.session.editor_id):
-            return _done(records, entry, known, made[0])
+        found = client.revision(entry.review_id, known.version + 1)
+        if found is not None:
+            made, actor = found
+            if outbox.is_ours(entry, known.held, made, is_mine=actor == client.session.editor_id):
+                return _done(records, entry, known, made)
     theirs = client.review(entry.review_id)
     if theirs is None:
         records.refuse(entry, GONE)

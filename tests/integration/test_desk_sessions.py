@@ -143,6 +143,26 @@ def test_a_folder_without_records_says_so(tmp_path: Path) -> None:
     assert "no Markdown file" in laptop("post", ".", answer=1)
 
 
+def test_damaged_records_are_said_and_left_alone(laptop: Laptop) -> None:
+    laptop.write("luz.md")
+    laptop("post", "luz.md", "--no-send")
+    path = laptop.folder / ".publisher" / "desk.db"
+    path.write_bytes(b"no database " * 1000)
+    said = laptop("post", "luz.md", answer=1)
+    assert "the records in" in said
+    assert "cannot be used" in said
+    assert path.read_bytes().startswith(b"no database")
+
+
+def test_a_file_may_be_a_link(laptop: Laptop, tmp_path: Path) -> None:
+    laptop.write("luz.md")
+    (laptop.folder / "luz.md").rename(tmp_path / "luz.md")
+    (laptop.folder / "luz.md").symlink_to(tmp_path / "luz.md")
+    assert "luz.md: sent" in laptop("post", "luz.md", "--write-id")
+    assert (laptop.folder / "luz.md").is_symlink()
+    assert "id: " in (tmp_path / "luz.md").read_text(encoding="utf-8")
+
+
 def test_files_of_two_folders_are_posted_apart(laptop: Laptop) -> None:
     for name in ("a", "b"):
         (laptop.folder / name).mkdir()

@@ -319,6 +319,21 @@ def test_a_success_that_cannot_be_read_is_none() -> None:
     assert isinstance(outbox.verdict(entry(1), answer(200, hello=1)), outbox.Failed)
 
 
+def test_a_version_is_ours_when_it_says_what_was_asked_for() -> None:
+    before, asked = held(LIGHT).said, changed(LIGHT, rating=9.0)
+    made = held(asked, 2)
+    mine = entry(1, said=asked, body=b'{"rating": 9}')
+    assert outbox.is_ours(mine, before, made, is_mine=True)
+    assert not outbox.is_ours(mine, before, made, is_mine=False)
+    assert not outbox.is_ours(mine, before, held(changed(asked, title="Otra"), 2), is_mine=True)
+    elsewhere = msgspec.structs.replace(made, said=changed(made.said, camera="", lens="RF 50mm"))
+    assert not outbox.is_ours(mine, before, elsewhere, is_mine=True)
+    renamed = entry(2, said=changed(LIGHT, camera="ILCE-7M5"), body=b'{"camera_model": "ILCE-7M5"}')
+    assert outbox.is_ours(renamed, before, held(changed(LIGHT, camera="A7 V"), 2), is_mine=True)
+    assert not outbox.is_ours(renamed, before, held(LIGHT, 2), is_mine=True)
+    assert outbox.is_ours(entry(3, kind="create"), None, held(LIGHT), is_mine=True)
+
+
 # --- records ---
 
 
