@@ -93,6 +93,7 @@ def find_or_create(tx: Transaction, kind: Kind, name: str) -> Product:
     brand, model = names.split_brand(words, brands)
     made = create(tx, brand=brand, model=model, spec=CameraSpec() if kind == "camera" else LensSpec())
     spellings.keep(tx.db, made, also=words)
+    spellings.give_way(tx.db, made.id)
     return made
 
 

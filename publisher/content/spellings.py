@@ -55,6 +55,19 @@ def keep(db: Database, product: Product, also: str = "") -> None:
     _record(db, product.kind, product.id, had, full, bare)
 
 
+def give_way(db: Database, product_id: str) -> None:
+    """Leave to other products the bare names that this one shares with them, until more is said of it.
+
+    For one that was made of a mere name: a slip of the pen in a brand must not make everybody's `A7IV` ambiguous.
+    """
+    db.conn.execute(
+        "UPDATE product_spellings SET rank = ? WHERE product_id = ? AND rank = ? AND EXISTS ("
+        "SELECT 1 FROM product_spellings o WHERE o.kind = product_spellings.kind AND o.name = product_spellings.name"
+        " AND o.product_id != product_spellings.product_id AND o.rank <= ?)",
+        (Rank.former, product_id, Rank.bare, Rank.bare),
+    )
+
+
 def hand_over(db: Database, product_id: str, heir_id: str) -> None:
     """Have another product found by all names of this one, as by names that it had."""
     db.conn.execute(

@@ -96,6 +96,15 @@ def test_what_was_made_of_a_name_is_found_by_it(store: Writer, name: str) -> Non
     assert store.run(lambda tx: products.find(tx.db, "camera", name.lower())) == made
 
 
+def test_a_slip_of_the_pen_does_not_make_a_name_ambiguous(store: Writer) -> None:
+    slip = store.run(lambda tx: products.find_or_create(tx, "camera", "Somy A7 IV"))
+    assert slip.name == "Somy A7 IV"
+    assert meant(store, "A7IV") == ["Sony Alpha 7 IV"]
+    assert meant(store, "somy a7iv") == ["Somy A7 IV"]
+    store.run(lambda tx: products.update(tx, slip.id, spec=CameraSpec(megapixels=33)))
+    assert meant(store, "A7IV") == ["Sony Alpha 7 IV", "Somy A7 IV"]
+
+
 def test_an_import_takes_the_first_that_a_name_means_and_counts_it(store: Writer, editor: Editor) -> None:
     blank = Document(path="x", origin="x", title="x", lang="es", body="Texto")
     documents = [
