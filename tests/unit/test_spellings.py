@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from publisher.content import history, importer, migrations, names, products, reviews, spellings
@@ -14,7 +16,7 @@ from publisher.content.database import connect
 from publisher.content.importer import Document
 from publisher.content.model import CameraSpec, Editor, Kind, LensSpec, Product
 from publisher.content.writer import Transaction, Writer
-from publisher.errors import AmbiguousNameError, ConflictError
+from publisher.errors import AmbiguousNameError, ConflictError, InvalidError
 from publisher.site import markdown
 
 Store = tuple[Writer, Path]
@@ -67,7 +69,7 @@ def test_a_name_of_another_kind_is_another_name(store: Writer) -> None:
 
 
 def test_two_products_never_share_a_full_name(store: Writer) -> None:
-    with pytest.raises(ConflictError, match=r"is also a name of Sony Alpha 7 IV \("):
+    with pytest.raises(ConflictError, match=r"SONY ILCE-7M4 is also a name of the product [0-9a-f-]{36}:"):
         create(store, "SONY", "ILCE-7M4")
     with pytest.raises(ConflictError, match="merge"):
         create(store, "Sony", "Otra", aliases=("α7 IV",))
@@ -126,6 +128,26 @@ def _about(tx: Transaction, origin: str) -> str:
     review = reviews.by_origin(tx.db, origin)
     assert review is not None
     return products.get(tx.db, review.product_id or "").name
+
+
+WORDS = ("Leica", "leica", "M10", "EOS", "Canon", "Nikkor", "α7", "50/1.8", "Fuji", "Mark", "2")
+spelt_from_words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=40)
+@given(spelt=st.lists(spelt_from_words | st.text(st.characters(codec="utf-8"), max_size=12), max_size=12))
+def test_any_name_makes_one_product_that_it_finds_again(fresh_store: Store, spelt: list[str]) -> None:
+    for name in spelt:
+        try:
+            made = fresh_store[0].run(partial(_made, name=name))
+        except (InvalidError, AmbiguousNameError):
+            continue
+        again = [name, f"  {name} ", name.upper() if name.isascii() else name]
+        assert {fresh_store[0].run(partial(_made, name=one)).id for one in again} == {made.id}
+
+
+def _made(tx: Transaction, name: str) -> Product:
+    return products.find_or_create(tx, "camera", name)
 
 
 def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
