@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -105,7 +106,12 @@ def _newsroom(settings: Settings, metrics: Metrics) -> Newsroom:
     newsroom = Newsroom(
         data_dir=data_dir,
         content_db=settings.data.content_db,
-        writer=Writer(settings.data.content_db, wake=wake, measure=metrics.committed),
+        writer=Writer(
+            settings.data.content_db,
+            wake=wake,
+            measure=metrics.committed,
+            deliver=asyncio.get_running_loop().call_soon_threadsafe,
+        ),
         wake=wake,
         renderer=sandbox.Sandbox(),
         is_small=sandbox.is_small,
