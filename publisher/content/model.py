@@ -130,7 +130,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     """Where a figure of a spec sheet is from: words or an address that say so, and who took it from there."""
 
     text: Annotated[str, Meta(max_length=200)] = ""
-    url: Annotated[str, Meta(pattern=r"^https?://[^\s<>\"]+$(?!\n)", max_length=500)] | None = None
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s<>]+$(?!\n)", max_length=500)] | None = None
     origin: Literal["editor", "lensfun"] = "editor"
 
 
