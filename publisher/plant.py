@@ -15,7 +15,9 @@ from publisher.delivery.objects import Objects
 from publisher.delivery.probe import Expected, Probe
 from publisher.delivery.push import Pusher
 from publisher.delivery.targets import S3, Target
+from publisher.errands import Errands
 from publisher.errors import SettingsError
+from publisher.jobs import Jobs
 from publisher.monitoring import WorkerMetrics
 from publisher.reporting import Reporter
 from publisher.settings import Settings
@@ -105,7 +107,18 @@ class Plant:
         reporter = Reporter(data.content_db, self.ledger, pushers, WorkerMetrics(data.dir), clock=worker.now)
         self._open.callback(reporter.close)
         probes = [self.probe(pusher) for pusher in pushers] if self.settings.s3.probe_url else []
-        return worker.Worker(self.builder(), pushers, data.content_db, probes=probes), reporter
+        builder = self.builder()
+        errands = self.errands(builder)
+        return worker.Worker(builder, pushers, data.content_db, probes=probes, errands=errands), reporter
+
+    def errands(self, builder: Builder) -> Errands:
+        """Who does the jobs that the worker is asked to do."""
+        data = self.settings.data
+        jobs = Jobs(data.jobs_db)
+        self._open.callback(jobs.close)
+        errands = Errands(jobs, builder, data_dir=data.dir, ledger_db=data.ledger_db, build_dir=data.build_dir)
+        self._open.callback(errands.close)
+        return errands
 
     def probe(self, pusher: Pusher) -> Probe:
         """The probe of a target, which begins with what an earlier worker did not live to see."""

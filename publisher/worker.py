@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from publisher.builder import Builder, Built
-from publisher.content import reviews
+from publisher.content import hold, reviews
 from publisher.content.database import Database, SqliteError, connect
 from publisher.content.hint import Listener
 from publisher.content.model import State
@@ -27,6 +27,7 @@ from publisher.content.writer import SCHEDULER, Transaction, Writer
 from publisher.delivery.probe import Expected, Probe
 from publisher.delivery.push import Progress, Pushed, Pusher
 from publisher.delivery.receipts import BUILD, Route, Stage
+from publisher.errands import Errands
 from publisher.errors import (
     ConflictError,
     DamagedObjectError,
@@ -92,8 +93,11 @@ class Worker:
         *,
         clock: Callable[[], datetime] = now,
         probes: Sequence[Probe] = (),
+        errands: Errands | None = None,
     ) -> None:
-        """`probes` read back what was pushed to the targets that they name."""
+        """`probes` read back what was pushed to the targets that they name; `errands` are done between rounds."""
+        self._errands, self._is_stopping = errands, _never
+        self._turnstile = hold.Turnstile(hold.path(Path(content_db).parent))
         self._probes = {probe.target: probe for probe in probes}
         self._builder, self._pushers = builder, pushers
         self._content_db, self._clock = content_db, clock
@@ -108,6 +112,8 @@ class Worker:
 
     def round(self) -> Round:
         """Fire what is due, build what changed, push what is owed. What fails is an outcome, not an exception."""
+        if self._errands is not None and self._errands.turn(self._is_stopping):
+            self._owing = True
         try:
             fired, built = self.fire(), self._build()
         except PublisherError as error:
@@ -145,6 +151,7 @@ class Worker:
 
     def run(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:
         """Work until `stop` is set, waiting longer after each failure in a row, never less than the hint allows."""
+        self._is_stopping = stop.is_set
         while not stop.is_set():
             done = self.round()
             on_round(done)
@@ -176,7 +183,11 @@ class Worker:
                 self._in_the_way.discard((target, stage))
 
     def _build(self) -> Built | None:
-        built = self._builder.build() if self._builder.is_behind() else None
+        """Build what changed, unless an import holds: then all that it brings is built at its end."""
+        if not self._builder.is_behind():
+            return None
+        with self._turnstile.passing() as may_build:
+            built = self._builder.build() if may_build else None
         if built is not None and built.release is not None:
             self._owing = True
         return built
@@ -213,6 +224,10 @@ def deliver(
             continue
         pusher.note(clock(), pushed)
         return pushed
+
+
+def _never() -> bool:
+    return False
 
 
 def _publish_if_due(tx: Transaction, review_id: str) -> None:

@@ -50,7 +50,7 @@ class Home:
 
 API = (
     *("api", "publisher.content", "publisher.errors", "publisher.delivery.receipts"),
-    *("publisher.keys", "publisher.logs", "publisher.monitoring", "publisher.sandbox"),
+    *("publisher.jobs", "publisher.keys", "publisher.logs", "publisher.monitoring", "publisher.sandbox"),
 )
 """What the HTTP face may import: of the delivery only the receipts, which it reads."""
 
@@ -62,6 +62,7 @@ LAYERS = (
     Layer("publisher.content", ("publisher.content", "publisher.errors")),
     Layer("publisher.site", ("publisher.site", "publisher.content.model", "publisher.errors")),
     Layer("publisher.delivery", ("publisher.delivery", "publisher.site.artifact", "publisher.errors")),
+    Layer("publisher.jobs", ("publisher.content", "publisher.errors")),
     Layer("publisher.keys", ("publisher.errors",)),
     Layer("publisher.logs", ()),
     Layer("publisher.monitoring", ()),
@@ -78,6 +79,7 @@ DATABASES = (
     "publisher.delivery.objects",
     "publisher.delivery.purges",
     "publisher.delivery.receipts",
+    "publisher.jobs",
 )
 
 HOMES = (
