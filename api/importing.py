@@ -1,16 +1,17 @@
 """Imports: rows of JSON become reviews, one import after the other, in a thread of its own.
 
 The rows lie in a file by then, so an import never waits for its client, whether that sends or reads slowly. What became
-of each goes into another file, which the answer is read from. While an import runs it holds the worker's builds, so that
-all it brings is published in one release. Rows are written many to a commit, and so few at once that other writes pass
-between them.
+of each goes into another file, which the answer is read from. While an import runs it holds the worker's builds, so
+that all it brings is published in one release. Rows are written many to a commit, and so few at once that other writes
+pass between them.
 
-An import whose process ended is done again from its first row by the next one: a row without an id gets one that is made
-from the job and the row's number, so no row is written twice.
+An import whose process ended is done again from its first row by the next one: a row without an id gets one that is
+made from the job and the row's number, so no row is written twice.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import threading
@@ -20,7 +21,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from uuid import UUID
 
 import msgspec
@@ -91,11 +92,54 @@ class Files:
             path.unlink(missing_ok=True)
 
 
-class Importer:
-    """Does the imports of this process. `tell` is called, in its thread, with the id of a job that got on or ended."""
+class Readers:
+    """Those who read the answers of imports: told from the importer's thread when there are more."""
 
-    def __init__(self, jobs: Jobs, files: Files, desk: Desk, tell: Callable[[str], None]) -> None:
-        self._jobs, self._files, self._desk, self._tell = jobs, files, desk, tell
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._more: dict[str, asyncio.Event] = {}
+        self._ended: set[str] = set()
+
+    def begin(self, job_id: str) -> None:
+        """Somebody reads the answers of this import."""
+        self._more[job_id] = asyncio.Event()
+
+    def end(self, job_id: str) -> None:
+        """Nobody reads them any more."""
+        self._more.pop(job_id, None)
+        self._ended.discard(job_id)
+
+    def has_ended(self, job_id: str) -> bool:
+        """Whether there will be no more answers."""
+        return job_id in self._ended
+
+    async def wait(self, job_id: str, seconds: float) -> bool:
+        """Whether there may be more answers; waits for them, or for `seconds`."""
+        try:
+            await asyncio.wait_for(self._more[job_id].wait(), seconds)
+        except TimeoutError:
+            return False
+        self._more[job_id].clear()
+        return True
+
+    def tell(self, job_id: str, *, has_ended: bool) -> None:
+        """There are more answers, or there will be none; from any thread."""
+        with suppress(RuntimeError):  # the loop is closed: nobody reads
+            self._loop.call_soon_threadsafe(self._tell, job_id, has_ended)
+
+    def _tell(self, job_id: str, has_ended: bool) -> None:
+        if job_id in self._more:
+            if has_ended:
+                self._ended.add(job_id)
+            self._more[job_id].set()
+
+
+class Importer:
+    """Does the imports of this process, one after the other."""
+
+    def __init__(self, jobs: Jobs, files: Files, desk: Desk, readers: Readers) -> None:
+        self._jobs, self._files, self._desk, self._readers = jobs, files, desk, readers
+        self._queued: set[str] = set()
         self._woken = threading.Condition()
         self._stopping = threading.Event()
         self._reader = Reader(ImportedReview)
@@ -103,12 +147,19 @@ class Importer:
         self._alone = ExitStack()
         if self._alone.enter_context(hold.held(files.folder / "process.lock", patience=0)):
             jobs.recover(("import",))
+            files.remove(*files.folder.glob("*.answers"))
         self._thread = threading.Thread(target=self._work, name="importer", daemon=True)
         self._thread.start()
 
-    def look(self) -> None:
-        """There may be an import to do."""
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no import will begin any more."""
+        return self._stopping.is_set()
+
+    def look(self, job_id: str = "") -> None:
+        """There may be an import to do: this one, whose answers somebody waits for."""
         with self._woken:
+            self._queued |= {job_id} - {""}
             self._woken.notify()
 
     def stop(self) -> None:
@@ -126,12 +177,23 @@ class Importer:
         while not self._stopping.is_set():
             job = None
             with suppress(PublisherError):  # what cannot be read now is read at the next look
+                self._answer_cancelled()
                 job = self._jobs.take(("import",))
             if job is not None:
                 self._do(job)
                 continue
             with self._woken:
                 self._woken.wait(LOOK_SECONDS)
+        for job_id in self._queued:
+            self._readers.tell(job_id, has_ended=True)
+
+    def _answer_cancelled(self) -> None:
+        """Tell those who wait for an import that it was cancelled before its turn came."""
+        with self._woken:
+            queued = list(self._queued)
+        for job in map(self._jobs.get, queued):
+            if job.is_finished:
+                self._end(job)
 
     def _do(self, job: Job) -> None:
         about, tally = fields(job=job.id, request_id=job.request_id), Tally()
@@ -145,18 +207,29 @@ class Importer:
         finally:
             self._desk.wake()
         logger.info("an import is %s: %d rows", ended.state, tally.rows, extra=about)
-        if ended.is_finished:
-            with suppress(OSError), self._files.answers(job.id).open("ab") as answers:
-                answers.write(msgspec.json.encode(ImportEnd(job=answer(ended))) + b"\n")
+        self._end(ended)
+
+    def _end(self, job: Job) -> None:
+        """Write the last line, and remove the rows; an import that goes on with the next process keeps them."""
+        with self._woken:
+            self._queued.discard(job.id)
+        answers = self._files.answers(job.id)
+        if job.is_finished:
+            if job.attempts > 1:  # whoever sent it is gone
+                self._files.remove(answers)
+            elif answers.exists():
+                with suppress(OSError), answers.open("ab") as file:
+                    file.write(msgspec.json.encode(ImportEnd(job=answer(job))) + b"\n")
             self._files.remove(self._files.rows(job.id))
-        self._tell(job.id)
+        self._readers.tell(job.id, has_ended=True)
 
     def _bring_in(self, job: Job, tally: Tally) -> None:
         """Write every row; JobStoppedError when it is to stop, StoreError when the store or the disk fails."""
         writer, rows = self._desk.writer, self._files.rows(job.id)
         who = writer.run(partial(_principal, editor_id=job.asked_by))
         try:
-            with hold.held(hold.path(self._files.folder.parent)), rows.open("rb") as file:
+            where, is_over = hold.path(self._files.folder.parent), partial(self._is_over, job)
+            with hold.held(where, is_over=is_over), rows.open("rb") as file:
                 with self._files.answers(job.id).open("wb") as answers:
                     batch = Batch(self._desk, job, who, answers, tally)
                     try:
@@ -167,13 +240,17 @@ class Importer:
         except OSError as error:
             raise StoreError(f"the rows cannot be read: {error.strerror}; send them again") from error
 
+    def _is_over(self, job: Job) -> bool:
+        """Whether there is no use in waiting for the turn of a job."""
+        return self.is_stopping or self._jobs.get(job.id).is_cancelling
+
     def _each(self, job: Job, batch: Batch, file: IO[bytes]) -> None:
         progress = Progress(self._jobs, job, self._stopping.is_set)
         for number, line in rows_of(file, self._desk.largest):
             if number % BATCH == 1:
                 batch.flush()
                 progress(number - 1, max(job.total, number))
-                self._tell(job.id)
+                self._readers.tell(job.id, has_ended=False)
             batch.begin(number, line, self._reader)
         batch.settle_all()
         progress(max(job.total, 1), max(job.total, 1))
@@ -205,9 +282,7 @@ class Batch:
         """Hand the answers on."""
         self._answers.flush()
 
-    def _begun(
-        self, number: int, line: bytes | None, reader: Reader[ImportedReview]
-    ) -> Future[Outcome] | Exception:
+    def _begun(self, number: int, line: bytes | None, reader: Reader[ImportedReview]) -> Future[Outcome] | Exception:
         try:
             if line is None:
                 raise InvalidError("$", f"the row is longer than {self._desk.largest} bytes")
@@ -238,7 +313,7 @@ class Batch:
             review = standing.review
             said = RowAnswer(
                 row=number, status=201 if is_new else 200, id=review.id, version=review.version,
-                url=self._desk.addresses.review_url(review.slug),
+                url=self._desk.addresses.page(review.slug),
             )  # fmt: skip
             self._tally.created += is_new
             self._tally.unchanged += not is_new

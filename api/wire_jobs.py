@@ -26,9 +26,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class ImportedReview(NewReview, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A row of an import: a new review, which may have been published elsewhere before."""
 
-    published_at: Annotated[
-        datetime | None, Meta(tz=True, description="When it was first published, if that was before now.")
-    ] = None
+    published_at: (
+        Annotated[datetime, Meta(tz=True, description="When it was first published, if that was before now.")] | None
+    ) = None
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

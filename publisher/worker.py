@@ -25,6 +25,7 @@ from publisher.content.hint import Listener
 from publisher.content.model import State
 from publisher.content.writer import SCHEDULER, Transaction, Writer
 from publisher.delivery.probe import Expected, Probe
+from publisher.delivery.purging import Purger
 from publisher.delivery.push import Progress, Pushed, Pusher
 from publisher.delivery.receipts import BUILD, Route, Stage
 from publisher.errands import Errands
@@ -93,12 +94,16 @@ class Worker:
         *,
         clock: Callable[[], datetime] = now,
         probes: Sequence[Probe] = (),
+        purgers: Sequence[Purger] = (),
         errands: Errands | None = None,
     ) -> None:
-        """`probes` read back what was pushed to the targets that they name; `errands` are done between rounds."""
+        """`probes` read back what was pushed to the targets that they name, `purgers` have their CDNs forget; `errands`
+        are done between rounds.
+        """
         self._errands, self._is_stopping = errands, _never
         self._turnstile = hold.Turnstile(hold.path(Path(content_db).parent))
         self._probes = {probe.target: probe for probe in probes}
+        self._purgers = {purger.target: purger for purger in purgers}
         self._builder, self._pushers = builder, pushers
         self._content_db, self._clock = content_db, clock
         self._reading: Database = connect(content_db, readonly=True)
@@ -107,8 +112,10 @@ class Worker:
         self._in_the_way: set[tuple[str, Stage]] = {(BUILD, "rendered")}
         self._in_the_way |= {(pusher.target_name, "uploaded") for pusher in pushers}
         self._journal = builder.journal
-        names = [pusher.target_name for pusher in pushers]
-        self._journal.serve([Route(target=name, probes=name in self._probes) for name in names])
+        self._journal.serve([self._route(pusher.target_name) for pusher in pushers])
+
+    def _route(self, name: str) -> Route:
+        return Route(target=name, purges=name in self._purgers, probes=name in self._probes)
 
     def round(self) -> Round:
         """Fire what is due, build what changed, push what is owed. What fails is an outcome, not an exception."""
@@ -170,7 +177,10 @@ class Worker:
         return seconds
 
     def _expect(self, pusher: Pusher) -> None:
-        """Have the probe of a target look for what was just delivered."""
+        """Have the CDN of a target forget what was replaced, and its probe look for what was just delivered."""
+        purger = self._purgers.get(pusher.target_name)
+        if purger is not None:
+            purger.expect(pusher.delivered())
         probe = self._probes.get(pusher.target_name)
         if probe is not None:
             steps = ((step.key, step.desired.body if step.desired else None) for step in pusher.sample)

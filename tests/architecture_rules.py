@@ -23,6 +23,7 @@ ROOTS = (
     "publisher.cli_*",
     "publisher.commands",
     "publisher.plant",
+    "publisher.cdns",
     "publisher.worker",
     "publisher.local",
     "api.app",

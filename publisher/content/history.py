@@ -27,10 +27,11 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record(tx: Transaction, product: Product, kind: str) -> None:
-    """Keep this version, in the transaction that makes it."""
+    """Keep this version, in the transaction that makes it; its row of the log has the digest of just these bytes."""
+    data = msgspec.json.encode(product, order="deterministic").decode()
     tx.db.conn.execute(
         "INSERT INTO product_revisions (product_id, version, at, actor, kind, data) VALUES (?,?,?,?,?,?)",
-        (product.id, product.version, stamp(tx.at), tx.actor, kind, msgspec.json.encode(product).decode()),
+        (product.id, product.version, stamp(tx.at), tx.actor, kind, data),
     )
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LONGEST_SECONDS = 60.0
-_POLL_SECONDS = 0.005
+_POLL_SECONDS = 0.01
 
 
 def path(data_dir: Path | str) -> Path:
@@ -23,13 +23,21 @@ def path(data_dir: Path | str) -> Path:
 
 
 @contextmanager
-def held(where: Path | str, patience: float = LONGEST_SECONDS) -> Iterator[bool]:
+def held(
+    where: Path | str, patience: float = LONGEST_SECONDS, *, is_over: Callable[[], bool] = lambda: False
+) -> Iterator[bool]:
     """Builds do not begin inside; yields whether that is so, which takes until the build under way has ended.
 
-    After `patience` seconds it yields False: then what is written inside may be published bit by bit.
+    After `patience` seconds, or when `is_over`, it yields False: then what is written inside may be published bit by
+    bit.
     """
+    until = time.monotonic() + patience
     with Path(where).open("a+") as file:
-        yield _locked(file.fileno(), fcntl.LOCK_EX, time.monotonic() + patience)
+        while not (alone := _locked(file.fileno(), fcntl.LOCK_EX)):
+            if time.monotonic() >= until or is_over():
+                break
+            time.sleep(_POLL_SECONDS)
+        yield alone
 
 
 class Turnstile:
@@ -44,7 +52,7 @@ class Turnstile:
         """Yields False while an import holds, for LONGEST_SECONDS at most."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a+") as file:
-            if _locked(file.fileno(), fcntl.LOCK_SH, 0.0):
+            if _locked(file.fileno(), fcntl.LOCK_SH):
                 self._held_since = None
                 yield True
                 return
@@ -53,13 +61,9 @@ class Turnstile:
             yield now - self._held_since >= LONGEST_SECONDS
 
 
-def _locked(descriptor: int, kind: int, until: float) -> bool:
-    while True:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(_POLL_SECONDS)
-        else:
-            return True
+def _locked(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -135,6 +135,13 @@ STEPS: tuple[str, ...] = (
         FROM products p
         LEFT JOIN changes c ON c.entity = 'product' AND c.entity_id = p.id AND c.version = p.version;
     """,
+    """
+    -- Who did what, and what became of an entity: a row's own number, `seq`, stands at the end of each.
+    CREATE INDEX changes_by_entity ON changes (entity_id);
+    CREATE INDEX changes_by_actor ON changes (actor);
+    -- Products have had versions that their rows testify since this row of the log.
+    INSERT INTO facts SELECT 'products_testified_after', CAST(coalesce(max(seq), 0) AS TEXT) FROM changes;
+    """,
 )
 
 

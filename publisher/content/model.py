@@ -285,7 +285,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     actor: str
     request_id: str
-    entity: Literal["review", "product", "editor"]
+    entity: Literal["review", "product", "editor", "session", "key", "webhook"]
     entity_id: str
     version: int
     kind: str

@@ -96,7 +96,7 @@ class Probe:
         self._journal = Journal.open(ledger)
         self._woken = threading.Condition()
         self._pending: dict[str, tuple[int, Expected]] = {}
-        self._newest = self._noted = self._journal.seen_up_to(target)
+        self._newest = self._noted = self._journal.reached_up_to("seen", target)
         self._since: datetime | None = None
         self._told = True
         self._failures = 0
