@@ -31,6 +31,7 @@ from api.routes import (
     jobs,
     monitoring,
     moves,
+    product_revisions,
     products,
     publishes,
     reviews,
@@ -79,7 +80,8 @@ def create_app(settings: Settings) -> Litestar:
     app = Application(
         route_handlers=[
             system.router, monitoring.router, auth.router, reviews.router, moves.router, revisions.router,
-            products.router, editors.router, imports.router, jobs.router, publishes.router, audit.router,
+            products.router, product_revisions.router, editors.router, imports.router, jobs.router, publishes.router,
+            audit.router,
             openapi_document,
         ],
         lifespan=[open_newsroom],

@@ -20,6 +20,7 @@ COMMANDS = {
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
     "import": "publisher.cli_content",
+    "jobs": "publisher.cli_jobs",
     "keys": "publisher.cli_keys",
     "openapi": "publisher.cli_openapi",
     "publish": "publisher.cli_publish",

@@ -18,6 +18,7 @@ from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pusher
 from publisher.errands import Errands
 from publisher.jobs import Jobs
+from publisher.signing import Signing
 from publisher.worker import Worker, now
 from tests.integration.api_fixtures import Server
 from tests.newsroom import SITE, Memory
@@ -31,7 +32,13 @@ class Press:
         self.target = Memory()
         self._ledger, self._objects = Ledger(data / "ledger.db"), Objects(data / "build")
         self._builder = Builder(
-            data / "content.db", self._ledger, self._objects, SITE, build_dir=data / "build", workers=1
+            data / "content.db",
+            self._ledger,
+            self._objects,
+            SITE,
+            build_dir=data / "build",
+            workers=1,
+            signer=Signing(data / "keys"),
         )
         self._pusher = Pusher(self._ledger, self._objects, self.target, concurrency=4)
         self.jobs = Jobs(data / "jobs.db")
