@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -107,7 +108,13 @@ def _newsroom(settings: Settings, metrics: Metrics) -> Newsroom:
     data_dir.mkdir(parents=True, exist_ok=True)
     signing = Ring(data_dir / "keys")
     wake = hint.Hint(hint.path(data_dir))
-    writer, renderer = Writer(settings.data.content_db, wake=wake, measure=metrics.committed), sandbox.Sandbox()
+    writer = Writer(
+        settings.data.content_db,
+        wake=wake,
+        measure=metrics.committed,
+        deliver=asyncio.get_running_loop().call_soon_threadsafe,
+    )
+    renderer = sandbox.Sandbox()
     addresses = Addresses(base)
     desk = Desk(
         writer=writer, render=renderer.render, wake=wake, addresses=addresses, language=settings.site.language,
