@@ -80,6 +80,10 @@ test-corpus: $(VENV)/.dev $(NPM_STAMPS) ## Test against a folder of real posts: 
 faults: $(VENV)/.dev ## Kill the API 200 times while editors write, and have 16 of them make 1,000 edits each
 	@$(BIN)/python -m pytest -m faults $(ARGS)
 
+.PHONY: test-kills
+test-kills: $(VENV)/.dev ## Kill the editor's commands before each line of their code (some 2,500 runs)
+	@KILL_EVERY=1 $(BIN)/python -m pytest tests/integration/test_desk_sessions.py -k killed_anywhere --timeout 7200 $(ARGS)
+
 .PHONY: screenshots
 screenshots: $(VENV)/.dev $(VENV)/.tools ## Photograph the pages for the documentation
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)

@@ -38,6 +38,7 @@ from api.routes import (
     reviews,
     revisions,
     system,
+    webhooks,
 )
 from api.shell import Application
 from api.wire import Addresses
@@ -82,7 +83,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             system.router, monitoring.router, auth.router, reviews.router, moves.router, revisions.router,
             products.router, product_revisions.router, editors.router, imports.router, jobs.router, publishes.router,
-            audit.router,
+            audit.router, webhooks.router,
             openapi_document,
         ],
         lifespan=[open_newsroom],
@@ -136,6 +137,7 @@ def _newsroom(settings: Settings, metrics: Metrics) -> Newsroom:
         metrics=metrics,
         metrics_token=settings.metrics.token,
         low_water=settings.data.low_water,
+        webhook_hosts=settings.webhooks.hosts,
     )
     metrics.add(Stores(newsroom))
     return newsroom
@@ -160,6 +162,7 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
             Tag("products", "The cameras and lenses that reviews are about."),
             Tag("editors", "Accounts: your own, and for administrators everybody's."),
             Tag("audit", "Who did what, when."),
+            Tag("webhooks", "Addresses that are told of publishes and of failures."),
             Tag("system", "Where things are, and whether all is well."),
         ],
         use_handler_docstrings=False,

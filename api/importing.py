@@ -47,6 +47,8 @@ WAITING = 8
 """Imports that may wait for their turn."""
 LOOK_SECONDS = 1.0
 
+BLANK = b""
+
 Outcome = tuple[Standing, bool]
 logger = logging.getLogger("api.importing")
 
@@ -180,7 +182,7 @@ class Importer:
                 self._answer_cancelled()
                 job = self._jobs.take(("import",))
             if job is not None:
-                self._do(job)
+                self._do_or_log(job)
                 continue
             with self._woken:
                 self._woken.wait(LOOK_SECONDS)
@@ -194,6 +196,15 @@ class Importer:
         for job in map(self._jobs.get, queued):
             if job.is_finished:
                 self._end(job)
+
+    def _do_or_log(self, job: Job) -> None:
+        """Do it; where even its end cannot be noted, the next process does it again."""
+        try:
+            self._do(job)
+        except Exception:
+            about = fields(job=job.id, request_id=job.request_id)
+            logger.exception("the end of an import cannot be noted", extra=about)
+            self._readers.tell(job.id, has_ended=True)
 
     def _do(self, job: Job) -> None:
         about, tally = fields(job=job.id, request_id=job.request_id), Tally()
@@ -225,18 +236,19 @@ class Importer:
 
     def _bring_in(self, job: Job, tally: Tally) -> None:
         """Write every row; JobStoppedError when it is to stop, StoreError when the store or the disk fails."""
-        writer, rows = self._desk.writer, self._files.rows(job.id)
-        who = writer.run(partial(_principal, editor_id=job.asked_by))
+        where, is_over = hold.path(self._files.folder.parent), partial(self._is_over, job)
         try:
-            where, is_over = hold.path(self._files.folder.parent), partial(self._is_over, job)
-            with hold.held(where, is_over=is_over), rows.open("rb") as file:
-                with self._files.answers(job.id).open("wb") as answers:
-                    batch = Batch(self._desk, job, who, answers, tally)
-                    try:
-                        self._each(job, batch, file)
-                    finally:
-                        batch.settle_all()
-                tally.change = writer.run(lambda tx: log.head(tx.db))
+            with (
+                self._files.rows(job.id).open("rb") as file,
+                self._files.answers(job.id).open("wb") as answers,
+                hold.held(where, is_over=is_over),
+            ):
+                batch = Batch(self._desk, job, answers, tally)
+                try:
+                    self._each(job, batch, file)
+                finally:
+                    batch.settle_all()
+                tally.change = self._desk.writer.run(lambda tx: log.head(tx.db))
         except OSError as error:
             raise StoreError(f"the rows cannot be read: {error.strerror}; send them again") from error
 
@@ -246,12 +258,16 @@ class Importer:
 
     def _each(self, job: Job, batch: Batch, file: IO[bytes]) -> None:
         progress = Progress(self._jobs, job, self._stopping.is_set)
+        asker = partial(_principal, editor_id=job.asked_by)
+        who = self._desk.writer.run(asker)
         for number, line in rows_of(file, self._desk.largest):
             if number % BATCH == 1:
                 batch.flush()
                 progress(number - 1, max(job.total, number))
+                who = self._desk.writer.run(asker)
                 self._readers.tell(job.id, has_ended=False)
-            batch.begin(number, line, self._reader)
+            if line != BLANK:
+                batch.begin(number, line, who, self._reader)
         batch.settle_all()
         progress(max(job.total, 1), max(job.total, 1))
 
@@ -259,15 +275,15 @@ class Importer:
 class Batch:
     """The rows that are being written, in order."""
 
-    def __init__(self, desk: Desk, job: Job, who: Principal, answers: IO[bytes], tally: Tally) -> None:
-        self._desk, self._job, self._who, self._answers, self._tally = desk, job, who, answers, tally
+    def __init__(self, desk: Desk, job: Job, answers: IO[bytes], tally: Tally) -> None:
+        self._desk, self._job, self._answers, self._tally = desk, job, answers, tally
         self._pending: deque[tuple[int, int, Future[Outcome] | Exception]] = deque()
         self._bytes = 0
 
-    def begin(self, number: int, line: bytes | None, reader: Reader[ImportedReview]) -> None:
+    def begin(self, number: int, line: bytes | None, who: Principal, reader: Reader[ImportedReview]) -> None:
         """Have a row written; None stands for one that is too long."""
         size = len(line or b"")
-        self._pending.append((number, size, self._begun(number, line, reader)))
+        self._pending.append((number, size, self._begun(number, line, who, reader)))
         self._bytes += size
         while len(self._pending) > IN_FLIGHT or self._bytes > IN_FLIGHT_BYTES:
             self._settle()
@@ -282,7 +298,9 @@ class Batch:
         """Hand the answers on."""
         self._answers.flush()
 
-    def _begun(self, number: int, line: bytes | None, reader: Reader[ImportedReview]) -> Future[Outcome] | Exception:
+    def _begun(
+        self, number: int, line: bytes | None, who: Principal, reader: Reader[ImportedReview]
+    ) -> Future[Outcome] | Exception:
         try:
             if line is None:
                 raise InvalidError("$", f"the row is longer than {self._desk.largest} bytes")
@@ -290,10 +308,10 @@ class Batch:
             product = chosen(said)
             assert product is not None
             operation = partial(
-                editing.bring_in, who=self._who, said=said, review_id=said.id or row_id(self._job, number),
+                editing.bring_in, who=who, said=said, review_id=said.id or row_id(self._job, number),
                 product=product, body=self._desk.render(said.content), language=self._desk.language,
             )  # fmt: skip
-            return self._desk.writer.submit(operation, actor=self._who.editor_id, request_id=self._job.request_id)
+            return self._desk.writer.submit(operation, actor=who.editor_id, request_id=self._job.request_id)
         except Exception as error:  # a bad row does not stop the others
             return error
 
@@ -330,7 +348,7 @@ class Batch:
 
 
 def rows_of(file: IO[bytes], largest: int) -> Iterator[tuple[int, bytes | None]]:
-    """The rows of a file with their numbers, from 1; blank ones are counted and left out, None is one too long."""
+    """The rows of a file with their numbers, from 1; None is one that is too long."""
     number = 0
     while line := file.readline(largest + 1):
         number += 1
@@ -338,8 +356,8 @@ def rows_of(file: IO[bytes], largest: int) -> Iterator[tuple[int, bytes | None]]
             while (rest := file.readline(largest)) and not rest.endswith(b"\n"):
                 pass
             yield number, None
-        elif line.strip():
-            yield number, line
+        else:
+            yield number, line.strip()
 
 
 def row_id(job: Job, number: int) -> str:

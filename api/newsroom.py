@@ -100,9 +100,11 @@ class Newsroom:
         metrics: Metrics,
         metrics_token: str,
         low_water: int,
+        webhook_hosts: frozenset[str],
     ) -> None:
         """`is_small` says which texts are so small that they cannot be slow to render; `low_water` how many bytes must
-        be free on the disk; `metrics_token` who may read `metrics` beside administrators.
+        be free on the disk; `metrics_token` who may read `metrics` beside administrators; `webhook_hosts` where
+        webhooks may go though it is no public place.
         """
         self.data_dir, self.keys, self.tokens = data_dir, keys, tokens
         self.addresses, self.language = addresses, language
@@ -116,7 +118,7 @@ class Newsroom:
         self._passwords = ThreadPoolExecutor(PASSWORDS_AT_ONCE, thread_name_prefix="passwords")
         self._checking = 0
         self.under_way = UnderWay()
-        self.metrics, self.metrics_token = metrics, metrics_token
+        self.metrics, self.metrics_token, self.webhook_hosts = metrics, metrics_token, webhook_hosts
         self.health = Health(functools.partial(self.write, actor=SYSTEM, request_id=""), data_dir, low_water)
         self.gate = Gate(tokens, functools.partial(self.read, sessions.holder))
         self.by_account = Throttle(FAILURES_PER_ACCOUNT, WINDOW_SECONDS)

@@ -268,10 +268,10 @@ def too_often(seconds: float) -> HTTPException:
     return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(wait)})
 
 
-def too_many_streams() -> HTTPException:
-    """The error for a client that follows more than it may."""
-    detail = "too many event streams are open; close one, or ask for the state itself"
-    return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(RETRY_SECONDS)})
+def too_many(what: str) -> HTTPException:
+    """The error for a client that asks for more than can be done at once: too many … `what`."""
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return HTTPException(status_code=429, detail=f"too many {what}", headers=headers)
 
 
 HANDLERS: dict[int | type[Exception], Handler] = {

@@ -26,7 +26,13 @@ Elsewhere = Callable[..., Awaitable[Any]]
 
 
 async def received(
-    pieces: AsyncIterator[bytes], path: Path, *, largest: int, elsewhere: Elsewhere, is_stopping: Callable[[], bool]
+    pieces: AsyncIterator[bytes],
+    path: Path,
+    *,
+    largest: int,
+    elsewhere: Elsewhere,
+    has_room: Callable[[], bool],
+    is_stopping: Callable[[], bool],
 ) -> int:
     """Write a body into the file at `path`, on disk when this returns, and return how many lines it has.
 
@@ -48,11 +54,12 @@ async def received(
                 last = piece[-1:] or last
                 gathered += piece
                 if len(gathered) >= PIECE:
-                    await elsewhere(file.write, bytes(gathered))
+                    await elsewhere(_written, file, bytes(gathered), has_room)
                     gathered.clear()
             if size > largest:
                 raise HTTPException(status_code=413, detail=f"an import has at most {largest} bytes; send several")
-            await elsewhere(_closed, file, bytes(gathered))
+            await elsewhere(_written, file, bytes(gathered), has_room)
+            await elsewhere(_synced, file)
     except OSError as error:
         raise StoreError(f"cannot keep the rows: {error.strerror}") from error
     return lines + (last != b"\n")
@@ -104,7 +111,12 @@ async def _in_time(pieces: AsyncIterator[bytes], is_stopping: Callable[[], bool]
         yield piece
 
 
-def _closed(file: Any, rest: bytes) -> None:
-    file.write(rest)
+def _written(file: Any, gathered: bytes, has_room: Callable[[], bool]) -> None:
+    if not has_room():
+        raise StoreError("the disk is nearly full; rows cannot be kept")
+    file.write(gathered)
+
+
+def _synced(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())

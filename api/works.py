@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from api.importing import WAITING, Desk, Files, Importer, Readers
+from api.problems import too_many
 from publisher.jobs import Job, Jobs, Kind
+
+AT_ONCE = 4
+"""Imports that may be sent at the same time: with those that wait for their turn, what the disk has to hold."""
 
 
 class Works:
@@ -17,6 +23,7 @@ class Works:
         self.jobs, self.files, self.largest = Jobs(jobs_db), Files(folder), largest
         self.readers = Readers(asyncio.get_running_loop())
         self._watched = Jobs(jobs_db)
+        self._receiving = 0
         self._own = Jobs(jobs_db)
         self.importer = Importer(self._own, self.files, desk, self.readers)
 
@@ -30,6 +37,17 @@ class Works:
     def version(self) -> int:
         """Differs when any job may have changed."""
         return self._watched.version()
+
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """Room for the rows of one import that is being sent; HTTPException (429) when there is none."""
+        if self._receiving >= AT_ONCE:
+            raise too_many("imports are being sent; send this one in a moment")
+        self._receiving += 1
+        try:
+            yield
+        finally:
+            self._receiving -= 1
 
     def end(self) -> None:
         """Begin nothing more, and stop soon what was begun."""

@@ -23,7 +23,7 @@ from api.routes.examples_publishes import ROWS, ROWS_ANSWERED
 from api.shell import request_id
 from api.under_way import HEADER
 from publisher.content import identity
-from publisher.errors import InvalidError, StoreError
+from publisher.errors import InvalidError
 
 MEDIA_TYPE = "application/jsonl"
 TAKEN = (MEDIA_TYPE, "application/x-ndjson", "application/ndjson", "application/jsonlines", "application/x-jsonlines")
@@ -67,24 +67,26 @@ class ImportOperation(Operation):
             headers=("Link",),
         )
     }
-    | refusals("conflict", "too_slow"),
+    | refusals("conflict", "too_slow", "throttled"),
 )
 async def import_reviews(request: Asking) -> Response[Any]:
     """Keep the rows, have them imported, and answer each."""
     _require_rows(request)
     newsroom, at = newsroom_of(request), datetime.now(UTC)
     works, job_id = newsroom.works, identity.uuid7(at)
-    if newsroom.health.free() < newsroom.health.low_water:
-        raise StoreError("the disk is nearly full; rows cannot be kept")
     rows = works.files.rows(job_id)
     try:
-        count = await uploads.received(
-            request.stream(), rows, largest=works.largest, elsewhere=newsroom.elsewhere,
-            is_stopping=lambda: works.importer.is_stopping,
-        )  # fmt: skip
+        with works.receiving():
+            count = await uploads.received(
+                request.stream(), rows, largest=works.largest, elsewhere=newsroom.elsewhere,
+                has_room=lambda: newsroom.health.free() >= newsroom.health.low_water,
+                is_stopping=lambda: works.importer.is_stopping,
+            )  # fmt: skip
+        works.readers.begin(job_id)
         who, asked_under = request.user.editor_id, request_id(request.scope)
         await newsroom.elsewhere(works.ask_for, "import", who, asked_under, count, job_id)
     except BaseException:
+        works.readers.end(job_id)
         works.files.remove(rows)
         raise
     headers = {"Link": f'</jobs/{job_id}>; rel="monitor"', "X-Accel-Buffering": "no"}
@@ -93,7 +95,6 @@ async def import_reviews(request: Asking) -> Response[Any]:
 
 async def _answers(newsroom: Newsroom, job_id: str) -> AsyncIterator[bytes]:
     works, readers = newsroom.works, newsroom.works.readers
-    readers.begin(job_id)
     works.importer.look(job_id)
     try:
         async for piece in uploads.sent(

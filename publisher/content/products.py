@@ -91,8 +91,11 @@ def find_or_create(tx: Transaction, kind: Kind, name: str) -> Product:
         return known
     brands = [row[0] for row in tx.db.conn.execute("SELECT DISTINCT brand FROM products")]
     brand, model = names.split_brand(words, brands)
+    if (titled := spellings.titled(tx.db, kind, brand, model)) is not None:
+        return get(tx.db, titled)
     made = create(tx, brand=brand, model=model, spec=CameraSpec() if kind == "camera" else LensSpec())
     spellings.keep(tx.db, made, also=words)
+    spellings.give_way(tx.db, made.id)
     return made
 
 

@@ -29,7 +29,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 def faults(db: Database, facts: Iterable[Fact]) -> list[str]:
     """Everything that is wrong, as lines to read; none when the books are in order."""
     with snapshot(db):
-        return [*_missing(db, facts), *_histories(db), *_strays(db), *_listings(db), *_whole(db)]
+        return [*_missing(db, facts), *_histories(db), *_strays(db), *_listings(db), *_shown(db), *_whole(db)]
 
 
 def _missing(db: Database, facts: Iterable[Fact]) -> Iterator[str]:
@@ -118,7 +118,25 @@ def _whole(db: Database) -> Iterator[str]:
             yield f"integrity: {fault[0]}"
     for fault in db.conn.execute("PRAGMA foreign_key_check"):
         yield f"a foreign key leads nowhere: {fault}"
-    public = db.conn.execute("SELECT value FROM facts WHERE name = 'content_version'").fetchone()[0]
-    newest = db.conn.execute("SELECT coalesce(max(seq), 0) FROM changes").fetchone()[0]
-    if int(public) > newest:
-        yield f"the content is said to be at {public}, the log ends at {newest}"
+
+
+def _shown(db: Database) -> Iterator[str]:
+    """What readers were shown is numbered without a gap, is of changes that are there, and ends with what is public."""
+    numbers = [row[0] for row in db.conn.execute("SELECT number FROM published ORDER BY number")]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield f"what was shown has {len(numbers)} numbers up to {max(numbers)}"
+    for table, missing in {
+        "published": "SELECT number FROM published WHERE seq NOT IN (SELECT seq FROM changes)",
+        "effects": "SELECT number FROM effects WHERE number NOT IN (SELECT number FROM published)",
+    }.items():
+        yield from (f"number {row[0]} of {table} is of nothing" for row in db.conn.execute(missing))
+    shown = {
+        row[0]: (row[1], row[2] > 0)
+        for row in db.conn.execute(
+            "SELECT entity_id, version, weight FROM effects WHERE entity = 'review' ORDER BY number"
+        )
+    }
+    for review_id, version, state in db.conn.execute("SELECT id, version, state FROM reviews"):
+        last = shown.get(review_id, (0, False))
+        if last[1] != (state == "published") or (last[1] and last[0] != version):
+            yield f"{review_id} is {state} at {version}, readers were shown {last}"

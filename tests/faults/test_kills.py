@@ -115,7 +115,9 @@ PLANTED: dict[str, tuple[str, str]] = {
     "a row of the log": ("DELETE FROM changes WHERE seq = (SELECT max(seq) FROM changes)", "was logged otherwise"),
     "the order of the log": ("UPDATE changes SET hash = '' WHERE seq = 2", "the change log is broken at"),
     "that there is one": ("UPDATE reviews SET title = 'Una'", "was written twice"),
-    "the content version": ("UPDATE facts SET value = '999' WHERE name = 'content_version'", "the log ends at"),
+    "what readers were shown": ("DELETE FROM effects WHERE entity = 'review'", "readers were shown"),
+    "a number of what was shown": ("DELETE FROM published WHERE number = 1", "is of nothing"),
+    "the numbers of what was shown": ("UPDATE published SET number = 999 WHERE number = 3", "numbers up to"),
 }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -70,7 +73,7 @@ def test_every_row_is_answered_and_a_bad_one_does_not_stop_the_others(ana: httpx
     own = identity.uuid7(now())
     said: list[Any] = [
         row(1, id=own, tags=["calle"], rating=8),
-        b"\n",
+        b"  \n",
         b"{not json\n",
         row(4, content=""),
         row(5, lens_model="Y además un objetivo"),
@@ -220,14 +223,49 @@ def test_a_body_that_is_too_large_is_refused_and_nothing_is_left(tmp_path: Path)
         assert [path.name for path in (server.data_dir / "imports").iterdir()] == ["process.lock"]
 
 
-def test_a_client_that_hangs_up_while_sending_leaves_nothing(own_api_server: Server, writer: httpx.Client) -> None:
-    host, port = own_api_server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as connection:
-        head = (
-            f"POST /reviews/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {own_api_server.token('ana')}\r\n"
-            "Content-Type: application/jsonl\r\nContent-Length: 100000\r\n\r\n"
+def test_a_full_disk_and_a_crowd_are_told_before_anything_is_kept(tmp_path: Path) -> None:
+    with restartable(tmp_path)() as server:
+        with server.client("ana") as client, contextlib.ExitStack() as crowd:
+            for _ in range(4):
+                crowd.enter_context(half_sent(server))
+            until(lambda: len(list((server.data_dir / "imports").glob("*.jsonl"))) == 4, "four are being sent")
+            refused = client.post("/reviews/import", content=lines(rows(1)), headers=JSONL)
+            assert (refused.status_code, refused.json()["code"]) == (429, "throttled")
+        until(lambda: not list((server.data_dir / "imports").glob("*.jsonl")), "what was not sent is removed")
+        server.stop()
+        server.environ["DATA_LOW_WATER"] = str(2**60)
+        server.process = subprocess.Popen(
+            server.command, env={**os.environ, **server.environ}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+        until(lambda: answers_at_all(server), "it is up, if not ready", 30)
+        with server.client("ana") as client:
+            refused = client.post("/reviews/import", content=lines(rows(1)), headers=JSONL)
+            assert (refused.status_code, refused.json()["code"]) == (503, "store_failed")
+        assert [path.name for path in (server.data_dir / "imports").iterdir()] == ["process.lock"]
+
+
+def answers_at_all(server: Server) -> bool:
+    try:
+        return httpx.get(f"{server.url}/health/live", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextlib.contextmanager
+def half_sent(server: Server) -> Iterator[None]:
+    """An import of which three rows have come, of many."""
+    host, port = server.url.removeprefix("http://").split(":")
+    head = (
+        f"POST /reviews/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token('ana')}\r\n"
+        "Content-Type: application/jsonl\r\nContent-Length: 100000\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port))) as connection:
         connection.sendall(head.encode() + b"".join(lines(rows(3))))
+        yield
+
+
+def test_a_client_that_hangs_up_while_sending_leaves_nothing(own_api_server: Server, writer: httpx.Client) -> None:
+    with half_sent(own_api_server):
         until(lambda: len(list((own_api_server.data_dir / "imports").glob("*.jsonl"))) == 1, "the rows are kept")
     until(lambda: not list((own_api_server.data_dir / "imports").glob("*.jsonl")), "the rows are removed")
     assert writer.get("/jobs").json()["jobs"] == []
