@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -61,7 +62,10 @@ def from_environment() -> Litestar:
     """The application as the environment sets it: what the server starts."""
     chosen = settings.load(os.environ)
     logs.setup(chosen.logs.format, chosen.logs.level)
-    return create_app(chosen)
+    app = create_app(chosen)
+    gc.collect()
+    gc.freeze()  # 70,000 objects that stay: looking through them held up every request for 40 ms, again and again
+    return app
 
 
 def create_app(settings: Settings) -> Litestar:

@@ -76,6 +76,7 @@ def main(ctx: click.Context, path: Path | None, data_dir: str | None) -> None:
       publisher up                     the whole stack on this machine
       publisher import posts/          bring in Markdown files
       publisher status                 what is built, and what is waiting where
+      publisher post review.md         write from an editor's machine, with or without a network
     """
     environ = dict(os.environ)
     if data_dir is not None:

@@ -48,7 +48,7 @@ def login(url: str | None, email: str | None, password_stdin: bool, allow_http: 
 
 @click.command()
 def logout() -> None:
-    """Sign out: end the session on the site, and remove it from this machine. What waits in an outbox stays there.
+    """Sign out, here and on the site. What waits in an outbox stays there.
 
     \b
     Example:

@@ -39,7 +39,7 @@ def post(
     write_id: bool,
     in_json: bool,
 ) -> None:
-    """Post Markdown FILES: new ones become reviews, changed ones new versions. Works without a network.
+    """Post Markdown FILES, with or without a network. New ones become reviews, changed ones new versions.
 
     What cannot be sent now is kept, on disk, in the outbox of the folder (.publisher/), and sent by the next `post` or
     by `publisher outbox send`, in the order in which it was written. A review that somebody else changed meanwhile is
@@ -126,7 +126,7 @@ def _print_json(records: Records, posted: list[Posted], problems: dict[str, str]
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--json", "in_json", is_flag=True, help="Print one JSON document, for scripts.")
 def pull(folder: Path | None, in_json: bool) -> None:
-    """Bring your own reviews into FOLDER (by default this one) as Markdown files that `publisher post` takes back.
+    """Bring your own reviews into FOLDER as Markdown. By default into this one; `publisher post` takes them back.
 
     A file that was changed here is never overwritten: what the site has is written beside it (NAME.theirs.md), and
     `publisher conflicts` shows both sides. A file that is replaced by a newer version is kept in .publisher/kept/.

@@ -131,7 +131,7 @@ def drop(number: int, folder: Path | None, yes: bool) -> None:
 @FOLDER
 @JSON
 def show_conflicts(file: str | None, folder: Path | None, in_json: bool) -> None:
-    """Show what was changed here and on the site, side by side; of FILE only, when it is given.
+    """Show what was changed both here and on the site. Side by side, and of FILE only when it is given.
 
     \b
     Example:

@@ -111,8 +111,12 @@ def deliver(records: Records, *, until_done: bool, tell: Callable[[Sent], None])
     while records.entries():
         try:
             with signed_in() as client:
+                begun = len(delivery.settled)
                 sending.send(records, client, now, note)
+            failed = [sent.reason for sent in delivery.settled[begun:] if sent.outcome == "failed"]
+            if not (failed and until_done):
                 return delivery
+            raise OfflineError(f"the site failed: {failed[0]}")
         except OfflineError as error:
             attempts += 1
             delay = _delay(error, attempts, until_done)

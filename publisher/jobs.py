@@ -153,7 +153,7 @@ class Jobs:
         rows = self._do(
             "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = coalesce(started_at, ?),"
             " revision = revision + 1 WHERE id = (SELECT id FROM jobs WHERE state = 'waiting'"
-            f" AND kind IN ({marks}) ORDER BY id LIMIT 1) RETURNING {_COLUMNS}",
+            f" AND kind IN ({marks}) ORDER BY rowid LIMIT 1) RETURNING {_COLUMNS}",
             self._clock().isoformat(), *kinds,
         )  # fmt: skip
         return _job(rows[0]) if rows else None

@@ -166,6 +166,8 @@ def tried(tx: Transaction, webhook_id: str, delivery_id: str, attempt: Attempt, 
         webhook, held = webhooks.get(tx.db, webhook_id), get(tx.db, webhook_id, delivery_id)
     except NotFoundError:
         return None
+    if held.state != "waiting" and attempt.reason:
+        return held  # it was given up while it was under way
     attempts = held.attempts + 1
     state, next_at = _following(tx.at, attempts, attempt, jitter)
     tx.db.conn.execute(

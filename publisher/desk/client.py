@@ -76,8 +76,13 @@ class _Me(msgspec.Struct, frozen=True):
     email: str
 
 
+_PAGE = msgspec.json.Decoder(_Page)
+_ME = msgspec.json.Decoder(_Me)
+_GRANT = msgspec.json.Decoder(Grant)
+
+
 class Wire:
-    """HTTP to one base URL, without redirects, retries or a word about who asks."""
+    """HTTP to one base URL, without redirects and retries."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -89,7 +94,7 @@ class Wire:
 
         Raises OfflineError when nothing answers, when what answers is not the API, or when it says to come later.
         """
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {"user-agent": "publisher", **{name.replace("_", "-"): value for name, value in headers.items()}}
         if body is not None:
             sent["content-type"] = "application/json"
         if token:
@@ -180,17 +185,12 @@ class Client:
         while cursor is not None:
             query = urlencode({"mine": "true", "limit": PAGE} | ({"cursor": cursor} if cursor else {}))
             answer = self.ask("GET", f"/reviews?{query}")
-            page = self._read(answer, lambda body: msgspec.json.decode(body, type=_Page))
+            page = self._read(answer, _PAGE.decode)
             yield from page.reviews
             cursor = page.next
 
     def _read(self, answer: Answer, decode: Callable[[bytes], T]) -> T:
-        if answer.status != 200:
-            raise DeskError(f"{self.session.url} answered {answer.status}: {answer.trouble.detail}")
-        try:
-            return decode(answer.body)
-        except msgspec.DecodeError as error:
-            raise DeskError(f"{self.session.url} answered in another way than expected: {error}") from error
+        return _read(self.session.url, answer, decode)
 
     def _renew(self) -> None:
         """Trade the refresh token, or take over what another process got for it."""
@@ -207,9 +207,9 @@ class Client:
 def _renewed(wire: Wire, session: Session, clock: Callable[[], float]) -> Session:
     body = msgspec.json.encode({"refresh_token": session.refresh_token})
     answer = _persistently(lambda: wire.ask("POST", "/auth/refresh", body=body))
-    if answer.status != 200:
+    if answer.status == 401:
         raise TokenError(f"the session of {session.email} has ended; {SIGN_IN}")
-    return _grant(answer).session(session, clock())
+    return _read(wire.url, answer, _GRANT.decode).session(session, clock())
 
 
 def _persistently(ask: Callable[[], Answer]) -> Answer:
@@ -228,13 +228,8 @@ def sign_in(wire: Wire, email: str, password: str, clock: Callable[[], float] = 
     answer = wire.ask("POST", "/auth/token", body=body)
     if answer.status == 401:
         raise UnauthenticatedError("e-mail address and password do not match")
-    if answer.status != 200:
-        raise DeskError(f"{wire.url} refused to sign in: {answer.trouble.detail}")
-    grant = _grant(answer)
-    me = wire.ask("GET", "/editors/me", token=grant.access_token)
-    if me.status != 200:
-        raise DeskError(f"{wire.url} answered {me.status}: {me.trouble.detail}")
-    found = msgspec.json.decode(me.body, type=_Me)
+    grant = _read(wire.url, answer, _GRANT.decode)
+    found = _read(wire.url, wire.ask("GET", "/editors/me", token=grant.access_token), _ME.decode)
     blank = Session(
         url=wire.url, email=found.email, editor_id=found.id, access_token="", refresh_token="", expires_at=0
     )
@@ -261,8 +256,13 @@ def address(url: str, *, plain: bool) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
 
 
-def _grant(answer: Answer) -> Grant:
+def _read(url: str, answer: Answer, decode: Callable[[bytes], T]) -> T:
+    """What a successful answer says; OfflineError when the API failed, DeskError when it refused."""
+    if answer.status >= 500:
+        raise OfflineError(f"{url} failed: {answer.trouble.detail}", arrived=True)
+    if answer.status != 200:
+        raise DeskError(f"{url} answered {answer.status}: {answer.trouble.detail}")
     try:
-        return msgspec.json.decode(answer.body, type=Grant)
+        return decode(answer.body)
     except msgspec.DecodeError as error:
-        raise DeskError(f"the API answered in another way than expected: {error}") from error
+        raise DeskError(f"{url} answered in another way than expected: {error}") from error

@@ -240,6 +240,20 @@ def test_waiting_goes_on_by_itself(laptop: Laptop, network: Network) -> None:
     assert "luz.md: sent" in said
 
 
+def test_a_failure_of_the_site_is_tried_again(laptop: Laptop, network: Network) -> None:
+    laptop.write("luz.md")
+    laptop.write("sombra.md")
+    network.say_once(500, "the service failed")
+    said = laptop("post", ".", answer=1)
+    assert "luz.md: not sent, will be tried again: the service failed" in said
+    assert "sombra.md: sent" in said
+    network.say_once(500, "the service failed again")
+    running = laptop.start("outbox", "send", "--wait")
+    said, _ = running.communicate(timeout=30)
+    assert "the site failed: the service failed again; trying again at" in said
+    assert said.endswith("all is sent\n")
+
+
 def test_ctrl_c_in_the_middle_of_a_request_loses_nothing(
     laptop: Laptop, network: Network, elsewhere: httpx.Client
 ) -> None:

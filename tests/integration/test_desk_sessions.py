@@ -57,6 +57,16 @@ def test_a_token_that_ended_is_renewed_by_itself(laptop: Laptop, network: Networ
     assert "luz.md: sent" in laptop("post", "luz.md")
 
 
+def test_a_refresh_that_fails_on_the_site_ends_no_session(laptop: Laptop, network: Network) -> None:
+    before = laptop.session()
+    laptop.change_session(expires_at=0.0)
+    network.say_once(500, "the service failed")
+    laptop.write("luz.md")
+    assert "1 review kept in the outbox" in laptop("post", "luz.md")
+    assert laptop.session()["refresh_token"] == before["refresh_token"]
+    assert "all is sent" in laptop("outbox", "send")
+
+
 def test_many_processes_share_one_refresh_token(laptop: Laptop, network: Network) -> None:
     laptop.change_session(expires_at=0.0)
     folders = []

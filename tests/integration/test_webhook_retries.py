@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from publisher.content import deliveries, log, webhooks
-from publisher.content.deliveries import SCHEDULE
+from publisher.content.deliveries import SCHEDULE, Attempt
 from publisher.errors import ConflictError
 from publisher.webhooks.courier import Courier
 from tests.couriers import ask, courier_of, history, ping, subscribe, turn, work
@@ -140,6 +140,16 @@ def test_a_webhook_that_fails_for_five_days_is_disabled_with_the_reason(
     turn(courier)
     assert ask(room, deliveries.get, webhook.id, replayed.id).state == "delivered"
     assert receiver.messages[-1].headers["webhook-id"] == waiting.event_id
+
+
+def test_what_was_given_up_while_it_was_under_way_stays_given_up(room: Newsroom, receiver: Receiver) -> None:
+    webhook = subscribe(room, receiver)
+    held = ping(room, webhook)
+    room.writer.run(lambda tx: webhooks.amend(tx, webhook.id, enabled=False))
+    failed, delivered = Attempt(status=500, reason="answered 500", ms=1), Attempt(status=204, reason="", ms=1)
+    for attempt, state in ((failed, "failed"), (delivered, "delivered")):
+        room.writer.run(lambda tx, attempt=attempt: deliveries.tried(tx, webhook.id, held.id, attempt, 1.0))  # type: ignore[misc]
+        assert ask(room, deliveries.get, webhook.id, held.id).state == state
 
 
 def test_a_receiver_that_is_gone_is_told_no_more(room: Newsroom, receiver: Receiver, courier: Courier) -> None:

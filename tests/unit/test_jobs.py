@@ -10,7 +10,7 @@ import pytest
 
 from publisher.errors import BuildError, ConflictError, JobStoppedError, NotFoundError, StoreError
 from publisher.jobs import Jobs, Progress, settle
-from tests.newsroom import Clock
+from tests.newsroom import START, Clock
 
 
 @pytest.fixture
@@ -37,10 +37,12 @@ def test_a_job_waits_runs_and_leaves_a_receipt(jobs: Jobs) -> None:
     assert done.revision > taken.revision > asked.revision
 
 
-def test_jobs_are_taken_in_the_order_in_which_they_were_asked_for(jobs: Jobs) -> None:
-    asked = [jobs.add("import", asked_by="ana", waiting=3).id for _ in range(3)]
-    taken = [jobs.take(("import",)) for _ in range(3)]
+def test_jobs_are_taken_in_the_order_in_which_they_were_asked_for(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path / "jobs.db", clock=lambda: START)
+    asked = [jobs.add("import", asked_by="ana", waiting=9).id for _ in range(9)]
+    taken = [jobs.take(("import",)) for _ in range(9)]
     assert [job and job.id for job in taken] == asked
+    jobs.close()
 
 
 def test_of_a_kind_only_so_many_wait(jobs: Jobs) -> None:
