@@ -22,6 +22,7 @@ COMMANDS = {
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
     "import": "publisher.cli_content",
+    "jobs": "publisher.cli_jobs",
     "keys": "publisher.cli_keys",
     "login": "publisher.cli_account",
     "logout": "publisher.cli_account",

@@ -20,6 +20,7 @@
     ├── PreconditionRequiredError     precondition_required
     ├── MarkdownError                 bad_markdown
     │   └── MarkdownTimeoutError      markdown_too_slow
+    ├── JobStoppedError               job_stopped
     ├── ImportSourceError             bad_import_source
     ├── BuildError                    build_failed
     │   └── DamagedObjectError        damaged_object
@@ -177,6 +178,16 @@ class ImportSourceError(PublisherError):
     """A document to import cannot be read; the message says why."""
 
     code = "bad_import_source"
+
+
+class JobStoppedError(PublisherError):
+    """A job was cancelled, or its process is to end and it goes on with the next one."""
+
+    code = "job_stopped"
+
+    def __init__(self, reason: str, *, is_cancelled: bool) -> None:
+        super().__init__(reason)
+        self.is_cancelled = is_cancelled
 
 
 class BuildError(PublisherError):

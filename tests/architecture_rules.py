@@ -51,7 +51,7 @@ class Home:
 
 API = (
     *("api", "publisher.content", "publisher.errors", "publisher.delivery.receipts"),
-    *("publisher.keys", "publisher.logs", "publisher.monitoring", "publisher.sandbox"),
+    *("publisher.jobs", "publisher.keys", "publisher.logs", "publisher.monitoring", "publisher.sandbox"),
 )
 """What the HTTP face may import: of the delivery only the receipts, which it reads."""
 DESK = (
@@ -76,6 +76,7 @@ LAYERS = (
     Layer("publisher.site", ("publisher.site", "publisher.content.model", "publisher.errors")),
     Layer("publisher.delivery", ("publisher.delivery", "publisher.site.artifact", "publisher.errors")),
     Layer("publisher.desk", DESK),
+    Layer("publisher.jobs", ("publisher.content", "publisher.errors")),
     Layer("publisher.keys", ("publisher.errors",)),
     Layer("publisher.logs", ()),
     Layer("publisher.monitoring", ()),
@@ -92,6 +93,7 @@ DATABASES = (
     "publisher.delivery.objects",
     "publisher.delivery.purges",
     "publisher.delivery.receipts",
+    "publisher.jobs",
 )
 
 HOMES = (
