@@ -24,7 +24,9 @@ from publisher.delivery.probe import Expected, Probe
 from publisher.delivery.purging import Purger
 from publisher.delivery.push import Pusher
 from publisher.delivery.targets import Target
+from publisher.errands import Errands
 from publisher.errors import SettingsError
+from publisher.jobs import Jobs
 from publisher.settings import Settings
 from publisher.signing import Signing
 from publisher.site.pages import Site
@@ -139,7 +141,20 @@ class Plant:
 
         probes = [self.probe(pusher) for pusher in pushers] if self.settings.s3.probe_url else []
         purgers = [self.purger(pusher) for pusher in pushers] if self.settings.cdn.kind != "none" else []
-        return worker.Worker(self.builder(), pushers, data.content_db, probes=probes, purgers=purgers), on_round
+        builder = self.builder()
+        made = worker.Worker(
+            builder, pushers, data.content_db, probes=probes, purgers=purgers, errands=self.errands(builder)
+        )
+        return made, on_round
+
+    def errands(self, builder: Builder) -> Errands:
+        """Who does the jobs that the worker is asked to do."""
+        data = self.settings.data
+        jobs = Jobs(data.jobs_db)
+        self._open.callback(jobs.close)
+        errands = Errands(jobs, builder, data_dir=data.dir, ledger_db=data.ledger_db, build_dir=data.build_dir)
+        self._open.callback(errands.close)
+        return errands
 
     def purger(self, pusher: Pusher) -> Purger:
         """The purger of a target, which begins with what an earlier worker did not live to settle."""
