@@ -82,7 +82,7 @@ class Watch:
 
     def puts(self, release: int) -> int:
         """How many objects were put to deliver `release`."""
-        rows = self._ledger.db.execute(
+        rows = self._ledger.connection.execute(
             "SELECT puts FROM deliveries WHERE target = ? AND release = ?", (self._target, release)
         ).fetchall()
         return int(rows[0][0]) if rows else 0

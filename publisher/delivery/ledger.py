@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import sqlite_utils
 from pysqlite3 import dbapi2 as sqlite3
 
 from publisher.delivery import journal, purges
@@ -118,25 +117,24 @@ class Ledger:
             connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA)
         except sqlite3.Error as error:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
-        self._conn: Any = connection
-        self.db = sqlite_utils.Database(connection, execute_plugins=False)
+        self.connection: Any = connection
         self.journal = Journal(connection)
         self._staging = Staging(connection)
 
     def close(self) -> None:
         """Close the database."""
-        self.db.close()
+        self.connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All inside happens, or nothing."""
-        self._conn.execute("BEGIN IMMEDIATE")
+        self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
-            self._conn.execute("ROLLBACK")
+            self.connection.execute("ROLLBACK")
             raise
-        self._conn.execute("COMMIT")
+        self.connection.execute("COMMIT")
 
     def cursor(self) -> int:
         """The number of the last change that was built."""
@@ -154,14 +152,14 @@ class Ledger:
         """Context digests of those of `keys` that are desired."""
         found: dict[str, str] = {}
         for key in keys:
-            row = self._conn.execute("SELECT context FROM desired WHERE key = ?", (key,)).fetchone()
+            row = self.connection.execute("SELECT context FROM desired WHERE key = ?", (key,)).fetchone()
             if row is not None:
                 found[key] = row[0]
         return found
 
     def desired(self) -> Iterator[Desired]:
         """Every key of the site, in order."""
-        for row in self._conn.execute(
+        for row in self.connection.execute(
             "SELECT key, context, body, content_type, cache_control, tier FROM desired ORDER BY key"
         ):
             yield Desired(*row)
@@ -176,9 +174,9 @@ class Ledger:
 
     def stage(self, written: Iterable[Desired], same: Iterable[str] = ()) -> None:
         """Put aside what keys should hold, and which keys hold it already, until `record` stores all at once."""
-        self._conn.execute("BEGIN")
+        self.connection.execute("BEGIN")
         self._staging.add(map(msgspec.structs.astuple, written), same)
-        self._conn.execute("COMMIT")
+        self.connection.execute("COMMIT")
 
     def unstaged(self) -> list[str]:
         """Every key of the site of which `stage` was told nothing."""
@@ -202,7 +200,7 @@ class Ledger:
         still hold pages naming them. `afresh` says that the log is another than that of the build before. Returns the
         release, or None when no byte and no header changed.
         """
-        conn = self._conn
+        conn = self.connection
         with self.transaction():
             after = 0 if afresh else self.cursor()
             if afresh:
@@ -224,7 +222,9 @@ class Ledger:
 
     def kept(self) -> dict[str, Kept]:
         """The bundles that were made and are still wanted, by name."""
-        return {row[0]: Kept(*row) for row in self._conn.execute("SELECT name, body, bytes, member_of FROM bundles")}
+        return {
+            row[0]: Kept(*row) for row in self.connection.execute("SELECT name, body, bytes, member_of FROM bundles")
+        }
 
     def kept_state(self) -> str:
         """What the bundles were made from, as `keep` was told; empty before the first."""
@@ -244,15 +244,15 @@ class Ledger:
         They are no release: a site that is rolled back keeps its bundles, whose versions never fall.
         """
         with self.transaction():
-            self._conn.executemany("DELETE FROM bundles WHERE name = ?", ((name,) for name in dropped))
-            self._conn.executemany("REPLACE INTO bundles VALUES (?,?,?,?)", map(msgspec.structs.astuple, made))
+            self.connection.executemany("DELETE FROM bundles WHERE name = ?", ((name,) for name in dropped))
+            self.connection.executemany("REPLACE INTO bundles VALUES (?,?,?,?)", map(msgspec.structs.astuple, made))
             differ, removed = self._change(written, gone)
             self._set_fact("bundles", state)
         return differ, removed
 
     def _change(self, written: Iterable[Desired], gone: Iterable[str]) -> tuple[int, int]:
         """Store what keys should hold, and queue what changed for every target; how many differ, how many went."""
-        conn, removed = self._conn, list[str]()
+        conn, removed = self.connection, list[str]()
         self._staging.add(map(msgspec.structs.astuple, written))
         differ = self._staging.store()
         for key in gone:
@@ -266,24 +266,24 @@ class Ledger:
         """Forget how the objects with these bodies were made, so that the next build makes them anew."""
         listed = [(body,) for body in bodies]
         with self.transaction():
-            self._conn.executemany("UPDATE desired SET context = '' WHERE body = ?", listed)
-            self._conn.executemany("DELETE FROM bundles WHERE body = ?", listed)
+            self.connection.executemany("UPDATE desired SET context = '' WHERE body = ?", listed)
+            self.connection.executemany("DELETE FROM bundles WHERE body = ?", listed)
             self._set_fact("edition", "")
             self._set_fact("bundles", "")
 
     def register(self, target: str) -> None:
         """Make a target known; a new one is owed the whole site."""
         with self.transaction():
-            if self._conn.execute("INSERT OR IGNORE INTO targets VALUES (?)", (target,)).rowcount:
-                self._conn.execute("INSERT OR IGNORE INTO pending SELECT ?, key FROM desired", (target,))
+            if self.connection.execute("INSERT OR IGNORE INTO targets VALUES (?)", (target,)).rowcount:
+                self.connection.execute("INSERT OR IGNORE INTO pending SELECT ?, key FROM desired", (target,))
 
     def targets(self) -> list[str]:
         """Names of the known targets."""
-        return [row[0] for row in self._conn.execute("SELECT name FROM targets ORDER BY name")]
+        return [row[0] for row in self.connection.execute("SELECT name FROM targets ORDER BY name")]
 
     def waiting(self, target: str) -> int:
         """How many keys a target is owed."""
-        return int(self._conn.execute("SELECT count(*) FROM pending WHERE target = ?", (target,)).fetchone()[0])
+        return int(self.connection.execute("SELECT count(*) FROM pending WHERE target = ?", (target,)).fetchone()[0])
 
     def owed(self, target: str) -> list[tuple[str, Desired | None, Held | None]]:
         """Every key that may differ on a target, with what it should hold and what it is known to hold.
@@ -292,7 +292,7 @@ class Ledger:
         """
         if target not in self.targets():
             return [(row.key, row, None) for row in self.desired()]
-        rows = self._conn.execute(
+        rows = self.connection.execute(
             "SELECT p.key, d.key, d.context, d.body, d.content_type, d.cache_control, d.tier,"
             " h.key, h.body, h.content_type, h.cache_control, h.tier, h.etag FROM pending p"
             " LEFT JOIN desired d ON d.key = p.key LEFT JOIN held h ON h.target = p.target AND h.key = p.key"
@@ -311,7 +311,7 @@ class Ledger:
         are put again. With `dry_run` nothing is recorded.
         """
         self.register(target)
-        conn, there = self._conn, set(keys)
+        conn, there = self.connection, set(keys)
         thought = {row[0] for row in conn.execute("SELECT key FROM held WHERE target = ?", (target,))}
         found = Reconciled(sorted(there - thought), sorted(thought - there))
         if not dry_run:
@@ -326,7 +326,7 @@ class Ledger:
 
     def purges(self, target: str, cdn: Cdn) -> Purges:
         """What a target owes its CDN."""
-        return Purges(self._conn, target, cdn)
+        return Purges(self.connection, target, cdn)
 
     def settle(
         self, target: str, put: Iterable[Held], deleted: Iterable[str], same: Iterable[str], *, purging: bool = False
@@ -335,7 +335,7 @@ class Ledger:
 
         With `purging`, its CDN owes it a purge of whatever may be kept as it was.
         """
-        conn = self._conn
+        conn = self.connection
         with self.transaction():
             stale: list[str] = []
             for held in put:
@@ -361,35 +361,35 @@ class Ledger:
 
     def delivered(self, target: str, release: int, at: datetime, puts: int, deletes: int) -> None:
         """Note that a target now holds everything up to `release`."""
-        self._conn.execute(
+        self.connection.execute(
             "INSERT OR IGNORE INTO deliveries VALUES (?,?,?,?,?)", (release, target, at.isoformat(), puts, deletes)
         )
 
     def delivered_release(self, target: str) -> int:
         """The newest release that a target holds whole; 0 when none."""
-        row = self._conn.execute("SELECT coalesce(max(release), 0) FROM deliveries WHERE target = ?", (target,))
+        row = self.connection.execute("SELECT coalesce(max(release), 0) FROM deliveries WHERE target = ?", (target,))
         return int(row.fetchone()[0])
 
     def pointers(self, target: str) -> list[tuple[str, str]]:
         """Keys of the last tier that a target holds, with the digests of their bodies."""
         query = "SELECT key, body FROM held WHERE target = ? AND tier = ? ORDER BY key"
-        return [(row[0], row[1]) for row in self._conn.execute(query, (target, int(Tier.pointer)))]
+        return [(row[0], row[1]) for row in self.connection.execute(query, (target, int(Tier.pointer)))]
 
     def release(self) -> Release | None:
         """The newest release."""
-        row = self._conn.execute(
+        row = self.connection.execute(
             "SELECT number, seq, content_version, built_at, written, removed FROM releases ORDER BY number DESC LIMIT 1"
         ).fetchone()
         return None if row is None else Release(*row)
 
     def counts(self) -> Mapping[str, int]:
         """Keys of the site by tier, and in all."""
-        rows = self._conn.execute("SELECT tier, count(*) FROM desired GROUP BY tier").fetchall()
+        rows = self.connection.execute("SELECT tier, count(*) FROM desired GROUP BY tier").fetchall()
         return {str(tier): count for tier, count in rows} | {"all": sum(count for _, count in rows)}
 
     def _fact(self, name: str, default: str) -> str:
-        row = self._conn.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        row = self.connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return default if row is None else str(row[0])
 
     def _set_fact(self, name: str, value: str) -> None:
-        self._conn.execute("REPLACE INTO facts VALUES (?, ?)", (name, value))
+        self.connection.execute("REPLACE INTO facts VALUES (?, ?)", (name, value))

@@ -30,21 +30,20 @@ def owns(key: str) -> bool:
 
 def bundle(site: Site, effects: Iterable[Effect]) -> bytes:
     """The bundle of these effects."""
-    gone: list[Gone] = []
-    editors: list[EditorRecord] = []
-    products: list[ProductRecord] = []
-    reviews: list[ReviewRecord] = []
+    # Each is encoded at once: a bundle can be of thousands of reviews, which must not all be in memory as values.
+    records: dict[str, list[bytes]] = {name: [] for name in ("gone", "editors", "products", "reviews")}
     for effect in effects:
         match effect.value:
             case None:
-                gone.append(Gone(kind=effect.entity, id=effect.entity_id))
+                records["gone"] += b",", _encode(Gone(kind=effect.entity, id=effect.entity_id))
             case Author():
-                editors.append(_editor(site, effect.value))
+                records["editors"] += b",", _encode(_editor(site, effect.value))
             case Product():
-                products.append(_product(site, effect.value))
+                records["products"] += b",", _encode(_product(site, effect.value))
             case Review():
-                reviews.append(_review(site, effect))
-    return _encode(Bundle(gone=tuple(gone), editors=tuple(editors), products=tuple(products), reviews=tuple(reviews)))
+                records["reviews"] += b",", _encode(_review(site, effect))
+    lists = [part for name, found in records.items() for part in (b',"%b":[' % name.encode(), *found[1:], b"]")]
+    return b"".join((b'{"format":%d' % Bundle().format, *lists, b"}"))
 
 
 def encoded(value: Any) -> bytes:

@@ -50,7 +50,7 @@ def test_a_rebuild_is_asked_for_done_and_told(press: Press, root: httpx.Client) 
 
 
 def test_a_rebuild_that_changes_something_leads_to_its_publish(press: Press, root: httpx.Client) -> None:
-    press._ledger.db.conn.execute("UPDATE desired SET body = ? WHERE key = 'index.html'", ("0" * 64,))
+    press._ledger.connection.execute("UPDATE desired SET body = ? WHERE key = 'index.html'", ("0" * 64,))
     job = asked(root)
     press.worker.round()
     place = root.get(f"/jobs/{job['id']}").json()["publish"]

@@ -79,7 +79,7 @@ def test_a_rebuild_makes_good_what_is_wrong(room: Newsroom, jobs: Jobs, errands:
     worker = worker_of(room, errands)
     worker.round()
     right = list(room.ledger.desired())
-    room.ledger.db.conn.execute("UPDATE desired SET body = ? WHERE key = 'index.html'", ("0" * 64,))
+    room.ledger.connection.execute("UPDATE desired SET body = ? WHERE key = 'index.html'", ("0" * 64,))
     asked = jobs.add("rebuild", asked_by="root")
     worker.round()
     assert jobs.get(asked.id).receipt["release"] is not None

@@ -143,7 +143,7 @@ def test_the_ledger_is_open_to_others_while_rows_are_staged(tmp_path: Path) -> N
     ledger, other = Ledger(tmp_path / "ledger.db"), Ledger(tmp_path / "ledger.db")
     with ledger.staging():
         ledger.stage([desired("a")])
-        other.db.execute("PRAGMA busy_timeout = 0")
+        other.connection.execute("PRAGMA busy_timeout = 0")
         assert record(other, desired("b")), "no lock is held"
         assert record(ledger, seq=2)
     assert [row.key for row in other.desired()] == ["a", "b"]

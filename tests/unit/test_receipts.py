@@ -242,7 +242,7 @@ def test_no_ledger_and_an_older_ledger_know_of_nothing(tmp_path: Path) -> None:
     assert reading.of_change(7) == Receipt(after=6, seq=7)
     assert (reading.page(limit=5), reading.of_release(1), reading.basis().seq) == ([], None, 0)
     ledger = Ledger(path)
-    ledger.db.conn.executescript("DROP TABLE troubles")
+    ledger.connection.executescript("DROP TABLE troubles")
     assert reading.of_change(7).state == "stored"
     ledger.close()
     reading.close()
