@@ -18,8 +18,10 @@ NPM := tests/browser tests/clients
 NPM_STAMPS := $(NPM:%=%/node_modules/.stamp)
 # Words after the target's own: `make test ARGS="-k ledger"`, `make run ARGS=--help`.
 ARGS ?=
-# What the tests need from the system, as command:debian-package.
-TOOLS := chromium:chromium java:default-jre-headless npm:npm
+# What the tests need from the system, as command-or-file:debian-package.
+TOOLS := chromium:chromium java:default-jre-headless npm:npm /usr/sbin/nginx:nginx /usr/sbin/varnishd:varnish \
+	/usr/lib/nginx/modules/ngx_http_cache_purge_module.so:libnginx-mod-http-cache-purge \
+	/usr/lib/nginx/modules/ngx_http_brotli_filter_module.so:libnginx-mod-http-brotli-filter
 
 .PHONY: help
 help: ## List the targets
@@ -76,8 +78,8 @@ screenshots: $(VENV)/.dev $(VENV)/.tools ## Photograph the pages for the documen
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 .PHONY: docs
-docs: $(VENV)/.dev ## Write docs/settings.md and docs/commands.md from the program
-	@$(BIN)/python -m publisher.cli_reference docs
+docs: $(VENV)/.dev ## Write the pages in docs/ and the examples in deploy/ that are made from the program
+	@$(BIN)/python -m publisher.cli_reference .
 
 .PHONY: clean
 clean: ## Remove what these targets made; data/ stays
@@ -136,7 +138,7 @@ $(VENV)/.bench: requirements-bench.txt $(VENV)/.runtime
 $(VENV)/.tools:
 	@missing=""
 	for tool in $(TOOLS); do
-		command -v "$${tool%%:*}" >/dev/null || missing="$$missing $${tool#*:}"
+		command -v "$${tool%%:*}" >/dev/null || [ -e "$${tool%%:*}" ] || missing="$$missing $${tool#*:}"
 	done
 	if [ -n "$$missing" ]; then
 		$(call need,$$missing)

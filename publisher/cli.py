@@ -16,6 +16,7 @@ from publisher.errors import PublisherError, SettingsError
 COMMANDS = {
     "audit": "publisher.cli_content",
     "build": "publisher.cli_publish",
+    "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
     "import": "publisher.cli_content",

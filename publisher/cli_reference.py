@@ -1,4 +1,4 @@
-"""Reference pages made from the program itself: every setting, every command. `make docs` writes them."""
+"""What is made from the program itself: pages of settings and commands, examples of edges. `make docs` writes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 import click
 import msgspec
 
-from publisher import settings
+from publisher import cli_edge, settings
 from publisher.cli import main
 from publisher.settings import Settings
 
@@ -44,13 +44,30 @@ def commands_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"settings.md": settings_page, "commands.md": commands_page}
+def nginx_example() -> str:
+    """deploy/nginx/nginx.conf: what `publisher edge config nginx` says without options."""
+    return cli_edge.text("nginx", "127.0.0.1:8333", "content")
 
 
-def write(folder: Path) -> None:
-    """Write every page into `folder`."""
+def varnish_example() -> str:
+    """deploy/varnish/default.vcl: what `publisher edge config varnish` says without options."""
+    return cli_edge.text("varnish", "127.0.0.1:8333", "content")
+
+
+PAGES = {
+    "docs/settings.md": settings_page,
+    "docs/commands.md": commands_page,
+    "deploy/nginx/nginx.conf": nginx_example,
+    "deploy/varnish/default.vcl": varnish_example,
+}
+
+
+def write(root: Path) -> None:
+    """Write every page below `root`, the folder of the project."""
     for name, page in PAGES.items():
-        (folder / name).write_text(page(), encoding="utf-8")
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page(), encoding="utf-8")
 
 
 def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:

@@ -24,6 +24,7 @@
     │   └── DamagedObjectError        damaged_object
     ├── DeliveryError                 delivery_failed
     │   ├── TargetError               target_failed
+    │   ├── PurgeError                purge_failed
     │   └── LeaseHeldError            lease_held
     └── StackError                    stack_failed
 
@@ -196,6 +197,16 @@ class TargetError(DeliveryError):
     def __init__(self, message: str, reason: str = "unavailable") -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class PurgeError(DeliveryError):
+    """A CDN did not purge; ``retry_after`` are the seconds it asks to be left alone, None when it says nothing."""
+
+    code = "purge_failed"
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class LeaseHeldError(DeliveryError):

@@ -22,8 +22,9 @@ from typing import IO, Literal
 
 import msgspec
 
-from publisher import edge, logs, seaweed
+from publisher import logs, seaweed
 from publisher import settings as configuration
+from publisher.edges import caddy
 from publisher.errors import StackError
 from publisher.ports import LOOPBACK, is_free, kept_or_new, patient
 from publisher.settings import Settings
@@ -240,7 +241,7 @@ class Stack:
             _write_private(self._dir / LOG_CONFIGURATION, msgspec.json.encode(lines))
         if "edge" in self._parts:
             store = f"{LOOPBACK}:{self.settings.stack.s3_port}"
-            text = edge.caddyfile(self.settings.stack.edge_port, store, self.settings.s3.bucket)
+            text = caddy.caddyfile(self.settings.stack.edge_port, store, self.settings.s3.bucket)
             _write_private(self._dir / "Caddyfile", text.encode())
 
     def _children(self) -> Iterator[Child]:

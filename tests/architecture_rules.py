@@ -76,6 +76,7 @@ DATABASES = (
     "publisher.delivery.journal",
     "publisher.delivery.ledger",
     "publisher.delivery.objects",
+    "publisher.delivery.purges",
     "publisher.delivery.receipts",
 )
 
@@ -94,6 +95,7 @@ HOMES = (
     Home("sqlite_utils", DATABASES),
     Home("pysqlite3", DATABASES),
     Home("jwt", ("api.auth", "publisher.site.sign")),
+    Home("urllib3", ("publisher.delivery.cdn.calls",)),
     Home("argon2", ("publisher.content.editors",)),
     Home("prometheus_client", ("api.metrics", "api.gauges", "publisher.monitoring")),
     Home("lensfunpy", ("publisher.content.catalogue",)),

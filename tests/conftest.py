@@ -21,7 +21,9 @@ from tests.integration.api_fixtures import api_server as api_server
 from tests.integration.api_fixtures import beto as beto
 from tests.integration.api_fixtures import nobody as nobody
 from tests.integration.api_fixtures import own_api_server as own_api_server
+from tests.servers import nginx_edge as nginx_edge
 from tests.servers import object_store as object_store
+from tests.servers import varnish_edge as varnish_edge
 
 ARCHIVE = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus" / "corpus.tar.xz"
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)

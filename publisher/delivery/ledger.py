@@ -17,9 +17,12 @@ import msgspec
 import sqlite_utils
 from pysqlite3 import dbapi2 as sqlite3
 
-from publisher.delivery import journal
+from publisher.delivery import journal, purges
+from publisher.delivery.cdn import Cdn
 from publisher.delivery.journal import Journal
+from publisher.delivery.purges import Purges
 from publisher.errors import DeliveryError
+from publisher.site.artifact import Tier
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -97,7 +100,7 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -16000")
-            connection.executescript(_SCHEMA + journal.SCHEMA)
+            connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA)
         except sqlite3.Error as error:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
         self._conn: Any = connection
@@ -257,11 +260,23 @@ class Ledger:
                 conn.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?)", owed)
         return found
 
-    def settle(self, target: str, put: Iterable[Held], deleted: Iterable[str], same: Iterable[str]) -> None:
-        """Record what a target confirmed. A key stays owed when what it should hold changed meanwhile."""
+    def purges(self, target: str, cdn: Cdn) -> Purges:
+        """What a target owes its CDN."""
+        return Purges(self._conn, target, cdn)
+
+    def settle(
+        self, target: str, put: Iterable[Held], deleted: Iterable[str], same: Iterable[str], *, purging: bool = False
+    ) -> None:
+        """Record what a target confirmed. A key stays owed when what it should hold changed meanwhile.
+
+        With `purging`, its CDN owes it a purge of whatever may be kept as it was.
+        """
         conn = self._conn
         with self.transaction():
+            stale: list[str] = []
             for held in put:
+                if held.tier != Tier.immutable:
+                    stale.append(held.key)
                 conn.execute("REPLACE INTO held VALUES (?,?,?,?,?,?,?)", (target, *msgspec.structs.astuple(held)))
                 conn.execute(
                     "DELETE FROM pending WHERE target = ? AND key = ? AND EXISTS (SELECT 1 FROM desired d"
@@ -269,6 +284,7 @@ class Ledger:
                     (target, held.key, held.key, held.body, held.content_type, held.cache_control),
                 )
             for key in deleted:
+                stale.append(key)
                 conn.execute("DELETE FROM held WHERE target = ? AND key = ?", (target, key))
                 conn.execute(
                     "DELETE FROM pending WHERE target = ? AND key = ?"
@@ -276,6 +292,8 @@ class Ledger:
                     (target, key, key),
                 )
             conn.executemany("DELETE FROM pending WHERE target = ? AND key = ?", ((target, key) for key in same))
+            if purging:
+                purges.owe(conn, target, stale)
 
     def delivered(self, target: str, release: int, at: datetime, puts: int, deletes: int) -> None:
         """Note that a target now holds everything up to `release`."""

@@ -19,6 +19,7 @@ import obstore.exceptions
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store
 
+from publisher.delivery.cdn import address, tag
 from publisher.errors import TargetError
 
 CONNECT_TIMEOUT = timedelta(seconds=5)
@@ -113,7 +114,7 @@ class S3:
 
     def put(self, key: str, body: bytes, content_type: str, cache_control: str) -> str:
         """Store a body with its headers, replacing what was there; returns the ETag."""
-        attributes = {"Content-Type": content_type, "Cache-Control": cache_control}
+        attributes = {"Content-Type": content_type, "Cache-Control": cache_control, "cache-tag": tag(address(key))}
         try:
             return obstore.put(self._store, key, body, attributes=attributes, use_multipart=False)["e_tag"] or ""
         except (obstore.exceptions.BaseError, OSError) as error:

@@ -9,6 +9,7 @@ import boto3
 import httpx
 import pytest
 
+from publisher.delivery.cdn import tag
 from publisher.delivery.targets import S3, Folder, Target
 from publisher.errors import TargetError
 from publisher.settings import Settings
@@ -83,6 +84,7 @@ def test_headers_arrive_with_the_object(object_store: Settings) -> None:
     bucket.put("contract/h.html", b"<p>", *HTML)
     answer = httpx.get(f"{object_store.s3.endpoint}/{object_store.s3.bucket}/contract/h.html")
     assert (answer.headers["content-type"], answer.headers["cache-control"]) == HTML
+    assert answer.headers["x-amz-meta-cache-tag"] == tag("/contract/h.html")
     bucket.delete(["contract/h.html"])
 
 

@@ -1,4 +1,4 @@
-"""What the edge of the embedded stack answers: clean addresses, headers, errors, conditions, ranges, compression."""
+"""What every edge answers, whichever it is: clean addresses, headers, errors, conditions, ranges, compression."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from publisher.settings import Settings
 from tests.integration.asking import ask, bucket, put
 
 HOME_PAGE = b"<h1>home</h1>" * 300
+STORES = ("x-amz", "seaweed", "via", "x-varnish")
+"""Beginnings of headers by which a store or an edge speaks of itself."""
 
 
 @pytest.fixture(scope="session")
-def edge(object_store: Settings) -> int:
-    """Port of the edge before a bucket that holds a small site."""
+def small_site(object_store: Settings) -> Settings:
+    """The store with a bucket that holds a small site."""
     store = bucket(object_store)
     put(store, "index.html", HOME_PAGE)
     put(store, "404.html", b"<h1>lost</h1>" * 100)
@@ -24,7 +26,22 @@ def edge(object_store: Settings) -> int:
     put(store, "content/reviews/a.json", b"{}", "application/json")
     put(store, ".well-known/jwks.json", b"{}", "application/json")
     put(store, "feed.json", b'{"items":[]}' * 99, "application/feed+json")
-    return object_store.stack.edge_port
+    return object_store
+
+
+@pytest.fixture(scope="session", params=["caddy", "nginx", "varnish"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of edge."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def edge(request: pytest.FixtureRequest, kind: str, small_site: Settings) -> int:
+    """Port of an edge of this kind before the small site."""
+    if kind == "caddy":
+        return small_site.stack.edge_port
+    port: int = request.getfixturevalue(f"{kind}_edge").port
+    return port
 
 
 @pytest.mark.parametrize(
@@ -57,7 +74,8 @@ def test_a_page_carries_its_headers_and_none_of_the_stores(edge: int) -> None:
     assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
     assert headers["content-security-policy"].startswith("default-src 'self'; img-src 'self' https: data:;")
     assert {"etag", "last-modified"} <= headers.keys()
-    assert not [name for name in headers if name.startswith(("x-amz", "seaweed", "server", "via"))]
+    assert not [name for name in headers if name.startswith(STORES)]
+    assert headers.get("server", "nginx") == "nginx"
     assert "content-security-policy" not in ask(edge, "/content").headers
 
 
@@ -83,14 +101,17 @@ def test_a_folder_without_its_slash_is_redirected(edge: int, path: str, location
         *("/reviews/..", "/./index.html", "/a%5cb.html", "/a%00.html", "/x%2525/", "/a%3Fb/"),
     ],
 )
-def test_no_page_and_no_way_around(edge: int, path: str) -> None:
+def test_no_page_and_no_way_around(edge: int, kind: str, path: str) -> None:
     answer = ask(edge, path)
+    if answer.status == 400 and kind == "nginx":  # it refuses what leaves the root before it asks its configuration
+        assert path in ("/../index.html", "/%2E./index.html", "/a%00.html")
+        return
     assert (answer.status, answer.body) == (404, b"<h1>lost</h1>" * 100)
     assert answer.headers["cache-control"] == "public, max-age=30"
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "content-security-policy" in answer.headers
     assert "etag" not in answer.headers
-    assert not [name for name in answer.headers if name.startswith(("x-amz", "seaweed", "server", "via"))]
+    assert not [name for name in answer.headers if name.startswith(STORES)]
 
 
 def test_a_missing_page_is_missing_to_conditions_ranges_and_head(edge: int) -> None:
@@ -134,12 +155,13 @@ def test_an_unchanged_page_is_not_sent_again(edge: int) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/content", "/feed.json"])
-def test_text_is_compressed(edge: int, path: str) -> None:
+def test_text_is_compressed(edge: int, kind: str, path: str) -> None:
     packed = ask(edge, path, Accept_Encoding="gzip")
     assert packed.headers["content-encoding"] == "gzip"
     assert packed.headers["vary"] == "Accept-Encoding"
     assert gzip.decompress(packed.body) == ask(edge, path).body
-    assert ask(edge, path, Accept_Encoding="gzip, zstd").headers["content-encoding"] == "zstd"
+    best = {"caddy": "zstd", "nginx": "br", "varnish": "gzip"}[kind]
+    assert ask(edge, path, Accept_Encoding="gzip, br, zstd").headers["content-encoding"] == best
 
 
 def test_head_tells_the_length(edge: int) -> None:

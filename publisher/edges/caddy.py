@@ -1,13 +1,20 @@
-"""The edge of the embedded stack as a Caddyfile: clean URLs, headers and errors in front of an S3 bucket.
-
-Pure text. A CDN does the same work in its own language beyond one machine; the addresses are the same.
-"""
+"""Caddy as an edge: what the embedded stack runs. It keeps nothing, so nothing needs to be purged."""
 
 from __future__ import annotations
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' https: data:; style-src 'self'; script-src 'self'; object-src 'none'; "
-    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+from collections.abc import Mapping
+
+from publisher.edges import (
+    ALWAYS,
+    COMPRESSED,
+    CONTENT_SECURITY_POLICY,
+    CROOKED,
+    METHODS,
+    MISSING_FOR,
+    MOVED_FOR,
+    PREFLIGHT,
+    READ_BY_OTHERS,
+    filled,
 )
 
 # `uri` is the request line as sent: Caddy's path matchers see a cleaned, decoded path, which would hide what
@@ -48,8 +55,7 @@ _CADDYFILE = r"""
 (always) {
 	# The deletions make the whole block wait for the response, so they see what the store sent.
 	header {
-		X-Content-Type-Options nosniff
-		Referrer-Policy strict-origin-when-cross-origin
+@ALWAYS@
 		-Server
 		-Via
 		-X-Amz-*
@@ -64,8 +70,7 @@ _CADDYFILE = r"""
 	}
 	@data{args[0]} path /content /content/* /.well-known/*
 	header @data{args[0]} {
-		Access-Control-Allow-Origin *
-		Access-Control-Expose-Headers ETag
+@READ_BY_OTHERS@
 		defer
 	}
 	# A range counts bytes of what is stored, so it must not be compressed; a HEAD would get the length of no bytes.
@@ -77,18 +82,7 @@ _CADDYFILE = r"""
 		zstd
 		gzip
 		match {
-			header Content-Type text/*
-			header Content-Type application/json*
-			header Content-Type application/feed+json*
-			header Content-Type application/ld+json*
-			header Content-Type application/manifest+json*
-			header Content-Type application/schema+json*
-			header Content-Type application/javascript*
-			header Content-Type application/xml*
-			header Content-Type application/atom+xml*
-			header Content-Type application/rss+xml*
-			header Content-Type application/opensearchdescription+xml*
-			header Content-Type image/svg+xml*
+@COMPRESSED@
 		}
 	}
 }
@@ -104,29 +98,27 @@ _CADDYFILE = r"""
 			path /content /content/* /.well-known/*
 		}
 		header @preflight {
-			Access-Control-Allow-Methods "GET, HEAD, OPTIONS"
-			Access-Control-Allow-Headers "If-None-Match, Range"
-			Access-Control-Max-Age 86400
+@PREFLIGHT@
 		}
 		@options method OPTIONS
-		header @options Allow "GET, HEAD, OPTIONS"
+		header @options Allow "@METHODS@"
 		respond @options 204
 
 		@writes not method GET HEAD
-		header @writes Allow "GET, HEAD, OPTIONS"
+		header @writes Allow "@METHODS@"
 		respond @writes "This address can only be read." 405
 
 		@bodied header_regexp Content-Length [1-9]
 		respond @bodied "A request to read carries no body." 400
 
-		@crooked vars_regexp {http.request.uri} (?i)^[^?]*(//|/(\.|%2e){1,2}(/|\?|$)|%2f|%5c|%00|\\)
+		@crooked vars_regexp {http.request.uri} (?i)@CROOKED@
 		error @crooked 404
 
 		@bare {
 			vars_regexp bare {http.request.uri} ^(/[^?]*/|/)([^/?.]+)(\?.*)?$
 			not path /content
 		}
-		header @bare Cache-Control "public, max-age=300"
+		header @bare Cache-Control "@MOVED_FOR@"
 		redir @bare {re.bare.1}{re.bare.2}/{re.bare.3} 308
 
 		# The first that matches is the only one that is done. The final ? drops the query.
@@ -159,7 +151,7 @@ _CADDYFILE = r"""
 	handle_errors 404 {
 		import always 2
 		header {
-			Cache-Control "public, max-age=30"
+			Cache-Control "@MISSING_FOR@"
 			Vary Accept-Encoding
 			-ETag
 			-Last-Modified
@@ -194,5 +186,23 @@ _CADDYFILE = r"""
 
 def caddyfile(edge_port: int, store: str, bucket: str) -> str:
     """Caddy's configuration to serve `bucket` of the S3 store at `store` (host:port) on 127.0.0.1:`edge_port`."""
-    text = _CADDYFILE.lstrip().replace("@CSP@", CONTENT_SECURITY_POLICY)
-    return text.replace("@EDGE_PORT@", str(edge_port)).replace("@STORE@", store).replace("@BUCKET@", bucket)
+    words = {
+        "ALWAYS": _lines(ALWAYS, 2),
+        "READ_BY_OTHERS": _lines(READ_BY_OTHERS, 2),
+        "PREFLIGHT": _lines(PREFLIGHT, 3),
+        "COMPRESSED": "\n".join(f"\t\t\theader Content-Type {name}*" for name in COMPRESSED),
+        "CSP": CONTENT_SECURITY_POLICY,
+        "CROOKED": CROOKED,
+        "METHODS": METHODS,
+        "MOVED_FOR": MOVED_FOR,
+        "MISSING_FOR": MISSING_FOR,
+        "EDGE_PORT": str(edge_port),
+        "STORE": store,
+        "BUCKET": bucket,
+    }
+    return filled(_CADDYFILE, words)
+
+
+def _lines(headers: Mapping[str, str], depth: int) -> str:
+    indent = "\t" * depth
+    return "\n".join(f'{indent}{name} "{value}"' for name, value in headers.items())

@@ -1,0 +1,267 @@
+"""Varnish as an edge: a cache in memory, purged by `PURGE /address`, by `BAN /` as a whole, or by a tag of the objects.
+
+A page past its time is served at once while a fresh one is fetched (its stale-while-revalidate), and goes on being
+served for a week while the store is ill. Of readers who ask for the same absent page at once, one fetches it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from publisher.edges import (
+    ALWAYS,
+    COMPRESSED,
+    CONTENT_SECURITY_POLICY,
+    CROOKED,
+    METHODS,
+    MISSING_FOR,
+    MOVED_FOR,
+    OF_THE_STORE,
+    PREFLIGHT,
+    READ_BY_OTHERS,
+    filled,
+)
+
+# 7xx are our own marks for answers made here. A page that is missing is asked for again as /404.html (a restart).
+_VCL = r"""
+vcl 4.1;
+
+import std;
+
+backend store {
+	.host = "@HOST@";
+	.port = "@PORT@";
+	.host_header = "@HOST@:@PORT@";
+	.connect_timeout = 1s;
+	.first_byte_timeout = 10s;
+	.between_bytes_timeout = 10s;
+	.probe = {
+		.url = "/@BUCKET@/robots.txt";
+		.interval = 1s;
+		.timeout = 1s;
+		.window = 4;
+		.threshold = 2;
+		.initial = 2;
+	}
+}
+
+acl purgers { @PURGERS@ }
+
+sub vcl_recv {
+	if (req.restarts > 0 && req.method == "PURGE") {
+		return (purge);
+	}
+	if (req.restarts == 0) {
+		unset req.http.X-Plain;
+		unset req.http.X-Missing;
+		unset req.http.X-Moved;
+		unset req.http.X-Preflight;
+		set req.http.X-Path = regsub(req.url, "\?.*$", "");
+		if (req.method == "PURGE" || req.method == "BAN") {
+			if (client.ip !~ purgers) {
+				return (synth(705, "Method Not Allowed"));
+			}
+			if (req.method == "BAN") {
+				if (req.http.X-Tag ~ "^[0-9a-z-]+$") {
+					ban("obj.http.x-amz-meta-cache-tag == " + req.http.X-Tag);
+				} else {
+					ban("obj.status != 0");
+				}
+				return (synth(200, "Banned"));
+			}
+			call address;
+			unset req.http.X-Plain;
+			return (purge);
+		}
+		if (req.method == "OPTIONS") {
+			return (synth(704, "No Content"));
+		}
+		if (req.method != "GET" && req.method != "HEAD") {
+			return (synth(705, "Method Not Allowed"));
+		}
+		if (req.http.Content-Length ~ "[1-9]" || req.http.Transfer-Encoding) {
+			return (synth(700, "Bad Request"));
+		}
+		if (req.url ~ "(?i)@CROOKED@") {
+			set req.http.X-Missing = "1";
+		} elsif (req.http.X-Path != "/content" && req.url ~ "^/([^?]*/)?[^/?.]+(\?.*)?$") {
+			set req.http.X-Moved = regsub(req.url, "^([^?]*)(\?.*)?$", "\1/\2");
+			return (synth(708, "Permanent Redirect"));
+		}
+	}
+	call address;
+	unset req.http.Cookie;
+	unset req.http.Authorization;
+	call plain;
+	if (std.healthy(req.backend_hint)) {
+		set req.grace = 10m;
+	}
+	return (hash);
+}
+
+# The key of an object, and of its place in the cache: no query, no host.
+sub address {
+	if (req.http.X-Missing) {
+		set req.url = "/@BUCKET@/404.html";
+	} elsif (req.http.X-Path ~ "^/content/?$") {
+		set req.url = "/@BUCKET@/content/index.json";
+	} elsif (req.http.X-Path ~ "/$") {
+		set req.url = "/@BUCKET@" + req.http.X-Path + "index.html";
+	} else {
+		set req.url = "/@BUCKET@" + req.http.X-Path;
+	}
+}
+
+# A range counts bytes of what is stored, and a HEAD tells its length: for both an object is kept uncompressed.
+sub plain {
+	unset req.http.X-Plain;
+	if (req.method == "HEAD" || req.http.Range || req.http.Accept-Encoding !~ "gzip") {
+		set req.http.X-Plain = "1";
+		unset req.http.Accept-Encoding;
+	}
+}
+
+sub vcl_purge {
+	if (!req.http.X-Plain) {
+		set req.http.X-Plain = "1";
+		return (restart);
+	}
+	return (synth(200, "Purged"));
+}
+
+sub vcl_hash {
+	hash_data(req.url);
+	hash_data(req.http.X-Plain);
+	return (lookup);
+}
+
+sub vcl_backend_fetch {
+	unset bereq.http.X-Path;
+	unset bereq.http.X-Missing;
+	unset bereq.http.Accept-Encoding;
+	unset bereq.http.Origin;
+	unset bereq.http.X-Forwarded-For;
+}
+
+sub vcl_backend_response {
+	unset beresp.http.Vary;
+	unset beresp.http.Set-Cookie;
+	@HIDDEN@
+	if (beresp.status == 400 || beresp.status == 403 || beresp.status == 404) {
+		set beresp.ttl = 30s;
+		set beresp.grace = 0s;
+		set beresp.uncacheable = false;
+	} elsif (beresp.status >= 500) {
+		if (bereq.is_bgfetch) {
+			return (abandon);
+		}
+		set beresp.ttl = 0s;
+		set beresp.grace = 0s;
+	} else {
+		set beresp.grace = 7d;
+	}
+	if (!bereq.http.X-Plain && beresp.http.Content-Type ~ "^(@TYPES@)") {
+		set beresp.do_gzip = true;
+	}
+}
+
+sub vcl_backend_error {
+	if (bereq.is_bgfetch) {
+		return (abandon);
+	}
+}
+
+sub vcl_deliver {
+	if (!req.http.X-Missing && (resp.status == 400 || resp.status == 403 || resp.status == 404)) {
+		set req.http.X-Missing = "1";
+		unset req.http.Range;
+		return (restart);
+	}
+	if (req.http.X-Missing) {
+		set resp.status = 404;
+		set resp.reason = "Not Found";
+		set resp.http.Cache-Control = "@MISSING_FOR@";
+		unset resp.http.ETag;
+		unset resp.http.Last-Modified;
+		unset resp.http.Accept-Ranges;
+	}
+	if (resp.status >= 500) {
+		return (synth(703, "Service Unavailable"));
+	}
+	call headers;
+}
+
+sub vcl_synth {
+	if (resp.status == 704) {
+		set resp.http.Allow = "@METHODS@";
+		if (req.http.X-Path ~ "^/(content|\.well-known)(/|$)") {
+			@PREFLIGHT@
+		}
+		set resp.status = 204;
+		set resp.body = "";
+	} elsif (resp.status == 705) {
+		set resp.http.Allow = "@METHODS@";
+		set resp.status = 405;
+		set resp.body = "This address can only be read.";
+	} elsif (resp.status == 708) {
+		set resp.http.Location = req.http.X-Moved;
+		set resp.http.Cache-Control = "@MOVED_FOR@";
+		set resp.status = 308;
+		set resp.body = "";
+	} elsif (resp.status == 700) {
+		set resp.status = 400;
+		set resp.body = "A request to read carries no body.";
+	} elsif (resp.status == 703 || resp.status >= 500) {
+		set resp.status = 503;
+		set resp.http.Cache-Control = "no-store";
+		set resp.http.Retry-After = "5";
+		set resp.body = "The store behind this page does not answer. Please try again in a few seconds.";
+	} else {
+		set resp.body = "";
+	}
+	set resp.http.Content-Type = "text/plain; charset=utf-8";
+	call headers;
+	return (deliver);
+}
+
+sub headers {
+	unset resp.http.X-Varnish;
+	unset resp.http.Via;
+	unset resp.http.Server;
+	unset resp.http.x-amz-meta-cache-tag;
+	@ALWAYS@
+	if (resp.http.Content-Type ~ "^(text/html|image/svg)") {
+		set resp.http.Content-Security-Policy = "@CSP@";
+	}
+	if (req.http.X-Path ~ "^/(content|\.well-known)(/|$)") {
+		@READ_BY_OTHERS@
+	}
+}
+"""
+
+
+def configuration(store: str, bucket: str, *, purgers: Sequence[str] = ("127.0.0.1",)) -> str:
+    """Varnish's VCL to serve `bucket` of the S3 store at `store` (host:port); `purgers` may make it forget."""
+    host, _, port = store.rpartition(":")
+    hidden = [name for name in OF_THE_STORE if name != "x-amz-meta-cache-tag"]
+    words = {
+        "HOST": host,
+        "PORT": port,
+        "BUCKET": bucket,
+        "PURGERS": " ".join(f'"{address}";' for address in purgers),
+        "CROOKED": CROOKED,
+        "HIDDEN": " ".join(f"unset beresp.http.{name};" for name in hidden),
+        "TYPES": "|".join(COMPRESSED).replace("+", r"\+").replace(".", r"\."),
+        "METHODS": METHODS,
+        "MISSING_FOR": MISSING_FOR,
+        "MOVED_FOR": MOVED_FOR,
+        "CSP": CONTENT_SECURITY_POLICY,
+        "ALWAYS": _set(ALWAYS),
+        "PREFLIGHT": _set(PREFLIGHT),
+        "READ_BY_OTHERS": _set(READ_BY_OTHERS),
+    }
+    return filled(_VCL, words)
+
+
+def _set(headers: Mapping[str, str]) -> str:
+    return " ".join(f'set resp.http.{name} = "{value}";' for name, value in headers.items())

@@ -1,0 +1,175 @@
+"""What the edges that keep pages do: serve stale ones, ask once for many, forget when told, and are not led astray."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from publisher.delivery.cdn import tag
+from tests.integration.asking import ask, until
+from tests.servers import start_nginx, start_varnish
+
+SHORT = "public, max-age=1, s-maxage=1, stale-while-revalidate=600, stale-if-error=604800"
+LONG = "public, max-age=30, s-maxage=300, stale-while-revalidate=600, stale-if-error=604800"
+
+
+class Origin(ThreadingHTTPServer):
+    """A store that says what it is told to, slowly if it is told to, and remembers what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[str] = []
+        self.body, self.cache_control, self.delay, self.status = b"one", LONG, 0.0, 200
+
+    def times(self, path: str) -> int:
+        return sum(asked == path for asked in self.asked)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Origin
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        origin = self.server
+        origin.asked.append(self.path)
+        time.sleep(origin.delay)
+        missing = self.path.endswith("/nothing/index.html")
+        status = 404 if missing else origin.status
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(origin.body)))
+        self.send_header("x-amz-meta-cache-tag", tag(self.path.removeprefix("/site").removesuffix("index.html")))
+        if status == 200:
+            self.send_header("Cache-Control", origin.cache_control)
+            self.send_header("Set-Cookie", "secret=1")
+        self.end_headers()
+        self.wfile.write(origin.body)
+
+    do_HEAD = do_GET  # noqa: N815 — a name that the base class calls
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        return
+
+
+@contextmanager
+def origin_server() -> Iterator[Origin]:
+    """An origin that serves until the block ends."""
+    with Origin() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(params=["nginx", "varnish"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of edge that keeps pages."""
+    return str(request.param)
+
+
+@pytest.fixture
+def edge(kind: str) -> Iterator[tuple[int, Origin]]:
+    """An edge of this kind with an empty cache, and the store behind it."""
+    start = {"nginx": start_nginx, "varnish": start_varnish}[kind]
+    with origin_server() as origin, start(f"127.0.0.1:{origin.server_address[1]}", "site") as running:
+        yield running.port, origin
+
+
+def test_a_page_is_fetched_once_whatever_the_query_and_the_headers(edge: tuple[int, Origin]) -> None:
+    port, origin = edge
+    answers = [
+        ask(port, "/a/"),
+        ask(port, "/a/?utm=1"),
+        ask(port, "/a/", Cookie="x=y", Authorization="Bearer x"),
+        ask(port, "/a/", Host="elsewhere.example", X_Forwarded_Host="evil.example", X_Forwarded_Proto="gopher"),
+        ask(port, "/a/", X_Plain="1", X_Missing="1", X_Original_URL="/b/", X_Path="/b/"),
+    ]
+    assert [(answer.status, answer.body) for answer in answers] == [(200, b"one")] * 5
+    assert not any("set-cookie" in answer.headers for answer in answers)
+    assert origin.times("/site/a/index.html") == 1
+
+
+def test_a_page_past_its_time_is_served_at_once_and_fetched_meanwhile(edge: tuple[int, Origin]) -> None:
+    port, origin = edge
+    origin.cache_control = SHORT
+    assert ask(port, "/a/").body == b"one"
+    time.sleep(1.3)
+    origin.body, origin.delay = b"two", 1.0
+    began = time.monotonic()
+    assert ask(port, "/a/").body == b"one"
+    assert time.monotonic() - began < 0.8
+    until(lambda: ask(port, "/a/").body == b"two", "the fresh page arrives")
+
+
+def test_when_the_store_is_ill_or_gone_pages_go_on_being_served(edge: tuple[int, Origin]) -> None:
+    port, origin = edge
+    origin.cache_control = SHORT
+    assert ask(port, "/a/").body == b"one"
+    origin.status = 500
+    time.sleep(1.5)
+    for _ in range(5):
+        assert (ask(port, "/a/").status, ask(port, "/a/").body) == (200, b"one")
+        time.sleep(0.1)
+    absent = ask(port, "/b/")
+    assert (absent.status, absent.headers["retry-after"]) == (503, "5")
+    origin.shutdown()
+    origin.server_close()
+    time.sleep(1.5)
+    assert (ask(port, "/a/").status, ask(port, "/a/").body) == (200, b"one")
+
+
+def test_many_readers_of_an_absent_page_cost_one_fetch(edge: tuple[int, Origin]) -> None:
+    port, origin = edge
+    origin.delay = 0.5
+    with ThreadPoolExecutor(16) as readers:
+        answers = list(readers.map(lambda _: ask(port, "/a/").body, range(16)))
+    assert answers == [b"one"] * 16
+    assert origin.times("/site/a/index.html") == 1
+
+
+def test_a_purged_page_is_fetched_anew_in_every_encoding_and_its_neighbour_is_not(edge: tuple[int, Origin]) -> None:
+    port, origin = edge
+    for path in ("/a/", "/b/"):
+        ask(port, path)
+        ask(port, path, Accept_Encoding="gzip")
+    before = origin.times("/site/a/index.html")
+    assert ask(port, "/a/", "PURGE").status == 200
+    for path in ("/a/", "/b/"):
+        ask(port, path)
+        ask(port, path, Accept_Encoding="gzip")
+    assert origin.times("/site/a/index.html") == 2 * before
+    assert origin.times("/site/b/index.html") == before
+
+
+def test_a_page_that_was_missing_is_there_after_its_purge(edge: tuple[int, Origin]) -> None:
+    port, origin = edge
+    origin.status = 404
+    assert ask(port, "/new/").status == 404
+    origin.status = 200
+    assert ask(port, "/new/", "PURGE").status in (200, 404, 412)
+    assert ask(port, "/new/").status == 200
+
+
+def test_varnish_forgets_by_tag_and_as_a_whole() -> None:
+    with origin_server() as origin, start_varnish(f"127.0.0.1:{origin.server_address[1]}", "site") as edge:
+        for path in ("/a/", "/b/"):
+            ask(edge.port, path)
+        assert ask(edge.port, "/", "BAN", X_Tag=tag("/a/")).status == 200
+        for path in ("/a/", "/b/"):
+            ask(edge.port, path)
+        assert [origin.times(f"/site{path}index.html") for path in ("/a/", "/b/")] == [2, 1]
+        assert ask(edge.port, "/", "BAN").status == 200
+        for path in ("/a/", "/b/"):
+            ask(edge.port, path)
+        assert [origin.times(f"/site{path}index.html") for path in ("/a/", "/b/")] == [3, 2]

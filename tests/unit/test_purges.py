@@ -1,0 +1,158 @@
+"""Debts to a CDN: recorded with the receipt of a PUT, settled once, never forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from publisher.delivery import purges
+from publisher.delivery.cdn import Limits, address, tag
+from publisher.delivery.ledger import Desired, Held, Ledger
+from publisher.delivery.purges import Debt
+from publisher.errors import PurgeError
+
+
+class Counting:
+    """A CDN that notes what it is asked; it needs time when `slow`, and refuses while `busy`."""
+
+    name = "counting"
+
+    def __init__(self, limits: Limits, *, slow: bool = False) -> None:
+        self.limits, self.slow, self.busy = limits, slow, False
+        self.calls: list[tuple[str, ...]] = []
+        self.references: list[str] = []
+        self.finished: set[str] = set()
+
+    def purge(self, addresses: Sequence[str], reference: str) -> str:
+        return self._call(tuple(addresses), reference)
+
+    def purge_all(self, reference: str) -> str:
+        return self._call(("*",), reference)
+
+    def done(self, ticket: str) -> bool:
+        return ticket in self.finished
+
+    def _call(self, addresses: tuple[str, ...], reference: str) -> str:
+        self.references.append(reference)
+        if self.busy:
+            raise PurgeError("busy", 7.0)
+        self.calls.append(addresses)
+        return f"ticket-{len(self.calls)}" if self.slow else ""
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """An empty ledger."""
+    held = Ledger(tmp_path / "ledger.db")
+    yield held
+    held.close()
+
+
+def desired(key: str, body: str = "b1", tier: int = 1) -> Desired:
+    return Desired(key, "c", body, "text/html", "max-age=1", tier)
+
+
+def put(ledger: Ledger, *rows: Desired) -> None:
+    held = [Held(row.key, row.body, row.content_type, row.cache_control, row.tier) for row in rows]
+    ledger.settle("t", held, (), (), purging=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        *(("index.html", "/"), ("reviews/a/index.html", "/reviews/a/"), ("content/index.json", "/content")),
+        *(("feed.xml", "/feed.xml"), ("404.html", "/404.html"), ("xindex.html", "/xindex.html")),
+        ("tags/ñ/index.html", "/tags/%C3%B1/"),
+    ],
+)
+def test_the_address_of_a_key(key: str, expected: str) -> None:
+    assert address(key) == expected
+
+
+def test_tags_differ_and_fit_every_cdn() -> None:
+    tags = {tag(f"/reviews/{number}/") for number in range(2000)}
+    assert len(tags) == 2000
+    assert all(len(one) == 16 and one.isascii() for one in tags)
+
+
+def test_puts_and_deletes_are_owed_but_not_what_never_changes(ledger: Ledger) -> None:
+    put(ledger, desired("index.html"), desired("assets/x.css", tier=0))
+    ledger.settle("t", (), ["reviews/a/index.html", "assets/old.css"], (), purging=True)
+    owed = ledger.purges("t", Counting(Limits(batch=9))).owed()
+    assert [debt.address for debt in owed] == ["/", "/reviews/a/", "/assets/old.css"]
+
+
+def test_without_a_cdn_nothing_is_owed(ledger: Ledger) -> None:
+    ledger.settle("t", [Held("index.html", "b", "t", "c", 1)], ["a.html"], ())
+    assert ledger.purges("t", Counting(Limits(batch=9))).owed() == []
+
+
+def test_debts_are_settled_in_batches_and_once(ledger: Ledger) -> None:
+    put(ledger, *(desired(f"{name}/index.html") for name in "abcde"))
+    cdn = Counting(Limits(batch=2))
+    assert ledger.purges("t", cdn).settle() == 0
+    assert cdn.calls == [("/a/", "/b/"), ("/c/", "/d/"), ("/e/",)]
+    assert ledger.purges("t", cdn).settle() == 0
+    assert len(cdn.calls) == 3
+
+
+def test_more_than_are_worth_naming_are_purged_as_a_whole(ledger: Ledger) -> None:
+    put(ledger, *(desired(f"{name}/index.html") for name in "abcde"))
+    cdn = Counting(Limits(batch=2, whole_above=4))
+    assert ledger.purges("t", cdn).settle() == 0
+    assert cdn.calls == [("*",)]
+
+
+def test_a_refused_purge_stays_owed_and_is_asked_for_with_the_same_reference(ledger: Ledger) -> None:
+    put(ledger, desired("a/index.html"))
+    cdn = Counting(Limits(batch=2))
+    cdn.busy = True
+    for _ in range(2):
+        with pytest.raises(PurgeError):
+            ledger.purges("t", cdn).settle()
+    cdn.busy = False
+    assert ledger.purges("t", cdn).settle() == 0
+    assert len(set(cdn.references)) == 1
+
+
+def test_a_purge_that_takes_time_is_owed_until_it_is_done_and_not_asked_for_again(ledger: Ledger) -> None:
+    put(ledger, desired("a/index.html"), desired("b/index.html"))
+    cdn = Counting(Limits(batch=9), slow=True)
+    purging = ledger.purges("t", cdn)
+    assert (purging.settle(), purging.settle()) == (2, 2)
+    assert cdn.calls == [("/a/", "/b/")]
+    cdn.finished.add("ticket-1")
+    assert purging.settle() == 0
+
+
+def test_a_key_that_changes_while_it_is_being_purged_owes_anew(ledger: Ledger) -> None:
+    put(ledger, desired("a/index.html"), desired("b/index.html"))
+    cdn = Counting(Limits(batch=9), slow=True)
+    purging = ledger.purges("t", cdn)
+    purging.settle()
+    put(ledger, desired("a/index.html", "b2"))
+    cdn.finished.add("ticket-1")
+    assert purging.settle() == 1
+    assert cdn.calls == [("/a/", "/b/"), ("/a/",)]
+
+
+def test_a_receipt_that_is_not_recorded_leaves_no_debt(ledger: Ledger) -> None:
+    class CutError(Exception):
+        pass
+
+    def cut() -> Iterator[str]:
+        yield "a/index.html"
+        raise CutError
+
+    with pytest.raises(CutError):
+        ledger.settle("t", (), cut(), (), purging=True)
+    assert ledger.purges("t", Counting(Limits(batch=9))).owed() == []
+
+
+def test_orders_of_other_debts_have_other_references() -> None:
+    limits = Limits(batch=1)
+    first, second = purges.orders([Debt(1, "/a/"), Debt(2, "/b/")], limits)
+    assert first.reference != second.reference
+    assert first.reference == purges.orders([Debt(1, "/a/")], limits)[0].reference
