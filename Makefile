@@ -61,6 +61,10 @@ lock: $(VENV)/.dev ## Pin every dependency by hash again (UPGRADE=--upgrade take
 	lock --group bench --constraints requirements-dev.txt --output-file requirements-bench.txt
 	for folder in $(NPM); do npm --prefix "$$folder" install --package-lock-only; done
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## Let Schemathesis try the API for a quarter of an hour (ARGS="--max-time 60" for less)
+	@$(BIN)/python -m tests.fuzzing $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.bench ## Measure; ARGS chooses which benchmark and how large
 	@$(BIN)/python -m benchmarks $(ARGS)

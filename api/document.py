@@ -19,7 +19,7 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.params import BodyKwarg
 from litestar.serialization import encode_json
 
-from api import links, yaml_text
+from api import links, patterns, wire, yaml_text
 from api.links import Node, operations
 from api.problems import MEANINGS, Problem
 from api.routes.answers import HEADERS, Answer, refusals
@@ -88,6 +88,7 @@ def _tidy(operation: Node) -> None:
     """What is left out is left out, never null: a header and a query have no way to say null."""
     for parameter in operation.get("parameters", ()):
         parameter.pop("deprecated", None)
+        parameter["required"] |= parameter["name"] == "If-Match"  # without it there is a 428, not a default
         schema = parameter["schema"]
         choices = [choice for choice in schema.pop("oneOf", ()) if choice != {"type": "null"}]
         if len(choices) == 1:
@@ -175,7 +176,11 @@ def _schemas(made: Node, handlers: Iterable[HTTPRouteHandler]) -> Node:
     _, known = msgspec.json.schema_components(
         [types[name] for name in sorted(types)], ref_template=REFERENCE + "{name}"
     )
-    return _reachable(made["paths"], held | known)
+    schemas = _reachable(made["paths"], held | known)
+    for name in _reachable([item.get("requestBody", {}) for _, _, item in operations(made)], schemas):
+        _bound_text(schemas[name])
+        schemas[name].update(wire.RULES.get(name, {}))
+    return schemas
 
 
 def _structs(field: Any) -> Iterator[type]:
@@ -185,7 +190,19 @@ def _structs(field: Any) -> Iterator[type]:
         yield from _structs(inner)
 
 
-def _reachable(paths: Node, schemas: Node) -> Node:
+def _bound_text(schema: Any) -> None:
+    """Say of every text of a body, unless more is said of it, which characters it may hold."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "string" and not {"pattern", "enum", "const", "format"} & set(schema):
+            schema["pattern"] = patterns.TEXT
+        for part in schema.values():
+            _bound_text(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            _bound_text(part)
+
+
+def _reachable(paths: Any, schemas: Node) -> Node:
     """Those of the schemas that something leads to, by name."""
     seen, waiting = set[str](), _references(paths)
     while waiting:

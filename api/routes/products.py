@@ -12,7 +12,7 @@ from litestar.params import PathParameter, QueryParameter
 from api.access import SECURITY, signed_in
 from api.newsroom import newsroom_of
 from api.routes.answers import answers, etag, refusals
-from api.routes.asking import Cursor, Limit
+from api.routes.asking import Limit, NumberCursor
 from api.routes.examples import PRODUCT, PRODUCT_ID, PRODUCTS
 from api.wire import ProductAnswer, ProductPage
 from publisher.content import browsing, products
@@ -38,7 +38,7 @@ async def page(
         Literal["camera", "lens"] | None, QueryParameter(description="Only cameras, or only lenses.")
     ] = None,
     limit: Limit = 20,
-    cursor: Cursor = None,
+    cursor: NumberCursor = None,
 ) -> Response[ProductPage]:
     """One page of the catalogue, or what a name means."""
     newsroom = newsroom_of(request)

@@ -14,7 +14,7 @@ from api.access import SECURITY, signed_in
 from api.editing import Precondition
 from api.newsroom import newsroom_of
 from api.routes.answers import answers, etag, refusals
-from api.routes.asking import Asking, Cursor, IdempotencyKey, IfMatch, Limit, ReviewId, changed
+from api.routes.asking import Asking, IdempotencyKey, IfMatch, Limit, NumberCursor, ReviewId, changed
 from api.routes.examples import DIFFERENCE, REVISION, REVISIONS, WRITTEN
 from api.wire import ReviewAnswer
 from api.wire_history import DifferenceAnswer, RevisionAnswer, RevisionPage
@@ -40,7 +40,7 @@ async def page(
     request: Asking,
     review_id: ReviewId,
     limit: Limit = 20,
-    cursor: Cursor = None,
+    cursor: NumberCursor = None,
 ) -> Response[RevisionPage]:
     """One page of the history."""
     question = partial(editing.history, who=request.user, review_id=review_id, cursor=cursor, limit=limit)

@@ -104,7 +104,7 @@ def create(
 ) -> Review:
     """Write a new review; `published_at` dates an imported one, otherwise publishing dates it now.
 
-    Raises ConflictError when `review_id` is taken, InvalidError for a bad id, slug, product or schedule.
+    Raises ConflictError when `review_id` or the slug is taken, InvalidError for a bad id, slug, product or schedule.
     """
     rid = identity.uuid7(tx.at) if review_id is None else identity.require_uuid7(review_id)
     if tx.db.conn.execute("SELECT 1 FROM reviews WHERE id = ?", (rid,)).fetchone():

@@ -139,6 +139,6 @@ def _revision(row: tuple[str, str, str, str]) -> Revision:
 def _before(cursor: str | None) -> int:
     if cursor is None:
         return MAX_VERSION
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
         raise InvalidError("cursor", "not the cursor of a page")
     return int(cursor)
