@@ -15,18 +15,21 @@ from litestar.openapi.spec import Components, Contact, License, SecurityScheme, 
 
 from api import docs, document
 from api.auth import Tokens
+from api.ending import told_of_signals
 from api.gauges import Stores
 from api.keys import Ring
 from api.metrics import Metrics
 from api.newsroom import Newsroom
 from api.observer import Observer
 from api.problems import HANDLERS
-from api.routes import auth, editors, monitoring, moves, products, reviews, revisions, system
+from api.queries import refuse_null
+from api.routes import audit, auth, editors, monitoring, moves, products, publishes, reviews, revisions, system
 from api.shell import Application
 from api.wire import Addresses
 from publisher import logs, sandbox, settings
 from publisher.content import hint
 from publisher.content.writer import Writer
+from publisher.delivery.receipts import Receipts
 from publisher.settings import Settings
 
 VERSION = "1.0.0"
@@ -53,17 +56,20 @@ def create_app(settings: Settings) -> Litestar:
         newsroom = _newsroom(settings, metrics)
         app.state["newsroom"] = newsroom
         try:
-            yield
+            with told_of_signals(newsroom.watch.end):
+                yield
         finally:
+            await newsroom.end_streams()
             newsroom.close()
 
     app = Application(
         route_handlers=[
             system.router, monitoring.router, auth.router, reviews.router, moves.router, revisions.router,
-            products.router, editors.router, openapi_document,
+            products.router, editors.router, publishes.router, audit.router, openapi_document,
         ],
         lifespan=[open_newsroom],
         exception_handlers=HANDLERS,
+        before_request=refuse_null,
         request_max_body_size=settings.api.max_body,
         logging_config=None,
         openapi_config=_openapi(settings),
@@ -96,6 +102,7 @@ def _newsroom(settings: Settings, metrics: Metrics) -> Newsroom:
         tokens=Tokens(signing, issuer=base, life=timedelta(minutes=settings.api.token_minutes)),
         addresses=Addresses(base),
         language=settings.site.language,
+        receipts=Receipts(settings.data.ledger_db),
         metrics=metrics,
         metrics_token=settings.metrics.token,
         low_water=settings.data.low_water,
@@ -118,8 +125,10 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
         tags=[
             Tag("auth", "Signing in, staying signed in, signing out."),
             Tag("reviews", "What editors write."),
+            Tag("publishes", "How far what was written has come on its way to the readers."),
             Tag("products", "The cameras and lenses that reviews are about."),
             Tag("editors", "Accounts: your own, and for administrators everybody's."),
+            Tag("audit", "Who did what, when."),
             Tag("system", "Where things are, and whether all is well."),
         ],
         use_handler_docstrings=False,

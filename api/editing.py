@@ -11,7 +11,7 @@ from api import proposals
 from api.auth import Principal
 from api.proposals import Edit
 from api.wire import Chosen, NewReview, PartOfReview, Standing, WholeReview, chosen
-from publisher.content import products, reviews, revisions
+from publisher.content import log, products, reviews, revisions
 from publisher.content.database import Database
 from publisher.content.model import Product, ProductId, Review, State, Text
 from publisher.content.revisions import Difference, Revision
@@ -141,10 +141,11 @@ def restore(tx: Transaction, who: Principal, review_id: str, condition: Precondi
     return _standing(tx.db, reviews.restore(tx, review_id, version))
 
 
-def remove(tx: Transaction, who: Principal, review_id: str, condition: Precondition) -> None:
-    """Delete a review; its history is kept."""
+def remove(tx: Transaction, who: Principal, review_id: str, condition: Precondition) -> int:
+    """Delete a review; its history is kept. Returns the number of the change."""
     held(tx.db, who, review_id, condition)
     reviews.move(tx, review_id, State.deleted)
+    return log.head(tx.db)
 
 
 def history(

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar, cast
 from litestar.connection import ASGIConnection
 
 from api.auth import Gate, Tokens
+from api.following import Watch
 from api.health import Health
 from api.keys import Ring
 from api.metrics import Metrics
@@ -29,6 +30,7 @@ from publisher.content.database import Database, connect
 from publisher.content.hint import Hint
 from publisher.content.model import Editor, Text
 from publisher.content.writer import SYSTEM, Transaction, Writer
+from publisher.delivery.receipts import Receipts
 
 T = TypeVar("T")
 READERS = 4
@@ -89,6 +91,7 @@ class Newsroom:
         tokens: Tokens,
         addresses: Addresses,
         language: str,
+        receipts: Receipts,
         metrics: Metrics,
         metrics_token: str,
         low_water: int,
@@ -99,7 +102,8 @@ class Newsroom:
         self.data_dir, self.keys, self.tokens = data_dir, keys, tokens
         self.addresses, self.language = addresses, language
         self._writer, self._renderer, self._is_small = writer, renderer, is_small
-        self._wake = wake
+        self._wake, self._receipts = wake, receipts
+        self.watch = Watch(receipts.version)
         self._connections = Connections(content_db)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="content-reader")
         self._small = ThreadPoolExecutor(SMALL_RENDERERS, thread_name_prefix="markdown")
@@ -131,6 +135,10 @@ class Newsroom:
         """The answer to `question(db, *args)`, from a read-only connection."""
         return await self._in(self._readers, self._connections.ask, question, *args)
 
+    async def follow(self, question: Callable[..., T], *args: Any) -> T:
+        """The answer to `question(db, receipts, *args)`, for those who follow what the worker does."""
+        return await self.watch.ask(self._connections.ask, question, self._receipts, *args)
+
     async def write(self, operation: Callable[[Transaction], T], *, actor: str, request_id: str) -> T:
         """What `operation` returned, once it is on disk."""
         return await asyncio.wrap_future(self._writer.submit(operation, actor=actor, request_id=request_id))
@@ -159,11 +167,16 @@ class Newsroom:
         """What `work(*args)` returns, done in a reader's thread."""
         return await self._in(self._readers, work, *args)
 
+    async def end_streams(self) -> None:
+        """End every event stream, so that their clients need not be waited for."""
+        await self.watch.close()
+
     def close(self) -> None:
-        """Finish what was begun and let everything go."""
+        """Finish what was begun and let everything go, once the streams have ended."""
         for pool in (self._passwords, self._small, self._large, self._readers):
             pool.shutdown()
         self._connections.close()
+        self._receipts.close()
         self._renderer.close()
         self._writer.close()
         self._wake.close()

@@ -26,6 +26,7 @@ from api.wire import WholeReview
 from publisher.content.database import SqliteError
 from publisher.errors import (
     AmbiguousNameError,
+    DeliveryError,
     InvalidError,
     MarkdownError,
     PublisherError,
@@ -53,6 +54,7 @@ STATUS = {
     "bad_token": 401,
     "forbidden": 403,
     "store_failed": 503,
+    "delivery_failed": 503,
 }
 """The status of each code that has one of its own; any other error is a 500 of which nothing is told."""
 CODES = {
@@ -89,6 +91,7 @@ MEANINGS = {
     "unsupported_media_type": "The body is not said to be JSON, or it is compressed.",
     "throttled": "Too many attempts; `Retry-After` says when to try again.",
     "store_failed": "The store cannot answer now; nothing was written. Try again.",
+    "delivery_failed": "What the publishing worker notes cannot be read now. Try again.",
     "unavailable": "The service cannot answer now. Try again.",
     INTERNAL: "The service failed; its log knows more under `request_id`.",
 }
@@ -175,6 +178,8 @@ def foreseen(request: Request[Any, Any, Any], error: PublisherError) -> Answer:
         return problem(request, status, error.code, str(error), headers={"WWW-Authenticate": challenge})
     if type(error) is StoreError:
         return unavailable(request, error)
+    if type(error) is DeliveryError:
+        return _unread(request, error)
     return problem(request, status, error.code, str(error))
 
 
@@ -183,6 +188,15 @@ def unavailable(request: Request[Any, Any, Any], error: Exception) -> Answer:
     _log.error("the store failed", exc_info=error, extra=_of(request))
     detail = "the store cannot answer now; nothing was written; try again"
     return problem(request, 503, "store_failed", detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def _unread(request: Request[Any, Any, Any], error: Exception) -> Answer:
+    """The answer when the worker's files cannot be read: try again; what failed goes to the log."""
+    _log.error("the ledger failed (request %s)", request.scope["request_id"], exc_info=error)  # type: ignore[typeddict-item]
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return problem(
+        request, 503, "delivery_failed", "how far publishes are cannot be read now; try again", headers=headers
+    )
 
 
 def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
@@ -194,7 +208,7 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
         return unforeseen(request, error)
     extra = error.extra if isinstance(error.extra, list) else []
     errors = tuple(
-        FieldProblem(str(part.get("key", "$")), str(part["message"]))
+        FieldProblem(_named(request, str(part.get("key", "$"))), str(part["message"]))
         for part in extra
         if isinstance(part, dict) and "message" in part
     )
@@ -205,6 +219,13 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
     return problem(
         request, status, CODES.get(status, "invalid"), detail, errors=errors, headers=dict(error.headers or {})
     )
+
+
+def _named(request: Request[Any, Any, Any], key: str) -> str:
+    """What a parameter is called over the wire, where its handler calls it something else."""
+    field = request.route_handler.parsed_fn_signature.parameters.get(key)
+    definition = None if field is None else field.kwarg_definition
+    return getattr(definition, "name", None) or key
 
 
 def unforeseen(request: Request[Any, Any, Any], error: Exception) -> Answer:
@@ -224,6 +245,12 @@ def too_often(seconds: float) -> HTTPException:
     wait = max(1, math.ceil(seconds))
     detail = f"too many attempts; try again in {wait} s"
     return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(wait)})
+
+
+def too_many_streams() -> HTTPException:
+    """The error for a client that follows more than it may."""
+    detail = "too many event streams are open; close one, or ask for the state itself"
+    return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 HANDLERS: dict[int | type[Exception], Handler] = {

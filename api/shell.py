@@ -39,6 +39,11 @@ def bearer(scope: Mapping[str, Any]) -> bytes | None:
     return _header(scope, b"authorization")
 
 
+def is_bodiless(scope: Mapping[str, Any]) -> bool:
+    """Whether the body of the answer is not sent (HEAD): a stream need not begin."""
+    return bool(scope["bodiless"])
+
+
 class Application(Litestar):
     """Litestar with the outermost layer around it.
 
@@ -56,7 +61,7 @@ class Application(Litestar):
         wanted = _header(scope, b"x-request-id")
         identity = wanted if wanted is not None and _SANE.fullmatch(wanted) else b"%s-%x" % (_START, next(_NUMBERS))
         scope["request_id"] = identity.decode()
-        bodiless = method == "HEAD"
+        bodiless = scope["bodiless"] = method == "HEAD"
         if bodiless:
             scope["method"] = "GET"
 

@@ -31,7 +31,14 @@ from publisher.content.model import (
 )
 from publisher.errors import InvalidError
 
-Content = Annotated[str, Meta(min_length=1, max_length=MAX_CONTENT, description="The body, in Markdown.")]
+Content = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_CONTENT,
+        description="The body, in Markdown, without control characters but tabs and line ends.",
+    ),
+]
 Summary = Annotated[str, Meta(max_length=600, description="A sentence or two for listings.")]
 Language = Annotated[
     str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", description="Language of the text (BCP 47).")
@@ -161,11 +168,12 @@ def chosen(body: Said | PartOfReview) -> Chosen | None:
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A review as it stands, with its product and its body."""
+    """A review as it stands, with its product, its body, and after a change that of the log whose publish shows it."""
 
     review: Review
     product: Product | None
     text: Text | None = None
+    seq: int = 0
 
 
 class ProductName(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +214,9 @@ class ReviewAnswer(ReviewHead, frozen=True, kw_only=True):
     """A review with its body, in Markdown as it was written."""
 
     content: str
+    publish: Annotated[
+        str | UnsetType, Meta(description="After a change: where its way to the readers can be followed.")
+    ] = UNSET
 
 
 class ReviewPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,6 +247,11 @@ class ProductPage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+def publish_address(seq: int) -> str:
+    """Where the publish of a change is."""
+    return f"/publishes/{seq}"
+
+
 class Addresses(msgspec.Struct, frozen=True):
     """Where readers find things, under the portal's base URL."""
 
@@ -248,7 +264,8 @@ class Addresses(msgspec.Struct, frozen=True):
     def review(self, standing: Standing) -> ReviewAnswer:
         """A review with its body."""
         assert standing.text is not None
-        return ReviewAnswer(**self._head(standing), content=standing.text.markdown)
+        publish = publish_address(standing.seq) if standing.seq else UNSET
+        return ReviewAnswer(**self._head(standing), content=standing.text.markdown, publish=publish)
 
     def product(self, product: Product) -> ProductAnswer:
         """A product with its public addresses."""

@@ -131,7 +131,7 @@ class Builder:
                 found |= pages.of_review(reading, entity_id)
             elif entity == "product":
                 found |= pages.of_product(reading, entity_id)
-            else:
+            elif entity == "editor":
                 found |= pages.of_editor(reading, entity_id)
         return found
 

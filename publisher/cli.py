@@ -14,7 +14,7 @@ from publisher import settings
 from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
-    "audit": "publisher.cli_content",
+    "audit": "publisher.cli_audit",
     "build": "publisher.cli_publish",
     "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",

@@ -1,4 +1,4 @@
-"""Commands about what was said: bring posts in, look after accounts, prove the change log."""
+"""Commands about what was said: bring posts in, look after accounts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from publisher import local
 from publisher.cli_output import progress
-from publisher.content import database, editors, hint, importer, log, migrations, reader, sessions
+from publisher.content import database, editors, hint, importer, reader, sessions
 from publisher.content.model import Editor, Role
 from publisher.content.writer import Transaction, Writer
 from publisher.errors import NotFoundError
@@ -150,35 +150,4 @@ def set_password(held: Settings, email: str, password: str) -> None:
     click.echo(f"{changed.email} has a new password")
 
 
-@click.group()
-def audit() -> None:
-    """The log of every change."""
-
-
-@audit.command(name="verify")
-@click.option("--json", "in_json", is_flag=True, help="Print one JSON document, for scripts.")
-@click.pass_obj
-def verify_log(held: Settings, in_json: bool) -> None:
-    """Prove that no row of the change log was altered, dropped or moved; name the first that was.
-
-    \b
-    Example:
-      publisher audit verify
-    """
-    db = database.connect(local.remembered(held).data.content_db)
-    try:
-        migrations.migrate(db)
-        with database.snapshot(db):
-            broken, rows = log.first_broken(db), log.head(db)
-    finally:
-        db.close()
-    if in_json:
-        click.echo(msgspec.json.encode({"rows": rows, "first_broken": broken}).decode())
-    elif broken is None:
-        click.echo(f"all {rows:,} changes are as they were written")
-    else:
-        click.echo(f"change {broken:,} is not as it was written; all before it are", err=True)
-    sys.exit(0 if broken is None else 1)
-
-
-COMMANDS = (import_posts, editor, audit)
+COMMANDS = (import_posts, editor)

@@ -9,6 +9,8 @@ import click
 import msgspec
 
 from publisher import keys, local
+from publisher.content import log
+from publisher.content.writer import Transaction, Writer
 from publisher.settings import Settings
 
 
@@ -48,6 +50,7 @@ def rotate(held: Settings) -> None:
       publisher keys rotate
     """
     kid = keys.add(_folder(held), datetime.now(UTC))
+    _note(held, kid, "rotated")
     click.echo(f"{kid} signs from now on; `publisher keys retire` removes older keys once no token needs them")
 
 
@@ -71,9 +74,21 @@ def retire(held: Settings, kid: str | None, compromised: bool) -> None:
         raise click.UsageError("say which KID is compromised")
     removed = keys.retire(_folder(held), datetime.now(UTC), kid, compromised=compromised)
     for name in removed:
+        _note(held, name, "compromised" if compromised else "retired")
         click.echo(f"{name} is removed")
     if not removed:
         click.echo("every key is still needed")
+
+
+def _note(held: Settings, kid: str, kind: str) -> None:
+    """Write it into the change log: a key that signs from now on is its first row, its end the second."""
+
+    def write(tx: Transaction) -> None:
+        version = 1 if kind == "rotated" else 2
+        log.append(tx, "key", kid, version, kind, log.digest([kid, kind]), public=False)
+
+    with Writer(local.remembered(held).data.content_db) as writer:
+        writer.run(write)
 
 
 def _folder(held: Settings) -> Path:

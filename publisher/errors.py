@@ -9,6 +9,7 @@
     │   ├── NotFoundError             not_found
     │   ├── ConflictError             conflict
     │   │   ├── StaleVersionError     stale_version
+    │   │   ├── MergedError           merged
     │   │   ├── KeyInUseError         key_in_use
     │   │   └── KeyReusedError        key_reused
     │   └── InvalidError              invalid
@@ -23,6 +24,7 @@
     ├── BuildError                    build_failed
     │   └── DamagedObjectError        damaged_object
     ├── DeliveryError                 delivery_failed
+    │   ├── UnseenError               not_seen
     │   ├── TargetError               target_failed
     │   ├── PurgeError                purge_failed
     │   └── LeaseHeldError            lease_held
@@ -86,6 +88,16 @@ class StaleVersionError(ConflictError):
         self.expected = expected
         self.current = current
         self.proposal = proposal
+
+
+class MergedError(ConflictError):
+    """The product was merged into another, ``into``, and is no more."""
+
+    code = "merged"
+
+    def __init__(self, name: str, into: str) -> None:
+        super().__init__(f"{name} was merged into another product; go to /products/{into}")
+        self.into = into
 
 
 class KeyInUseError(ConflictError):
@@ -187,6 +199,12 @@ class DeliveryError(PublisherError):
     """Something between the build and a reader failed."""
 
     code = "delivery_failed"
+
+
+class UnseenError(DeliveryError):
+    """Readers do not get yet what was pushed; the next look may find it."""
+
+    code = "not_seen"
 
 
 class TargetError(DeliveryError):

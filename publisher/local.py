@@ -124,6 +124,7 @@ def _filled(settings: Settings, held: Held, bucket: str) -> Settings:
             bucket=bucket,
             access_key=held.access_key,
             secret_key=held.secret_key,
+            probe_url=s3.probe_url or (f"http://{LOOPBACK}:{edge_port}" if edge_port else ""),
         )
     return replace(
         settings,

@@ -6,12 +6,14 @@ from contextlib import ExitStack
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from publisher import worker
+from publisher import cdns, worker
 from publisher.builder import Builder
 from publisher.content import log, migrations
 from publisher.content.database import connect
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
+from publisher.delivery.probe import Expected, Probe
+from publisher.delivery.purging import Purger
 from publisher.delivery.push import Pusher
 from publisher.delivery.targets import S3, Target
 from publisher.errors import SettingsError
@@ -94,7 +96,8 @@ class Plant:
     def pusher(self, target: Target | None = None) -> Pusher:
         """A pusher to `target`, the bucket of the settings when None."""
         where = bucket(self.settings) if target is None else target
-        pusher = Pusher(self.ledger, self.objects, where, concurrency=self.settings.s3.concurrency)
+        purging = target is None and self.settings.cdn.kind != "none"
+        pusher = Pusher(self.ledger, self.objects, where, concurrency=self.settings.s3.concurrency, purging=purging)
         self._open.callback(pusher.close)
         return pusher
 
@@ -103,4 +106,23 @@ class Plant:
         data, pushers = self.settings.data, [self.pusher()]
         reporter = Reporter(data.content_db, self.ledger, pushers, WorkerMetrics(data.dir), clock=worker.now)
         self._open.callback(reporter.close)
-        return worker.Worker(self.builder(), pushers, data.content_db), reporter
+        probes = [self.probe(pusher) for pusher in pushers] if self.settings.s3.probe_url else []
+        purgers = [self.purger(pusher) for pusher in pushers] if self.settings.cdn.kind != "none" else []
+        return worker.Worker(self.builder(), pushers, data.content_db, probes=probes, purgers=purgers), reporter
+
+    def purger(self, pusher: Pusher) -> Purger:
+        """The purger of a target, which begins with what an earlier worker did not live to settle."""
+        name, settings = pusher.target_name, self.settings
+        purger = Purger(name, cdns.chosen(settings.cdn, settings.site.url), settings.data.ledger_db, clock=worker.now)
+        self._open.callback(purger.close)
+        purger.expect(pusher.delivered())
+        return purger
+
+    def probe(self, pusher: Pusher) -> Probe:
+        """The probe of a target, which begins with what an earlier worker did not live to see."""
+        name, settings = pusher.target_name, self.settings
+        probe = Probe(name, settings.s3.probe_url, settings.data.ledger_db, clock=worker.now)
+        self._open.callback(probe.close)
+        if probe.is_behind(pusher.delivered()):
+            probe.expect(pusher.delivered(), [Expected(*pointer) for pointer in self.ledger.pointers(name)])
+        return probe

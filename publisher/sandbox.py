@@ -60,6 +60,20 @@ class Sandbox:
         assert isinstance(answer, Text)
         return answer
 
+    def proves(self, text: Text, *, quickly: bool = False) -> bool | None:
+        """Whether a stored text has the name of its Markdown and shows what that renders to.
+
+        None for HTML that is not made again: an earlier edition made it, this one takes too long now, or `quickly`.
+        """
+        edition = markdown.edition_of(text.digest, text.markdown)
+        if edition != markdown.EDITION or quickly:
+            return None if edition else False
+        try:
+            made = self.render(text.markdown)
+        except MarkdownError:
+            return None
+        return (made.html, made.plain) == (text.html, text.plain)
+
     def close(self) -> None:
         """End the child process."""
         with self._lock:

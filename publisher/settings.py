@@ -69,6 +69,33 @@ class S3(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = ""
     secret_key: Annotated[str, Meta(description="Secret key that goes with `access_key`.")] = ""
     concurrency: Annotated[Positive, Meta(description="PUTs in flight at once.")] = 16
+    probe_url: Annotated[
+        str,
+        Meta(
+            description="Address of the edge in front of this bucket, from which what was pushed is read back; empty: "
+            "it is not read back. The embedded stack fills it in."
+        ),
+    ] = ""
+
+
+class Cdn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The CDN in front of the bucket, which must forget what a publish replaces."""
+
+    kind: Annotated[
+        Literal["none", "cloudfront", "cloudflare", "fastly", "nginx", "varnish"],
+        Meta(description="Which one it is."),
+    ] = "none"
+    site: Annotated[
+        str, Meta(description="CloudFront's distribution, Cloudflare's zone or Fastly's service, by its id.")
+    ] = ""
+    token: Annotated[
+        str,
+        Meta(description="Token of Cloudflare or Fastly that may purge and nothing else; AWS has its usual chain."),
+    ] = ""
+    edges: Annotated[
+        str, Meta(description="Base URLs of nginx or Varnish edges that are purged, with spaces between.")
+    ] = ""
+    api: Annotated[str, Meta(description="Base URL of the CDN's own interface, where it is not the usual one.")] = ""
 
 
 class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,6 +152,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     site: Site = Site()
     data: Data = Data()
     s3: S3 = S3()
+    cdn: Cdn = Cdn()
     api: Api = Api()
     stack: Stack = Stack()
     build: Build = Build()

@@ -10,7 +10,7 @@ import fcntl
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,6 +24,8 @@ from publisher.content.database import Database, SqliteError, connect
 from publisher.content.hint import Listener
 from publisher.content.model import State
 from publisher.content.writer import SCHEDULER, Transaction, Writer
+from publisher.delivery.probe import Expected, Probe
+from publisher.delivery.purging import Purger
 from publisher.delivery.push import Progress, Pushed, Pusher
 from publisher.delivery.receipts import BUILD, Route, Stage
 from publisher.errors import (
@@ -90,7 +92,12 @@ class Worker:
         content_db: Path | str,
         *,
         clock: Callable[[], datetime] = now,
+        probes: Sequence[Probe] = (),
+        purgers: Sequence[Purger] = (),
     ) -> None:
+        """`probes` read back what was pushed to the targets that they name, `purgers` have their CDNs forget."""
+        self._probes = {probe.target: probe for probe in probes}
+        self._purgers = {purger.target: purger for purger in purgers}
         self._builder, self._pushers = builder, pushers
         self._content_db, self._clock = content_db, clock
         self._reading: Database = connect(content_db, readonly=True)
@@ -99,7 +106,10 @@ class Worker:
         self._in_the_way: set[tuple[str, Stage]] = {(BUILD, "rendered")}
         self._in_the_way |= {(pusher.target_name, "uploaded") for pusher in pushers}
         self._journal = builder.journal
-        self._journal.serve([Route(target=pusher.target_name) for pusher in pushers])
+        self._journal.serve([self._route(pusher.target_name) for pusher in pushers])
+
+    def _route(self, name: str) -> Route:
+        return Route(target=name, purges=name in self._purgers, probes=name in self._probes)
 
     def round(self) -> Round:
         """Fire what is due, build what changed, push what is owed. What fails is an outcome, not an exception."""
@@ -119,6 +129,7 @@ class Worker:
                 patience = self._failed(pusher.target_name, "uploaded", error)
                 return Round(fired=fired, built=built, pushed=pushed, failure=str(error), patience=patience)
             self._recovered(pusher.target_name, "uploaded")
+            self._expect(pusher)
             pushed = Pushed(pushed.puts + one.puts, pushed.deletes + one.deletes, pushed.bytes + one.bytes)
         self._owing = False
         self._failures = 0
@@ -155,6 +166,16 @@ class Worker:
         with suppress(DeliveryError):  # a disk that is full must not stop the next try
             self._journal.failed(target, stage, error, at=at, next_try_at=at + timedelta(seconds=seconds))
         return seconds
+
+    def _expect(self, pusher: Pusher) -> None:
+        """Have the CDN of a target forget what was replaced, and its probe look for what was just delivered."""
+        purger = self._purgers.get(pusher.target_name)
+        if purger is not None:
+            purger.expect(pusher.delivered())
+        probe = self._probes.get(pusher.target_name)
+        if probe is not None:
+            steps = ((step.key, step.desired.body if step.desired else None) for step in pusher.sample)
+            probe.expect(pusher.delivered(), [Expected(key, digest) for key, digest in steps])
 
     def _recovered(self, target: str, stage: Stage) -> None:
         if (target, stage) in self._in_the_way:

@@ -148,8 +148,13 @@ def folders(document: Mapping[str, Any]) -> list[Folder]:
     ]
 
 
+_ENDED = {"Last-Event-ID": "end"}
+"""What a call of an event stream sends, so that nobody waits for its end: the id of its last event."""
+
+
 def _call(document: Mapping[str, Any], method: str, path: str, operation: Node) -> Call:
-    status = _status(operation)
+    ended = _is_stream(operation)
+    status = 204 if ended else _status(operation)
     media_type, body = _body(operation)
     name: str = operation["operationId"]
     return Call(
@@ -159,7 +164,7 @@ def _call(document: Mapping[str, Any], method: str, path: str, operation: Node) 
         method=method.upper(),
         path=_path(document, path, operation),
         query=tuple(_field(parameter) for parameter in _parameters(operation, "query")),
-        headers=tuple(_headers(path, operation, media_type)),
+        headers=tuple(_headers(path, operation, media_type, _ENDED if ended else {})),
         body=body,
         media_type=media_type,
         status=status,
@@ -173,6 +178,10 @@ def _status(operation: Node) -> int:
     """The status of an answer when all is well; a redirect is what it is, not what it leads to."""
     well = [int(status) for status in operation["responses"] if int(status) < 400]
     return max(well) if any(status >= 300 for status in well) else min(well)
+
+
+def _is_stream(operation: Node) -> bool:
+    return any("text/event-stream" in response.get("content", {}) for response in operation["responses"].values())
 
 
 def _parameters(operation: Node, place: str) -> Iterator[Node]:
@@ -204,13 +213,14 @@ def _example(parameter: Node) -> str:
     return str(schema.get("default", schema.get("enum", [""])[0])).lower()
 
 
-def _headers(path: str, operation: Node, media_type: str) -> Iterator[Field]:
+def _headers(path: str, operation: Node, media_type: str, sent: Mapping[str, str]) -> Iterator[Field]:
     if media_type:
         yield Field(name="Content-Type", value=media_type)
     for parameter in _parameters(operation, "header"):
         about = PARAMETER.findall(path)
         conditional = parameter["name"] == "If-Match" and about
-        yield _field(parameter, "{" + _etag(about[0]) + "}" if conditional else None)
+        value = "{" + _etag(about[0]) + "}" if conditional else sent.get(parameter["name"])
+        yield _field(parameter, value)
 
 
 def _etag(identity: str) -> str:
@@ -238,7 +248,7 @@ def _kept(document: Mapping[str, Any], response: Node) -> dict[str, str]:
         for name, expression in parameters.items():
             kept[_etag(identity) if name == "If-Match" else name] = expression
     for media in response.get("content", {}).values():
-        if media["schema"].get("$ref", "").endswith("/Grant"):
+        if media.get("schema", {}).get("$ref", "").endswith("/Grant"):
             kept |= {TOKEN: "$response.body#/access_token", REFRESH_TOKEN: "$response.body#/refresh_token"}
     return kept
 

@@ -13,6 +13,10 @@ from api.problems import CODES, MEANINGS, MEDIA_TYPE, STATUS, Problem
 
 HEADERS: dict[str, Any] = {
     "ETag": {"description": "The version that is there, for `If-Match`.", "schema": {"type": "string"}},
+    "Link": {
+        "description": 'Where the way of the change to the readers can be followed (`rel="monitor"`, RFC 5989).',
+        "schema": {"type": "string"},
+    },
     "Location": {"description": "The address of what was made.", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer", "minimum": 1}},
     "WWW-Authenticate": {"description": "How to say who you are (RFC 6750).", "schema": {"type": "string"}},
@@ -66,6 +70,11 @@ def answers(
             headers=headers,
         )
     }
+
+
+def nothing(said: str = "Done.", *, headers: tuple[str, ...] = ()) -> dict[int, ResponseSpec]:
+    """What a route answers that has nothing to tell (204)."""
+    return {204: Answer(None, description=said, generate_examples=False, headers=headers)}
 
 
 def etag(version: int) -> str:

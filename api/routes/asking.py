@@ -19,8 +19,8 @@ from api.replay import once
 from api.routes.answers import etag
 from api.routes.examples import REVIEW_ID
 from api.under_way import HEADER
-from api.wire import Addresses, ReviewAnswer, Standing
-from publisher.content import browsing
+from api.wire import Addresses, ReviewAnswer, Standing, publish_address
+from publisher.content import browsing, log
 from publisher.content.replies import Reply
 from publisher.content.writer import Transaction
 
@@ -70,13 +70,26 @@ async def changed(
 ) -> Response[ReviewAnswer]:
     """Do `operation`, once for a `key` that comes again with what is `said`, and answer the review that it leaves."""
     answer = partial(reply, newsroom_of(request).addresses, status=status)
-    return sent(await once(request, key, said, operation, answer))
+    return sent(await once(request, key, said, partial(_followed, operation=operation), answer))
+
+
+def _followed(tx: Transaction, operation: Callable[[Transaction], Standing]) -> Standing:
+    """What `operation` leaves, with the change whose publish brings it to the readers."""
+    standing = operation(tx)
+    return msgspec.structs.replace(standing, seq=log.head(tx.db))
+
+
+def monitor(seq: int) -> str:
+    """The `Link` header that leads to the publish of a change (RFC 5989)."""
+    return f'<{publish_address(seq)}>; rel="monitor"'
 
 
 def reply(addresses: Addresses, standing: Standing, status: int = 200) -> Reply:
     """A review as it is answered, with its entity tag, and where it is when it is new."""
     review = addresses.review(standing)
     headers = {"ETag": etag(review.version)}
+    if standing.seq:
+        headers["Link"] = monitor(standing.seq)
     if status == 201:
         headers["Location"] = f"/reviews/{review.id}"
     return Reply(status=status, headers=headers, body=msgspec.json.encode(review))

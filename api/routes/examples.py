@@ -47,6 +47,24 @@ DIFFERENCE = {
     "content": "--- version 2\n+++ version 3\n@@ -1 +1 @@\n-Una cámara buena.\n+Una cámara **equilibrada**.",
     "cut": False,
 }
+AUDIT = {
+    "rows": [
+        {
+            "seq": 3412,
+            "at": HEAD["updated_at"],
+            "actor": EDITOR_ID,
+            "request_id": "71f5efff-147",
+            "entity": "review",
+            "entity_id": REVIEW_ID,
+            "version": 3,
+            "kind": "updated",
+            "digest": "9b0f2a6f1f4c7f5d0f2b6f3c1d9e8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f",
+            "prev_hash": "1f2e3d4c5b6a7f8e9d0c1b2a3f4e5d6c7b8a9d1e3c6f2b0f5f7c4f1f6a2f0b9b",
+            "hash": "3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b",
+        }
+    ],
+    "next": "3412",
+}
 ACCOUNT = {
     "id": EDITOR_ID,
     "email": "ana@example.com",

@@ -34,7 +34,8 @@ def _move(verb: str, state: State, summary: str, description: str) -> HTTPRouteH
         operation_id=f"{verb}Review",
         summary=summary,
         description=description,
-        responses=answers(ReviewAnswer, {**WRITTEN, "state": state.value}, headers=("ETag",)) | refusals(*REFUSALS),
+        responses=answers(ReviewAnswer, {**WRITTEN, "state": state.value}, headers=("ETag", "Link"))
+        | refusals(*REFUSALS),
     )
     async def move(
         request: Asking, review_id: ReviewId, if_match: IfMatch = None, key: IdempotencyKey = None
@@ -74,7 +75,7 @@ unpublish = _move(
     summary="Have a review published later",
     description="A draft, or one that is scheduled already. `publish_at` needs a time zone and is a moment to come, "
     "within ten years; to publish at once there is `publish`.",
-    responses=answers(ReviewAnswer, SCHEDULED, headers=("ETag",)) | refusals(*REFUSALS),
+    responses=answers(ReviewAnswer, SCHEDULED, headers=("ETag", "Link")) | refusals(*REFUSALS),
 )
 async def schedule(
     request: Asking,

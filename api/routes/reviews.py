@@ -15,8 +15,19 @@ from api.access import SECURITY, signed_in
 from api.body import Json
 from api.editing import Precondition
 from api.newsroom import newsroom_of, written
-from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, Cursor, IdempotencyKey, IfMatch, Limit, ReviewId, changed, reply, sent
+from api.routes.answers import answers, nothing, refusals
+from api.routes.asking import (
+    Asking,
+    Cursor,
+    IdempotencyKey,
+    IfMatch,
+    Limit,
+    ReviewId,
+    changed,
+    monitor,
+    reply,
+    sent,
+)
 from api.routes.examples import LISTED, WRITTEN
 from api.wire import (
     NewReview,
@@ -66,7 +77,7 @@ REWRITING = ("ambiguous_name", "conflict", *CHANGING)
     description="Publishes it at once unless `state` is `draft`. Name a camera or a lens in any spelling; one that "
     "nobody knew is added to the catalogue, and a name that means several is a 422 that lists them. "
     "With an `Idempotency-Key` a repeated request is answered as the first was.",
-    responses=answers(ReviewAnswer, WRITTEN, 201, headers=("ETag", "Location"))
+    responses=answers(ReviewAnswer, WRITTEN, 201, headers=("ETag", "Link", "Location"))
     | refusals("conflict", "ambiguous_name"),
 )
 async def create(
@@ -149,7 +160,7 @@ async def read(request: Asking, review_id: ReviewId) -> Response[ReviewAnswer]:
     operation_id="replaceReview",
     summary="Say a review anew",
     description="All fields: one that is left out takes its default, but `state` and `slug` stay.",
-    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag",)) | refusals(*REWRITING),
+    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag", "Link")) | refusals(*REWRITING),
 )
 async def replace(
     request: Asking,
@@ -182,7 +193,7 @@ async def replace(
     summary="Change some fields of a review",
     description="A JSON Merge Patch (RFC 7396): a field left out stays, null takes a field back to its default. "
     "`state` publishes, withdraws or archives.",
-    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag",)) | refusals(*REWRITING),
+    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag", "Link")) | refusals(*REWRITING),
 )
 async def amend(
     request: Asking,
@@ -212,12 +223,13 @@ async def amend(
     operation_id="deleteReview",
     summary="Delete a review",
     description="It disappears for readers with the next publish; its history is kept.",
-    responses=refusals(*CHANGING),
+    responses=nothing(headers=("Link",)) | refusals(*CHANGING),
 )
-async def remove(request: Asking, review_id: ReviewId, if_match: IfMatch = None) -> None:
+async def remove(request: Asking, review_id: ReviewId, if_match: IfMatch = None) -> Response[None]:
     """Delete a review."""
     condition = Precondition.parse(if_match)
-    await written(request, partial(editing.remove, who=request.user, review_id=review_id, condition=condition))
+    operation = partial(editing.remove, who=request.user, review_id=review_id, condition=condition)
+    return Response(None, headers={"Link": monitor(await written(request, operation))})
 
 
 router = Router(

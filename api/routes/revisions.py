@@ -82,7 +82,7 @@ async def compare(request: Asking, review_id: ReviewId, old: Version, new: NextV
     operation_id="restoreRevision",
     summary="Go back to a version of a review",
     description="Says again what was said then, as a new version; state, address and dates stay.",
-    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag",)) | refusals(*READING),
+    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag", "Link")) | refusals(*READING),
 )
 async def restore(
     request: Asking,

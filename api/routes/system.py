@@ -18,6 +18,8 @@ INDEX = {
     "reviews": "/reviews",
     "products": "/products",
     "me": "/editors/me",
+    "audit": "/audit",
+    "metrics": "/metrics",
     "content": "https://portal.example/content",
     "health": "/health/ready",
 }
@@ -42,6 +44,8 @@ async def index(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
             "reviews": "/reviews",
             "products": "/products",
             "me": "/editors/me",
+            "audit": "/audit",
+            "metrics": "/metrics",
             "content": newsroom_of(request).addresses.base + "/content",
             "health": "/health/ready",
         }

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 import msgspec
 
 from publisher.content import names, products, regions
-from publisher.content.model import CameraSpec, Kind, LensSpec, Spec
+from publisher.content.model import CameraSpec, Kind, LensSpec, Source, Spec, figures
 from publisher.content.writer import Transaction, Writer
 from publisher.errors import ImportSourceError
 
@@ -144,14 +144,20 @@ def install(tx: Transaction, wanted: Iterable[Entry]) -> tuple[int, int]:
         held = next(iter(products.candidates(tx.db, entry.kind, entry.name)), None)
         if held is None:
             products.create(
-                tx, brand=entry.brand, model=entry.model, spec=entry.spec, aliases=entry.aliases, source=SOURCE
-            )
+                tx, brand=entry.brand, model=entry.model, spec=entry.spec, aliases=entry.aliases,
+                sources=_sources(entry.spec), source=SOURCE,
+            )  # fmt: skip
             added += 1
         elif held.version == 1 and not held.source and held.spec == type(held.spec)():
             aliases = (*held.aliases, *(alias for alias in (entry.model, *entry.aliases) if alias != held.model))
-            products.update(tx, held.id, aliases=aliases, spec=entry.spec, source=SOURCE)
+            products.update(tx, held.id, aliases=aliases, spec=entry.spec, sources=_sources(entry.spec), source=SOURCE)
             filled += 1
     return added, filled
+
+
+def _sources(spec: Spec) -> dict[str, Source]:
+    """Lensfun as the source of every figure that is known."""
+    return {name: Source(origin="lensfun") for name, value in figures(spec).items() if value not in (None, ())}
 
 
 def _elements(place: Path) -> Iterator[ElementTree.Element]:
@@ -179,7 +185,7 @@ def _camera(element: ElementTree.Element) -> Entry | None:
         crop_factor=_number(element.findtext("cropfactor")),
         aspect_ratio=element.findtext("aspect-ratio"),
     )
-    return Entry(brand=brand, model=model, aliases=_others(model, (*known, *short)), spec=spec)
+    return Entry(brand=brand, model=model, aliases=names.others(model, (*known, *short)), spec=spec)
 
 
 def _lens(element: ElementTree.Element) -> Entry | None:
@@ -189,7 +195,7 @@ def _lens(element: ElementTree.Element) -> Entry | None:
         return None
     spec = _optics(element, model, aliases)
     spec = msgspec.structs.replace(spec, mounts=mounts, crop_factor=_number(element.findtext("cropfactor")))
-    return Entry(brand=brand, model=model, aliases=_others(model, aliases), spec=spec)
+    return Entry(brand=brand, model=model, aliases=names.others(model, aliases), spec=spec)
 
 
 def _private(mount: str) -> bool:
@@ -224,18 +230,6 @@ def _bare(brand: str, model: str) -> str:
     return model
 
 
-def _others(model: str, aliases: Iterable[str]) -> tuple[str, ...]:
-    """The aliases that are not the model itself in other dress."""
-    met = {_letters(model): model}
-    for alias in aliases:
-        met.setdefault(_letters(alias), alias)
-    return tuple(met.values())[1:]
-
-
-def _letters(name: str) -> str:
-    return "".join(filter(str.isalnum, names.fold(name)))
-
-
 def _merged(first: Entry, second: Entry) -> Entry:
     """One entry for two of the same product: the first one's words, and what only the second one knows."""
     one, other = msgspec.structs.asdict(first.spec), msgspec.structs.asdict(second.spec)
@@ -245,7 +239,7 @@ def _merged(first: Entry, second: Entry) -> Entry:
     return Entry(
         brand=first.brand,
         model=first.model,
-        aliases=_others(first.model, (*first.aliases, second.model, *second.aliases)),
+        aliases=names.others(first.model, (*first.aliases, second.model, *second.aliases)),
         spec=type(first.spec)(**known),
     )
 

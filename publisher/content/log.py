@@ -7,7 +7,7 @@ every later hash being wrong.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -16,8 +16,9 @@ from publisher.content.database import Database, moment, stamp
 from publisher.content.model import Change
 from publisher.content.writer import Transaction
 
-Entity = Literal["review", "product", "editor"]
+Entity = Literal["review", "product", "editor", "session", "key", "webhook"]
 COLUMNS = "seq, at, actor, request_id, entity, entity_id, version, kind, digest, prev_hash, hash"
+_NAMES = COLUMNS.split(", ")
 
 
 def digest(value: Any) -> str:
@@ -66,10 +67,13 @@ def content_version(db: Database) -> int:
 def since(db: Database, cursor: int, limit: int = -1) -> Iterator[Change]:
     """Rows after `cursor`, oldest first."""
     rows = db.conn.execute(f"SELECT {COLUMNS} FROM changes WHERE seq > ? ORDER BY seq LIMIT ?", (cursor, limit))
-    names = COLUMNS.split(", ")
-    for row in rows:
-        fields = dict(zip(names, row, strict=True))
-        yield Change(**{**fields, "at": moment(fields["at"])})
+    return map(from_row, rows)
+
+
+def from_row(row: Sequence[Any]) -> Change:
+    """A change from a row of `COLUMNS`."""
+    fields = dict(zip(_NAMES, row, strict=True))
+    return Change(**{**fields, "at": moment(fields["at"])})
 
 
 def first_broken(db: Database) -> int | None:

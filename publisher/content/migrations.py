@@ -116,6 +116,32 @@ STEPS: tuple[str, ...] = (
     INSERT INTO product_spellings SELECT kind, name, product_id, 2 FROM product_names;
     DROP TABLE product_names;
     """,
+    """
+    -- Products have a history as reviews have; what is there begins it. A year becomes a date of any precision.
+    ALTER TABLE products ADD COLUMN sources TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE products ADD COLUMN merged_into TEXT REFERENCES products (id);
+    CREATE TABLE product_revisions (
+        product_id TEXT NOT NULL REFERENCES products (id), version INTEGER NOT NULL, at TEXT NOT NULL,
+        actor TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (product_id, version)
+    ) STRICT, WITHOUT ROWID;
+    UPDATE products
+        SET spec = json_remove(json_set(spec, '$.released', CAST(json_extract(spec, '$.year') AS TEXT)), '$.year')
+        WHERE json_extract(spec, '$.year') IS NOT NULL;
+    INSERT INTO product_revisions
+        SELECT p.id, p.version, p.updated_at, coalesce(c.actor, 'system'), coalesce(c.kind, 'updated'), json_object(
+            'id', p.id, 'slug', p.slug, 'brand', p.brand, 'brand_slug', p.brand_slug, 'model', p.model,
+            'aliases', json(p.aliases), 'spec', json(p.spec), 'source', p.source, 'version', p.version,
+            'ordinal', p.ordinal, 'created_at', p.created_at, 'updated_at', p.updated_at)
+        FROM products p
+        LEFT JOIN changes c ON c.entity = 'product' AND c.entity_id = p.id AND c.version = p.version;
+    """,
+    """
+    -- Who did what, and what became of an entity: a row's own number, `seq`, stands at the end of each.
+    CREATE INDEX changes_by_entity ON changes (entity_id);
+    CREATE INDEX changes_by_actor ON changes (actor);
+    -- Products have had versions that their rows testify since this row of the log.
+    INSERT INTO facts SELECT 'products_testified_after', CAST(coalesce(max(seq), 0) AS TEXT) FROM changes;
+    """,
 )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, NewType
+from typing import Annotated, Any, Literal, NewType
 
 import msgspec
 from msgspec import Meta
@@ -47,31 +47,96 @@ class Role(StrEnum):
 Kind = Literal["camera", "lens"]
 
 
-class CameraSpec(msgspec.Struct, frozen=True, kw_only=True, tag="camera", tag_field="kind", omit_defaults=True):
-    """What is known of a camera; None is not known. Lengths in millimetres, mass in grams."""
+_DATE = "[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?"
+Words = Annotated[str, Meta(min_length=1, max_length=60)]
+Ratio = Annotated[float, Meta(gt=0, le=100)]
+Shape = Annotated[str, Meta(pattern=r"^[0-9]{1,2}:[0-9]{1,2}$(?!\n)", description="Width to height: `3:2`.")]
+Millimetres = Annotated[float, Meta(gt=0, le=10_000)]
+Metres = Annotated[float, Meta(gt=0, le=100)]
+Grams = Annotated[float, Meta(gt=0, le=100_000)]
+Megapixels = Annotated[float, Meta(gt=0, le=1000)]
+FNumber = Annotated[float, Meta(gt=0, le=128, description="f-number, wide open.")]
+Iso = Annotated[int, Meta(ge=1, le=10_000_000)]
+Lines = Annotated[int, Meta(ge=120, le=20_000, description="Of the finest film it takes: 2160 is 4K.")]
+Rate = Annotated[float, Meta(gt=0, le=100_000, description="Pictures a second.")]
+Stops = Annotated[float, Meta(gt=0, le=20)]
+Viewfinder = Literal["none", "optical", "electronic", "hybrid"]
+Dollars = Annotated[float, Meta(gt=0, le=1_000_000, description="Price when it came out, in US dollars.")]
+Released = Annotated[str, Meta(pattern=rf"^{_DATE}$(?!\n)", description="`2021`, `2021-10` or `2021-10-21`.")]
 
-    mount: str | None = None
-    crop_factor: float | None = None
-    aspect_ratio: str | None = None
-    megapixels: float | None = None
-    weight_g: float | None = None
-    year: int | None = None
+
+class CameraSpec(
+    msgspec.Struct, frozen=True, kw_only=True, tag="camera", tag_field="kind", omit_defaults=True,
+    forbid_unknown_fields=True,
+):  # fmt: skip
+    """What is known of a camera, in the order in which readers see it; null is not known."""
+
+    mount: Words | None = None
+    sensor_width_mm: Millimetres | None = None
+    sensor_height_mm: Millimetres | None = None
+    crop_factor: Ratio | None = None
+    aspect_ratio: Shape | None = None
+    megapixels: Megapixels | None = None
+    iso_min: Iso | None = None
+    iso_max: Iso | None = None
+    burst_fps: Rate | None = None
+    video_height_px: Lines | None = None
+    video_fps: Rate | None = None
+    stabilised: bool | None = None
+    stabilisation_stops: Stops | None = None
+    viewfinder: Viewfinder | None = None
+    weather_sealed: bool | None = None
+    width_mm: Millimetres | None = None
+    height_mm: Millimetres | None = None
+    depth_mm: Millimetres | None = None
+    weight_g: Grams | None = None
+    released: Released | None = None
+    price_usd: Dollars | None = None
 
 
-class LensSpec(msgspec.Struct, frozen=True, kw_only=True, tag="lens", tag_field="kind", omit_defaults=True):
-    """What is known of a lens; None is not known. Lengths in millimetres, apertures as f-numbers, mass in grams."""
+class LensSpec(
+    msgspec.Struct, frozen=True, kw_only=True, tag="lens", tag_field="kind", omit_defaults=True,
+    forbid_unknown_fields=True,
+):  # fmt: skip
+    """What is known of a lens, in the order in which readers see it; null is not known.
 
-    mounts: tuple[str, ...] = ()
-    crop_factor: float | None = None
-    focal_min_mm: float | None = None
-    focal_max_mm: float | None = None
-    aperture_wide: float | None = None
-    aperture_tele: float | None = None
-    weight_g: float | None = None
-    year: int | None = None
+    `aperture_wide` belongs to `focal_min_mm`, `aperture_tele` to `focal_max_mm`; `crop_factor` is that of the sensor
+    that the lens is made for.
+    """
+
+    mounts: Annotated[tuple[Words, ...], Meta(max_length=40)] = ()
+    focal_min_mm: Millimetres | None = None
+    focal_max_mm: Millimetres | None = None
+    aperture_wide: FNumber | None = None
+    aperture_tele: FNumber | None = None
+    crop_factor: Ratio | None = None
+    focus_min_m: Metres | None = None
+    magnification_max: Ratio | None = None
+    stabilised: bool | None = None
+    stabilisation_stops: Stops | None = None
+    weather_sealed: bool | None = None
+    filter_mm: Millimetres | None = None
+    diameter_mm: Millimetres | None = None
+    length_mm: Millimetres | None = None
+    weight_g: Grams | None = None
+    released: Released | None = None
+    price_usd: Dollars | None = None
 
 
 Spec = CameraSpec | LensSpec
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Where a figure of a spec sheet is from: words or an address that say so, and who took it from there."""
+
+    text: Annotated[str, Meta(max_length=200)] = ""
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s<>\"]+$(?!\n)", max_length=500)] | None = None
+    origin: Literal["editor", "lensfun"] = "editor"
+
+
+def figures(spec: Spec) -> dict[str, Any]:
+    """Every figure that a spec sheet can hold, in its order; None or an empty tuple where it is not known."""
+    return {name: getattr(spec, name) for name in spec.__struct_fields__}
 
 
 class Editor(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +153,10 @@ class Editor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
-    """A camera or a lens of the catalogue."""
+    """A camera or a lens of the catalogue; `sources` says of its figures where they are from, `source` whom to credit.
+
+    One that turned out to be another under a second name is `merged_into` that one: readers see it no more.
+    """
 
     id: ProductId
     slug: Slug
@@ -97,11 +165,13 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     aliases: tuple[str, ...] = ()
     spec: Spec
+    sources: dict[str, Source] = {}
     source: str = ""
     version: int
     ordinal: int
     created_at: datetime
     updated_at: datetime
+    merged_into: ProductId | None = None
 
     @property
     def kind(self) -> Kind:
@@ -215,7 +285,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     actor: str
     request_id: str
-    entity: Literal["review", "product", "editor"]
+    entity: Literal["review", "product", "editor", "session", "key", "webhook"]
     entity_id: str
     version: int
     kind: str

@@ -135,6 +135,18 @@ def spellings(brand: str, model: str, aliases: Iterable[str]) -> tuple[tuple[str
     return tuple(full), tuple(bare)
 
 
+def others(model: str, aliases: Iterable[str]) -> tuple[str, ...]:
+    """The aliases that are not the model itself, nor one another, in other dress."""
+    met = {_letters(model): model}
+    for alias in aliases:
+        met.setdefault(_letters(alias), alias)
+    return tuple(met.values())[1:]
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, fold(name)))
+
+
 def split_brand(name: str, brands: Iterable[str]) -> tuple[str, str]:
     """Brand and model of a free name: the longest known brand or series it begins with, else its first word."""
     words = " ".join(name.split())

@@ -1,43 +1,67 @@
-"""Products: cameras and lenses, found by any spelling, created when an editor names one that nobody knew."""
+"""Products: cameras and lenses, found by any spelling, created when an editor names one that nobody knew.
+
+Each change is one revision and one row of the log. A figure that changes loses its source, unless a new one is named
+with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from publisher.content import identity, listings, log, names, spellings
+from publisher.content import history, identity, listings, log, names, sheets, spellings
 from publisher.content.database import Database, moment, stamp
-from publisher.content.model import CameraSpec, Kind, LensSpec, Product, ProductId, Slug, Spec
+from publisher.content.model import CameraSpec, Kind, LensSpec, Product, ProductId, Slug, Source, Spec, figures
 from publisher.content.writer import Transaction
-from publisher.errors import AmbiguousNameError, InvalidError, NotFoundError, StaleVersionError
+from publisher.errors import (
+    AmbiguousNameError,
+    ConflictError,
+    InvalidError,
+    MergedError,
+    NotFoundError,
+    StaleVersionError,
+)
 
-COLUMNS = "id, slug, kind, brand, brand_slug, model, aliases, spec, source, version, ordinal, created_at, updated_at"
-MAX_NAME = 150
+COLUMNS = (
+    "id, slug, kind, brand, brand_slug, model, aliases, spec, sources, source, version, ordinal, created_at,"
+    " updated_at, merged_into"
+)
 _SPEC: msgspec.json.Decoder[Spec] = msgspec.json.Decoder(CameraSpec | LensSpec)
 _ALIASES = msgspec.json.Decoder(tuple[str, ...])
+_SOURCES = msgspec.json.Decoder(dict[str, Source])
+_NAMES = COLUMNS.split(", ")
+_UPSERT = (
+    f"INSERT INTO products ({COLUMNS}) VALUES ({','.join('?' * len(_NAMES))}) ON CONFLICT (id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _NAMES[1:])
+)
 
 
-def from_row(row: Sequence[object]) -> Product:
+def from_row(row: Sequence[Any]) -> Product:
     """A product from a row of `COLUMNS`."""
-    (pid, slug, _, brand, brand_slug, model, aliases, spec, source, version, ordinal, created, updated) = row
-    return msgspec.convert(
-        {
-            "id": pid, "slug": slug, "brand": brand, "brand_slug": brand_slug, "model": model,
-            "aliases": _ALIASES.decode(str(aliases)), "spec": _SPEC.decode(str(spec)), "source": source,
-            "version": version, "ordinal": ordinal,
-            "created_at": moment(str(created)), "updated_at": moment(str(updated)),
-        },
-        Product,
-    )  # fmt: skip
+    fields = dict(zip(_NAMES, row, strict=True))
+    del fields["kind"]
+    fields["aliases"], fields["spec"] = _ALIASES.decode(fields["aliases"]), _SPEC.decode(fields["spec"])
+    fields["sources"] = _SOURCES.decode(fields["sources"])
+    fields["created_at"], fields["updated_at"] = moment(fields["created_at"]), moment(fields["updated_at"])
+    return Product(**fields)
 
 
 def get(db: Database, product_id: str) -> Product:
-    """The product with this id; NotFoundError when there is none."""
+    """The product with this id, even if it is merged into another; NotFoundError when there is none."""
     row = db.conn.execute(f"SELECT {COLUMNS} FROM products WHERE id = ?", (product_id,)).fetchone()
     if row is None:
         raise NotFoundError(f"no product has the id {product_id}")
     return from_row(row)
+
+
+def current(db: Database, product_id: str) -> Product:
+    """The product with this id, or that which it was merged into; NotFoundError when there is none."""
+    found = get(db, product_id)
+    while found.merged_into is not None:
+        found = get(db, found.merged_into)
+    return found
 
 
 def candidates(db: Database, kind: Kind, name: str) -> list[Product]:
@@ -61,8 +85,8 @@ def find_or_create(tx: Transaction, kind: Kind, name: str) -> Product:
     words = names.one_line(name)
     if not names.normal(words):
         raise InvalidError(f"$.{kind}_model", "needs at least one letter or digit")
-    if len(words) > MAX_NAME:
-        raise InvalidError(f"$.{kind}_model", f"longer than {MAX_NAME} characters")
+    if len(words) > sheets.MAX_NAME:
+        raise InvalidError(f"$.{kind}_model", f"longer than {sheets.MAX_NAME} characters")
     if (known := find(tx.db, kind, words)) is not None:
         return known
     brands = [row[0] for row in tx.db.conn.execute("SELECT DISTINCT brand FROM products")]
@@ -78,22 +102,26 @@ def create(
     brand: str,
     model: str,
     spec: Spec,
-    aliases: tuple[str, ...] = (),
+    aliases: Sequence[str] = (),
+    sources: Mapping[str, Source] = {},
     source: str = "",
+    product_id: str | None = None,
 ) -> Product:
-    """Add a product; its slug is made from its name and is its own for ever."""
+    """Add a product; its slug is made from its name and is its own for ever.
+
+    Raises ConflictError when the id or one of its full names is taken, InvalidError for what breaks a rule.
+    """
+    pid = identity.uuid7(tx.at) if product_id is None else identity.require_uuid7(product_id)
     connection = tx.db.conn
+    if connection.execute("SELECT 1 FROM products WHERE id = ?", (pid,)).fetchone():
+        raise ConflictError(f"a product with the id {pid} exists already")
     ordinal = connection.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM products").fetchone()[0]
     product = Product(
-        id=ProductId(identity.uuid7(tx.at)), slug=Slug(""), brand=brand, brand_slug=Slug(names.slugify(brand)),
-        model=model, aliases=aliases, spec=spec, source=source, version=1, ordinal=ordinal,
-        created_at=tx.at, updated_at=tx.at,
+        id=ProductId(pid), slug=Slug(""), brand=brand, brand_slug=Slug(""), model=model, aliases=tuple(aliases),
+        spec=spec, sources=dict(sources), source=source, version=0, ordinal=ordinal, created_at=tx.at,
+        updated_at=tx.at,
     )  # fmt: skip
-    product = msgspec.structs.replace(product, slug=identity.claim(tx, "product", product.name, product.id))
-    connection.execute(f"INSERT INTO products ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", _row(product))
-    _remember_names(tx, product)
-    log.append(tx, "product", product.id, 1, "created", log.digest(product), public=True)
-    return product
+    return save(tx, None, product, "created")
 
 
 def update(
@@ -103,42 +131,84 @@ def update(
     expected: int | None = None,
     brand: str | None = None,
     model: str | None = None,
-    aliases: tuple[str, ...] | None = None,
+    aliases: Sequence[str] | None = None,
     spec: Spec | None = None,
+    sources: Mapping[str, Source] | None = None,
     source: str | None = None,
 ) -> Product:
     """Change what is named; a new name gives a new slug and leaves the old one leading to it.
 
-    Raises StaleVersionError when `expected` is not the stored version. A save without change stores nothing.
+    Without `sources` the figures that stay keep theirs. A save without change stores nothing. Raises StaleVersionError
+    when `expected` is not the stored version, MergedError when the product is another by now.
     """
-    held = get(tx.db, product_id)
-    if expected is not None and expected != held.version:
-        raise StaleVersionError(expected, held.version)
-    if spec is not None and type(spec) is not type(held.spec):
-        raise InvalidError("$.spec.kind", "a camera does not become a lens, nor a lens a camera")
+    held = standing(tx.db, product_id, expected)
     changed = msgspec.structs.replace(
         held,
         brand=held.brand if brand is None else brand,
-        brand_slug=held.brand_slug if brand is None else Slug(names.slugify(brand)),
         model=held.model if model is None else model,
-        aliases=held.aliases if aliases is None else aliases,
+        aliases=held.aliases if aliases is None else tuple(aliases),
         spec=held.spec if spec is None else spec,
         source=held.source if source is None else source,
     )
-    if changed == held:
+    kept = still_sourced(held, changed.spec) if sources is None else dict(sources)
+    return save(tx, held, msgspec.structs.replace(changed, sources=kept), "updated")
+
+
+def restore(tx: Transaction, product_id: str, version: int, *, expected: int | None = None) -> Product:
+    """Say again what was said at `version`, as a new version; NotFoundError when there was none."""
+    held = standing(tx.db, product_id, expected)
+    old = history.get(tx.db, product_id, version).product
+    said = msgspec.structs.replace(
+        held, brand=old.brand, model=old.model, aliases=old.aliases, spec=old.spec, sources=old.sources,
+        source=old.source,
+    )  # fmt: skip
+    return save(tx, held, said, "restored")
+
+
+def standing(db: Database, product_id: str, expected: int | None = None) -> Product:
+    """The product to be changed: MergedError when it is another by now, StaleVersionError when not `expected`."""
+    held = get(db, product_id)
+    if held.merged_into is not None:
+        raise MergedError(held.name, current(db, held.merged_into).id)
+    if expected is not None and expected != held.version:
+        raise StaleVersionError(expected, held.version)
+    return held
+
+
+def still_sourced(held: Product, spec: Spec) -> dict[str, Source]:
+    """The sources of those figures that are in `spec` as they were."""
+    before, after = figures(held.spec), figures(spec)
+    return {name: source for name, source in held.sources.items() if before.get(name) == after.get(name)}
+
+
+def save(tx: Transaction, held: Product | None, product: Product, kind: str, *, always: bool = False) -> Product:
+    """Store a product that differs from `held` (or `always`) as its next version, and have it found by its names."""
+    tidy = sheets.tidy(product)
+    if held is not None and tidy == held and not always:
         return held
-    slug = held.slug if changed.name == held.name else identity.claim(tx, "product", changed.name, held.id)
-    changed = msgspec.structs.replace(changed, slug=slug, version=held.version + 1, updated_at=tx.at)
-    tx.db.conn.execute(
-        "UPDATE products SET slug=?, kind=?, brand=?, brand_slug=?, model=?, aliases=?, spec=?, source=?, version=?,"
-        " ordinal=?, created_at=?, updated_at=? WHERE id=?",
-        (*_row(changed)[1:], changed.id),
+    if held is not None and type(tidy.spec) is not type(held.spec):
+        raise InvalidError("$.spec.kind", "a camera does not become a lens, nor a lens a camera")
+    sheets.require(tidy)
+    slug = held.slug if held is not None and tidy.name == held.name else None
+    tidy = msgspec.structs.replace(
+        tidy,
+        slug=identity.claim(tx, "product", tidy.name, tidy.id) if slug is None else slug,
+        version=tidy.version + 1,
+        updated_at=tx.at,
     )
-    _remember_names(tx, changed)
-    if changed.brand_slug != held.brand_slug:
-        _move_to_brand(tx, held, changed)
-    log.append(tx, "product", changed.id, changed.version, "updated", log.digest(changed), public=True)
-    return changed
+    store(tx, tidy, kind)
+    tx.db.conn.execute("INSERT OR IGNORE INTO product_brands VALUES (?, ?)", (tidy.id, tidy.brand_slug))
+    spellings.keep(tx.db, tidy)
+    if held is not None and tidy.brand_slug != held.brand_slug:
+        _move_to_brand(tx, held, tidy)
+    return tidy
+
+
+def store(tx: Transaction, product: Product, kind: str) -> None:
+    """Write the row, the revision and the row of the log of a version."""
+    tx.db.conn.execute(_UPSERT, _row(product))
+    history.record(tx, product, kind)
+    log.append(tx, "product", product.id, product.version, kind, log.digest(product), public=True)
 
 
 def _move_to_brand(tx: Transaction, held: Product, changed: Product) -> None:
@@ -157,15 +227,14 @@ def _move_to_brand(tx: Transaction, held: Product, changed: Product) -> None:
         listings.place(tx, review_id, {**wanted, f"brand:{changed.brand_slug}": changed.brand})
 
 
-def _remember_names(tx: Transaction, product: Product) -> None:
-    tx.db.conn.execute("INSERT OR IGNORE INTO product_brands VALUES (?, ?)", (product.id, product.brand_slug))
-    spellings.keep(tx.db, product)
-
-
-def _row(product: Product) -> tuple[object, ...]:
-    encode = msgspec.json.encode
-    return (
-        product.id, product.slug, product.kind, product.brand, product.brand_slug, product.model,
-        encode(product.aliases).decode(), encode(product.spec).decode(), product.source, product.version,
-        product.ordinal, stamp(product.created_at), stamp(product.updated_at),
-    )  # fmt: skip
+def _row(product: Product) -> tuple[Any, ...]:
+    """The values of `COLUMNS`; InvalidError when a figure is out of its bounds, for it could not be read again."""
+    values = {name: getattr(product, name) for name in _NAMES}
+    for name in ("aliases", "spec", "sources"):
+        values[name] = msgspec.json.encode(values[name]).decode()
+    try:
+        _SPEC.decode(values["spec"])
+    except msgspec.ValidationError as error:
+        raise InvalidError("$.spec", str(error)) from error
+    values["created_at"], values["updated_at"] = stamp(product.created_at), stamp(product.updated_at)
+    return tuple(values.values())

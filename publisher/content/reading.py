@@ -130,7 +130,9 @@ class Reading:
     def product_span(self, low: int, high: int) -> list[Product]:
         """The products with ordinals in [low, high), in order."""
         rows = self._conn.execute(
-            f"SELECT {products.COLUMNS} FROM products WHERE ordinal >= ? AND ordinal < ? ORDER BY ordinal", (low, high)
+            f"SELECT {products.COLUMNS} FROM products WHERE ordinal >= ? AND ordinal < ? AND merged_into IS NULL"
+            " ORDER BY ordinal",
+            (low, high),
         )
         return [products.from_row(row) for row in rows]
 
@@ -142,7 +144,7 @@ class Reading:
         """A brand's products as (kind, slug, brand, model), cameras before lenses, by model name."""
         return list(
             self._conn.execute(
-                "SELECT kind, slug, brand, model FROM products WHERE brand_slug = ?"
+                "SELECT kind, slug, brand, model FROM products WHERE brand_slug = ? AND merged_into IS NULL"
                 " ORDER BY kind, model COLLATE NOCASE, ordinal",
                 (brand_slug,),
             )
@@ -153,7 +155,7 @@ class Reading:
         return list(
             self._conn.execute(
                 "SELECT brand_slug, min(brand), sum(kind = 'camera'), sum(kind = 'lens') FROM products"
-                " GROUP BY brand_slug ORDER BY min(brand) COLLATE NOCASE, brand_slug"
+                " WHERE merged_into IS NULL GROUP BY brand_slug ORDER BY min(brand) COLLATE NOCASE, brand_slug"
             )
         )
 
@@ -164,8 +166,12 @@ class Reading:
         return [row[0] for row in slugs], list(places)
 
     def product_footprint(self, product_id: str) -> tuple[list[str], list[str]]:
-        """Every slug a product ever had, and the slug of every brand it was ever listed under."""
-        slugs = self._conn.execute("SELECT slug FROM slugs WHERE kind = 'product' AND entity_id = ?", (product_id,))
+        """Every slug a product ever had, and the slug of every brand it was ever listed under.
+
+        The slugs of one that was merged into another are among those of the other, which are given in their place.
+        """
+        owner = products.current(self._db, product_id).id
+        slugs = self._conn.execute("SELECT slug FROM slugs WHERE kind = 'product' AND entity_id = ?", (owner,))
         brands = self._conn.execute("SELECT brand_slug FROM product_brands WHERE product_id = ?", (product_id,))
         return [row[0] for row in slugs], [row[0] for row in brands]
 

@@ -10,7 +10,7 @@ import msgspec
 
 from publisher.content import identity, listings, log, names, products
 from publisher.content.database import Database, moment, stamp
-from publisher.content.model import Draft, Review, ReviewId, Slug, State, Text
+from publisher.content.model import Draft, ProductId, Review, ReviewId, Slug, State, Text
 from publisher.content.writer import Transaction
 from publisher.errors import ConflictError, InvalidError, NotFoundError, StaleVersionError
 
@@ -140,12 +140,19 @@ def restore(tx: Transaction, review_id: str, version: int, *, expected: int | No
     """Say again what was said at `version`, as a new version; state, address and dates stay as they are."""
     held = _held(tx, review_id, expected)
     old = revision(tx.db, review_id, version)
+    about = None if old.product_id is None else products.current(tx.db, old.product_id).id
     said = msgspec.structs.replace(
-        held, title=old.title, summary=old.summary, excerpt=old.excerpt, lang=old.lang, product_id=old.product_id,
+        held, title=old.title, summary=old.summary, excerpt=old.excerpt, lang=old.lang, product_id=about,
         tags=old.tags, tag_slugs=old.tag_slugs, rating=old.rating, pros=old.pros, cons=old.cons, byline=old.byline,
         text_digest=old.text_digest,
     )  # fmt: skip
     return _save(tx, held, said, "restored")
+
+
+def reassign(tx: Transaction, review_id: str, product_id: ProductId) -> Review:
+    """Have a review be about another product, as a change of its own."""
+    held = _held(tx, review_id, None)
+    return _save(tx, held, msgspec.structs.replace(held, product_id=product_id), "reassigned")
 
 
 def _held(tx: Transaction, review_id: str, expected: int | None) -> Review:
@@ -162,9 +169,10 @@ def _editor(tx: Transaction, editor_id: str) -> Any:
 
 
 def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
-    if draft.product_id is not None:
+    product_id = draft.product_id
+    if product_id is not None:
         try:
-            products.get(tx.db, draft.product_id)
+            product_id = products.current(tx.db, product_id).id
         except NotFoundError as error:
             raise InvalidError("$.product_id", "no product has this id") from error
     if draft.origin not in ("", held.origin) and by_origin(tx.db, draft.origin) is not None:
@@ -180,7 +188,7 @@ def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
     )
     return msgspec.structs.replace(
         held, slug=slug, title=names.one_line(draft.title), summary=names.one_line(draft.summary),
-        excerpt=_excerpt(held, draft, body), lang=draft.lang, product_id=draft.product_id,
+        excerpt=_excerpt(held, draft, body), lang=draft.lang, product_id=product_id,
         tags=tuple(tags.values()), tag_slugs=tuple(tags), rating=draft.rating,
         pros=tuple(map(names.one_line, draft.pros)), cons=tuple(map(names.one_line, draft.cons)),
         byline=names.one_line(draft.byline), origin=draft.origin or held.origin, text_digest=body.digest,

@@ -55,7 +55,7 @@ def page(db: Database, review_id: str, *, cursor: str | None, limit: int) -> tup
     """Revisions, newest first, and the cursor of the next page."""
     rows = db.conn.execute(
         "SELECT data, at, actor, kind FROM revisions WHERE review_id = ? AND version < ? ORDER BY version DESC LIMIT ?",
-        (review_id, _before(cursor), limit + 1),
+        (review_id, before(cursor), limit + 1),
     ).fetchall()
     found = [_revision(row) for row in rows[:limit]]
     return found, str(found[-1].review.version) if len(rows) > limit else None
@@ -136,7 +136,8 @@ def _revision(row: tuple[str, str, str, str]) -> Revision:
     return Revision(review=_REVIEW.decode(row[0]), at=moment(row[1]), actor=row[2], kind=row[3])
 
 
-def _before(cursor: str | None) -> int:
+def before(cursor: str | None) -> int:
+    """The version that a page of revisions begins below; InvalidError when the cursor is none."""
     if cursor is None:
         return MAX_VERSION
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from publisher.content import editors, identity
+from publisher.content import editors, identity, log
 from publisher.content.database import Database, moment, stamp
 from publisher.content.model import Editor, EditorId
 from publisher.content.writer import Transaction
@@ -54,6 +54,7 @@ def begin(tx: Transaction, editor: Editor) -> Session:
         " VALUES (?,?,?,?,?,?,?)",
         (session.id, editor.id, _digest(session.serial), *[stamp(tx.at)] * 3, stamp(tx.at + LIFE)),
     )
+    _log(tx, session.id, editor.id, "signed_in")
     return session
 
 
@@ -79,15 +80,13 @@ def rotate(tx: Transaction, session_id: str, serial: str) -> Session | None:
         return Session(id=session_id, editor_id=editor_id, serial=successor, since=_whole(tx.at))
     if _digest(serial) == previous and tx.at - moment(rotated_at) <= GRACE:
         return Session(id=session_id, editor_id=editor_id, serial=successor, since=_whole(moment(rotated_at)))
-    revoke(tx, session_id)
+    _end(tx, session_id, "reused")
     return None
 
 
 def revoke(tx: Transaction, session_id: str) -> None:
-    """End a session; one that has ended stays so."""
-    tx.db.conn.execute(
-        "UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (stamp(tx.at), session_id)
-    )
+    """Sign out; a session that has ended stays as it was."""
+    _end(tx, session_id, "signed_out")
 
 
 def revoke_all(tx: Transaction, editor_id: str, but: str = "") -> None:
@@ -108,6 +107,22 @@ def holder(db: Database, session_id: str) -> Editor:
     if row is None:
         raise NotFoundError("the session has ended")
     return editors.from_row(row)
+
+
+def _end(tx: Transaction, session_id: str, kind: str) -> None:
+    """End a session that has not ended, and note in the log how it did."""
+    row = tx.db.conn.execute(
+        "UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL RETURNING editor_id",
+        (stamp(tx.at), session_id),
+    ).fetchone()
+    if row is not None:
+        _log(tx, session_id, row[0], kind)
+
+
+def _log(tx: Transaction, session_id: str, editor_id: str, kind: str) -> None:
+    """A row of the change log about a session: its first when it begins, its second when it ends."""
+    version = 1 if kind == "signed_in" else 2
+    log.append(tx, "session", session_id, version, kind, log.digest([editor_id, kind]), public=False)
 
 
 def _purge(tx: Transaction) -> None:

@@ -55,13 +55,24 @@ def keep(db: Database, product: Product, also: str = "") -> None:
     _record(db, product.kind, product.id, had, full, bare)
 
 
+def hand_over(db: Database, product_id: str, heir_id: str) -> None:
+    """Have another product found by all names of this one, as by names that it had."""
+    db.conn.execute(
+        "INSERT OR IGNORE INTO product_spellings SELECT kind, name, ?, ? FROM product_spellings WHERE product_id = ?",
+        (heir_id, Rank.former, product_id),
+    )
+    db.conn.execute("DELETE FROM product_spellings WHERE product_id = ?", (product_id,))
+
+
 def respell(db: Database) -> None:
     """Find every product by the forms that its names have in this edition; call it within a transaction.
 
     Where two products turn out to have one full name, the older one keeps it.
     """
     db.conn.execute("UPDATE product_spellings SET rank = ?", (Rank.former,))
-    rows = db.conn.execute("SELECT id, kind, brand, model, aliases FROM products ORDER BY ordinal").fetchall()
+    rows = db.conn.execute(
+        "SELECT id, kind, brand, model, aliases FROM products WHERE merged_into IS NULL ORDER BY ordinal"
+    ).fetchall()
     for product_id, kind, brand, model, aliases in rows:
         full, bare = names.spellings(brand, model, _ALIASES.decode(aliases))
         _record(db, kind, product_id, _held(db, product_id), full, bare)

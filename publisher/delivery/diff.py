@@ -55,6 +55,12 @@ def waves(steps: Sequence[Step]) -> list[list[Step]]:
     return cut
 
 
+def sample(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """A few of `steps`, as `delta` gives them, to look for afterwards: the last of each wave, and every pointer."""
+    few = (wave if wave[0].wave is Wave.pointer else wave[-1:] for wave in waves(steps))
+    return tuple(step for wave in few for step in wave)
+
+
 def _step(key: str, desired: Desired | None, held: Held | None) -> Step:
     if desired is None:
         return Step(Wave.nothing, key, "same", None) if held is None else Step(Wave.delete, key, "gone", None)

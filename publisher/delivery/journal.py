@@ -49,6 +49,11 @@ class Journal:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
         return cls(connection)
 
+    @property
+    def connection(self) -> Any:
+        """The connection to the ledger."""
+        return self._conn
+
     def close(self) -> None:
         """Close the connection of a journal that was opened alone."""
         self._conn.close()
@@ -86,10 +91,10 @@ class Journal:
         """What was in the way of a stage on a target is gone."""
         self._do("DELETE FROM troubles WHERE target = ? AND stage = ?", (target, stage))
 
-    def seen_up_to(self, target: str) -> int:
-        """The newest release that was seen through a target's edge; 0 when none."""
+    def reached_up_to(self, stage: Literal["purged", "seen"], target: str) -> int:
+        """The newest release that has reached a stage on a target; 0 when none."""
         row = self._do(
-            "SELECT coalesce(max(release), 0) FROM reached WHERE stage = 'seen' AND target = ?", (target,)
+            "SELECT coalesce(max(release), 0) FROM reached WHERE stage = ? AND target = ?", (stage, target)
         ).fetchone()
         return int(row[0])
 

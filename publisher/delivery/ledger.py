@@ -306,6 +306,11 @@ class Ledger:
         row = self._conn.execute("SELECT coalesce(max(release), 0) FROM deliveries WHERE target = ?", (target,))
         return int(row.fetchone()[0])
 
+    def pointers(self, target: str) -> list[tuple[str, str]]:
+        """Keys of the last tier that a target holds, with the digests of their bodies."""
+        query = "SELECT key, body FROM held WHERE target = ? AND tier = ? ORDER BY key"
+        return [(row[0], row[1]) for row in self._conn.execute(query, (target, int(Tier.pointer)))]
+
     def release(self) -> Release | None:
         """The newest release."""
         row = self._conn.execute(

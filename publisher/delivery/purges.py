@@ -69,8 +69,8 @@ class Purges:
         rows = self._do("SELECT id, address, ticket FROM purges WHERE target = ? ORDER BY id", (self._target,))
         return [Debt(*row) for row in rows]
 
-    def settle(self) -> int:
-        """Ask for what was not asked for, and strike out what is done; returns how many debts remain.
+    def settle(self) -> list[Debt]:
+        """Ask for what was not asked for, and strike out what is done; returns the debts that remain.
 
         Raises PurgeError at the first call that fails; what was settled before it is recorded.
         """
@@ -79,7 +79,7 @@ class Purges:
                 self._do("DELETE FROM purges WHERE target = ? AND ticket = ?", (self._target, ticket))
         for order in orders([debt for debt in self.owed() if not debt.ticket], self._cdn.limits):
             self._place(order)
-        return len(self.owed())
+        return self.owed()
 
     def _place(self, order: Order) -> None:
         if order.whole:

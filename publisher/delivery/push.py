@@ -40,11 +40,16 @@ def plan(ledger: Ledger, target_name: str) -> list[Step]:
 class Pusher:
     """Pushes to one target with up to `concurrency` PUTs in flight."""
 
-    def __init__(self, ledger: Ledger, objects: Objects, target: Target, *, concurrency: int = 16) -> None:
-        self._ledger, self._objects, self._target = ledger, objects, target
+    def __init__(
+        self, ledger: Ledger, objects: Objects, target: Target, *, concurrency: int = 16, purging: bool = False
+    ) -> None:
+        """`purging`: a CDN stands before the target, and must forget what is replaced."""
+        self._ledger, self._objects, self._target, self._purging = ledger, objects, target, purging
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"push-{target.name}")
         self.failures: Counter[str] = Counter()
         """PUTs that failed since this pusher was made, by their reason."""
+        self.sample: tuple[Step, ...] = ()
+        """A few steps of the last run: what to look for at the edge."""
         ledger.register(target.name)
 
     @property
@@ -57,6 +62,10 @@ class Pusher:
         release = self._ledger.release()
         if release is not None:
             self._ledger.delivered(self._target.name, release.number, at, pushed.puts, pushed.deletes)
+
+    def delivered(self) -> int:
+        """The newest release that the target holds whole; 0 when none."""
+        return self._ledger.delivered_release(self._target.name)
 
     def close(self) -> None:
         """End the threads."""
@@ -71,6 +80,7 @@ class Pusher:
         steps = [step for step in steps if step.wave is not Wave.nothing]
         if idle:
             self._ledger.settle(self._target.name, (), (), idle)
+        self.sample = diff.sample(steps)
         puts = deletes = size = done = 0
         for wave in diff.waves(steps):
             for start in range(0, len(wave), BATCH):
@@ -88,14 +98,15 @@ class Pusher:
     def _delete(self, batch: Sequence[Step]) -> None:
         keys = [step.key for step in batch]
         self._target.delete(keys)
-        self._ledger.settle(self._target.name, (), keys, ())
+        self._ledger.settle(self._target.name, (), keys, (), purging=self._purging)
 
     def _put(self, batch: Sequence[Step]) -> int:
         """Put a batch, record every confirmed one, then raise the first failure if there was one."""
         outcomes = list(self._pool.map(self._one, batch)) if len(batch) > 1 else [self._one(batch[0])]
         self.failures.update(outcome.reason for outcome in outcomes if isinstance(outcome, TargetError))
         confirmed = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
-        self._ledger.settle(self._target.name, [held for held, _ in confirmed], (), ())
+        held = [held for held, _ in confirmed]
+        self._ledger.settle(self._target.name, held, (), (), purging=self._purging)
         damaged = [digest for one in outcomes if isinstance(one, DamagedObjectError) for digest in one.digests]
         if damaged:
             raise DamagedObjectError(*damaged)

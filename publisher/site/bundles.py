@@ -57,6 +57,10 @@ def review(site: Site, context: contexts.ReviewDocument) -> bytes:
 def product(site: Site, context: contexts.ProductDocument) -> bytes:
     """A product with its specifications and newest reviews."""
     document = {"format": FORMAT, **_product(site, context.product), "review_count": context.count}
+    document["sources"] = {
+        name: {"text": one.text or None, "url": one.url, "origin": one.origin}
+        for name, one in context.product.sources.items()
+    }
     document["reviews"] = [card(site, one) for one in context.cards]
     return encode(document)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 from publisher.content.model import LISTING_PAGE, Card, Kind
 from publisher.site import contexts, pages
@@ -152,8 +151,9 @@ def _search(source: Source, page: Page) -> contexts.Context:
 
 
 def _finder(source: Source, page: Page) -> contexts.Context | None:
-    products = source.product_span(page.number * SHARD, (page.number + 1) * SHARD)
-    return contexts.Finder(products=products) if products else None
+    if page.number * SHARD >= source.product_count():
+        return None
+    return contexts.Finder(products=source.product_span(page.number * SHARD, (page.number + 1) * SHARD))
 
 
 def _feed(source: Source, page: Page) -> contexts.Context:
@@ -177,9 +177,10 @@ def _sitemap_pages(source: Source, page: Page) -> contexts.Context:
 
 
 def _sitemap_products(source: Source, page: Page) -> contexts.Context | None:
+    if page.number * SHARD >= source.product_count():
+        return None
     products = source.product_span(page.number * SHARD, (page.number + 1) * SHARD)
-    entries: list[tuple[str, datetime | None]] = [(pages.path(Page(p.kind, p.slug)), p.updated_at) for p in products]
-    return contexts.Sitemap(entries=entries) if entries else None
+    return contexts.Sitemap(entries=[(pages.path(Page(p.kind, p.slug)), p.updated_at) for p in products])
 
 
 def _sitemap_reviews(source: Source, page: Page) -> contexts.Context | None:

@@ -147,9 +147,15 @@ def render(markdown: str) -> Text:
     return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=plain(safe), lead=lead)
 
 
-def digest(markdown: str) -> str:
+def digest(markdown: str, edition: str = EDITION) -> str:
     """The name of a text: SHA-256 of the renderer's edition and the Markdown, in hex."""
-    return hashlib.sha256(f"{EDITION}\n{markdown}".encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(f"{edition}\n{markdown}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def edition_of(name: str, markdown: str) -> str | None:
+    """The edition that gave this Markdown this name; None when none did."""
+    editions = map(str, range(int(EDITION), 0, -1))
+    return next((edition for edition in editions if digest(markdown, edition) == name), None)
 
 
 def plain(safe_html: str) -> str:

@@ -213,6 +213,7 @@ class Renderer:
         environment.filters.update(
             {
                 "date": self.words.date,
+                "released": self.words.released,
                 "number": self.words.number,
                 "iso": _iso,
                 "safe_html": Markup,

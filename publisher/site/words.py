@@ -6,7 +6,7 @@ import datetime
 import io
 from functools import lru_cache
 
-from babel.dates import format_date
+from babel.dates import format_date, format_skeleton
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
@@ -43,6 +43,17 @@ class Words:
     def date(self, moment: datetime.datetime) -> str:
         """The day of `moment` in words. Kept by day: Babel takes 20 µs, and moments hardly ever repeat."""
         return self._day(moment.date())
+
+    def released(self, said: str) -> str:
+        """When a product came out, as precisely as it is known: `2021`, `2021-10` or `2021-10-21`, in words."""
+        year, *rest = (int(part) for part in said.split("-"))
+        if not rest:
+            return str(year)
+        try:
+            day = datetime.date(year, *rest, *([1] if len(rest) == 1 else []))
+        except ValueError:  # 30 February, or the year 0
+            return said
+        return self._day(day) if len(rest) > 1 else str(format_skeleton("yMMMM", day, locale=self.language))
 
     def _in_words(self, day: datetime.date) -> str:
         return str(format_date(day, format="long", locale=self.language))

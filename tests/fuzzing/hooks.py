@@ -8,6 +8,7 @@ from this address throttled.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from publisher.content import editors, names, sessions
 from publisher.content.writer import Writer
 from tests.fuzzing.hooks_environ import ANOTHER, DATA_DIR, EDITOR, ISSUER, PASSWORD, PRODUCT
 
+_BARRED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 ENDING = ("signOut", "changeMyPassword")
 
 
@@ -61,7 +63,13 @@ def _visible(value: str) -> str:
     return value if seen else f"T{value}"[:300]
 
 
+def _clean(value: str) -> str:
+    """A long text: one without control characters."""
+    return _BARRED.sub("", value) or "x"
+
+
 FITTING: dict[str, Callable[[str], str]] = {
+    "content": _clean,
     "title": _visible,
     "camera_model": _named,
     "lens_model": _named,

@@ -126,6 +126,11 @@ def _serving(folder: Path, accounts: dict[str, Editor]) -> Iterator[Server]:
         server.stop()
 
 
+def as_read(review: dict[str, Any]) -> dict[str, Any]:
+    """A review as reading it answers: without the way of the change that was just made."""
+    return {name: value for name, value in review.items() if name != "publish"}
+
+
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server that all tests share; its log is shown when one of them failed."""

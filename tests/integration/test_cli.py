@@ -152,16 +152,50 @@ def test_a_store_that_is_away_loses_nothing(shell: Shell) -> None:
     assert "put" in shell("publish")
 
 
+def spoil(shell: Shell, *statements: str) -> None:
+    """Do it behind the program's back."""
+    script = "import sys; from pysqlite3 import dbapi2 as s; s.connect(sys.argv[1]).executescript(sys.argv[2])"
+    database = str(shell.folder / "data/content.db")
+    subprocess.run([sys.executable, "-c", script, database, ";".join(statements)], check=True)
+
+
 def test_the_audit_finds_an_altered_row(shell: Shell) -> None:
     shell("import", "la-luz.md")
+    said = shell("audit", "verify")
+    assert "as they were written" in said
+    anchor = said.splitlines()[-1]
+    assert "as they were written" in shell("audit", "verify", "--anchor", anchor)
+    spoil(shell, "DROP TRIGGER changes_are_final", "UPDATE changes SET actor = 'nobody' WHERE seq = 2")
+    assert "change 2 is the first that is not as it was written" in shell("audit", "verify", answer=1)
+    told = json.loads(shell("audit", "verify", "--json", answer=1))
+    assert (told["first_broken"], told["count"], told["faults"][0]["kind"]) == (2, 1, "chain")
+    assert "SEQ:HASH" in shell("audit", "verify", "--anchor", "x", answer=1)
+
+
+def test_the_audit_finds_what_does_not_fit_its_row(shell: Shell) -> None:
+    shell("import", "la-luz.md")
+    spoil(shell, "UPDATE texts SET html = '<script>'", "UPDATE reviews SET title = 'x'", "DELETE FROM revisions")
+    said = shell("audit", "verify", answer=1)
+    for words in (
+        "version 1 of review",
+        "is missing, though change",
+        "is not what its newest version says",
+        "the text",
+    ):
+        assert words in said
+    assert json.loads(shell("audit", "verify", "--json", answer=1))["first_broken"] is None
+
+
+def test_keys_that_come_and_go_are_in_the_log(shell: Shell) -> None:
+    first = shell("keys", "rotate").split(" ")[0]
+    shell("keys", "rotate")
+    shell("keys", "retire", first, "--compromised")
+    script = "import sys; from pysqlite3 import dbapi2 as s; print(*s.connect(sys.argv[1]).execute(sys.argv[2]))"
+    query = f"SELECT version, kind, actor FROM changes WHERE entity = 'key' AND entity_id = '{first}' ORDER BY seq"
+    run = [sys.executable, "-c", script, str(shell.folder / "data/content.db"), query]
+    told = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+    assert told.strip() == "(1, 'rotated', 'system') (2, 'compromised', 'system')"
     assert "as they were written" in shell("audit", "verify")
-    script = (
-        "import sys; from pysqlite3 import dbapi2 as s; c = s.connect(sys.argv[1]);"
-        "c.execute('DROP TRIGGER changes_are_final');"
-        "c.execute(\"UPDATE changes SET actor = 'nobody' WHERE seq = 2\"); c.commit()"
-    )
-    subprocess.run([sys.executable, "-c", script, str(shell.folder / "data/content.db")], check=True)
-    assert "change 2 is not as it was written" in shell("audit", "verify", answer=1)
 
 
 @pytest.mark.parametrize(

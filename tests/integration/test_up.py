@@ -60,6 +60,23 @@ def test_the_simplest_post_becomes_a_page_and_a_document(up: Up) -> None:
     assert "un año después" in httpx.get(up.ready["edge"] + "/").text
 
 
+def test_a_post_is_followed_until_it_is_seen_at_the_edge(up: Up) -> None:
+    token = up.token(up.ready["admin_password"])
+    headers = {"Authorization": f"Bearer {token}"}
+    said = up.post(token, title="Seguida hasta el final", content="Se ve.", camera_model="Leica M11")
+    stages, done = [], {}
+    with httpx.stream("GET", up.ready["api"] + said["publish"] + "/events", headers=headers, timeout=30) as answer:
+        for line in answer.iter_lines():
+            name, _, value = line.partition(": ")
+            if name == "event":
+                stages.append(value)
+            if name == "data":
+                done = json.loads(value)["publish"]
+    assert stages == ["stored", "rendered", "uploaded", "purged", "seen", "done"]
+    assert (done["state"], done["finished"]) == ("seen", True)
+    assert httpx.get(said["url"]).status_code == 200
+
+
 def test_a_draft_stays_back(up: Up) -> None:
     token = up.token(up.ready["admin_password"])
     draft = up.post(token, title="Todavía no", content="Nada.", camera_model="Leica M11", state="draft")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from publisher.content import editors, products, reviews
-from publisher.content.model import Draft, Review, State
+from publisher.content import duplicates, editors, products, reviews
+from publisher.content.model import Draft, Product, Review, Source, State
+from publisher.content.writer import Transaction
 from publisher.delivery.ledger import Desired, Ledger
 from publisher.errors import ConflictError, InvalidError, NotFoundError
 from publisher.worker import Worker
@@ -27,7 +31,8 @@ TAGS = ("viaje", "retrato", "noche", "Río", "r-í-o", "日本")
 TITLES = ("Una reseña", "La luz", "¿Vale la pena?", "a < b & c", "日本", "La  luz ")
 ACTS = (
     "create", "create", "create", "edit", "edit", "rename", "retag", "move", "unpublish", "publish", "archive",
-    "delete", "schedule", "restore", "rename-product", "rebrand-product", "rename-editor",
+    "delete", "schedule", "restore", "rename-product", "rebrand-product", "alias-product", "respec-product",
+    "restore-product", "merge-products", "rename-editor",
 )  # fmt: skip
 acts = st.lists(
     st.tuples(st.sampled_from(ACTS), st.integers(0, 10_000), st.integers(0, 10_000), st.booleans()),
@@ -55,11 +60,8 @@ def act(room: Newsroom, known: list[Review], what: str, a: int, b: int) -> None:
         editor = room.editors[a % len(room.editors)]
         known.append(room.post(TITLES[a % len(TITLES)], f"Texto {b}", product=chosen, editor=editor, tags=tags))
         return
-    if what == "rename-product":
-        write(lambda tx: products.update(tx, product.id, model=f"Nuevo {b}"))
-        return
-    if what == "rebrand-product":
-        write(lambda tx: products.update(tx, product.id, brand=("Canon", "Leica", "Tamron")[a % 3]))
+    if what.endswith(("-product", "-products")):
+        act_on_product(room, product, what, a, b)
         return
     if what == "rename-editor":
         write(lambda tx: editors.rename(tx, room.editors[a % len(room.editors)].id, f"Nombre {b}"))
@@ -83,6 +85,22 @@ def act(room: Newsroom, known: list[Review], what: str, a: int, b: int) -> None:
             "move": {"product_id": product.id if b % 3 else None},
         }
         write(lambda tx: reviews.update(tx, review.id, Draft(**{**said, **changes[what]}), body))
+
+
+def act_on_product(room: Newsroom, product: Product, what: str, a: int, b: int) -> None:
+    """Do one edit of a product."""
+    sheet = replace(product.spec, weight_g=100.0 + a % 3, released="2024-05")
+    source = {"weight_g": Source(url=f"https://example.org/{b}")} if b % 2 else None
+    other = room.products[a % len(room.products)]
+    edits: dict[str, Callable[[Transaction], object]] = {
+        "rename-product": lambda tx: products.update(tx, product.id, model=f"Nuevo {b}"),
+        "rebrand-product": lambda tx: products.update(tx, product.id, brand=("Canon", "Leica", "Tamron")[a % 3]),
+        "alias-product": lambda tx: products.update(tx, product.id, aliases=(f"Apodo {a % 3}", "Otro")),
+        "respec-product": lambda tx: products.update(tx, product.id, spec=sheet, sources=source),
+        "restore-product": lambda tx: products.restore(tx, product.id, 1 + a % 3),
+        "merge-products": lambda tx: duplicates.merge(tx, product.id, other.id),
+    }
+    room.writer.run(edits[what])
 
 
 def fire(room: Newsroom) -> None:
@@ -165,6 +183,49 @@ def test_a_shard_border_is_crossed_as_in_a_clean_build() -> None:
         room.publish()
         assert_equal(list(room.ledger.desired()), room.clean_build())
         assert dangling(room) == set()
+
+
+def test_a_merge_of_many_reviews_leaves_what_a_clean_build_gives() -> None:
+    with newsroom() as room:
+        room.staff()
+        lone = room.products[2]
+        for number in range(45):
+            room.post(f"Reseña {number}", product=room.products[number % 2 and 1])
+        room.writer.run(lambda tx: products.update(tx, room.products[1].id, brand="Leica"))
+        room.publish()
+        gone, kept = room.products[1], room.products[0]
+        assert f"cameras/{gone.slug}/index.html" in room.target.bodies
+        room.writer.run(lambda tx: duplicates.merge(tx, gone.id, kept.id))
+        room.writer.run(lambda tx: duplicates.merge(tx, kept.id, lone.id))
+        room.publish()
+        assert_equal(list(room.ledger.desired()), room.clean_build())
+        assert dangling(room) == set()
+        for slug in (gone.slug, kept.slug, "leica-modelo-1"):
+            assert f"/cameras/{lone.slug}/".encode() in room.target.bodies[f"cameras/{slug}/index.html"]
+            moved = json.loads(room.target.bodies[f"content/products/{slug}.json"])["moved"]
+            assert moved == f"{room.site.url}/content/products/{lone.slug}.json"
+        assert "brands/leica/index.html" not in room.target.bodies
+        document = json.loads(room.target.bodies[f"content/products/{lone.slug}.json"])
+        assert document["review_count"] == 45
+        finder = json.loads(room.target.bodies["content/finder/1.json"])
+        assert sorted(row[1] for row in finder if row[0] == "camera") == [lone.slug]
+
+
+def test_a_merge_leaves_no_numbered_page_behind() -> None:
+    with newsroom() as room:
+        room.staff()
+        gone, kept = room.products[1], room.products[0]
+        posted = [room.post(f"Reseña {number}", product=gone) for number in range(41)]
+        for review in posted[1:]:
+            room.writer.run(partial(reviews.move, review_id=review.id, state=State.draft))
+        room.publish()
+        pages = [f"cameras/{gone.slug}/reviews/{number}/index.html" for number in (1, 2, 3)]
+        assert set(pages) <= set(room.target.bodies)
+        room.writer.run(lambda tx: products.update(tx, gone.id, model="Otro nombre"))
+        room.writer.run(lambda tx: duplicates.merge(tx, gone.id, kept.id))
+        room.publish()
+        assert_equal(list(room.ledger.desired()), room.clean_build())
+        assert not set(pages) & set(room.target.bodies)
 
 
 def test_an_editor_without_reviews_is_renamed_as_in_a_clean_build() -> None:

@@ -58,6 +58,14 @@ def test_deleting_comes_last_in_its_folder(openapi: dict[str, Any]) -> None:
         assert methods == sorted(methods), folder.name
 
 
+def test_nobody_waits_for_the_end_of_a_stream(openapi: dict[str, Any]) -> None:
+    streams = [call for call in _calls(openapi) if call.path.endswith("/events")]
+    assert streams
+    for call in streams:
+        (asked,) = [field for field in call.headers if field.name == "Last-Event-ID"]
+        assert (asked.value, asked.optional, call.status) == ("end", False, 204)
+
+
 def test_signing_in_stores_the_token(openapi: dict[str, Any]) -> None:
     (sign_in,) = [call for call in _calls(openapi) if call.id == "signIn"]
     assert sign_in.keeps["token"] == "$response.body#/access_token"

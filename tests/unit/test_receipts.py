@@ -271,7 +271,7 @@ def test_the_version_differs_after_every_write_and_only_then(room: Newsroom, rec
     assert receipts.version() == second
     aside = Journal.open(room.folder / "ledger.db")
     aside.reached("seen", "memory", 1, AT)
-    assert aside.seen_up_to("memory") == 1
+    assert aside.reached_up_to("seen", "memory") == 1
     aside.close()
     assert receipts.version() != second
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from publisher.content import importer, migrations, names, products, reviews, spellings
+from publisher.content import history, importer, migrations, names, products, reviews, spellings
 from publisher.content.catalogue import Catalogue, Entry, load
 from publisher.content.database import connect
 from publisher.content.importer import Document
@@ -119,7 +119,7 @@ def _about(tx: Transaction, origin: str) -> str:
     return products.get(tx.db, review.product_id or "").name
 
 
-def test_an_older_store_takes_up_the_new_forms(tmp_path: Path) -> None:
+def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "content.db"
     db = connect(path)
     for step in migrations.STEPS[:3]:
@@ -127,13 +127,32 @@ def test_an_older_store_takes_up_the_new_forms(tmp_path: Path) -> None:
     db.conn.execute("PRAGMA user_version = 3")
     rows = [("1", "Canon", "EOS R5", '["R5"]'), ("2", "Canon", "R5", "[]"), ("3", "Nikon", "Z 9", "[]")]
     for number, (product_id, brand, model, aliases) in enumerate(rows):
-        row = (product_id, product_id, brand, brand.lower(), model, aliases, number, "2026-01-01", "2026-01-01")
-        db.conn.execute("INSERT INTO products VALUES (?, ?, 'camera', ?, ?, ?, ?, '{}', '', 1, ?, ?, ?)", row)
+        spec = '{"kind":"camera","year":2021}' if number else '{"kind":"camera"}'
+        row = (
+            product_id,
+            product_id,
+            brand,
+            brand.lower(),
+            model,
+            aliases,
+            spec,
+            number,
+            *["2026-01-01T00:00:00Z"] * 2,
+        )
+        db.conn.execute("INSERT INTO products VALUES (?, ?, 'camera', ?, ?, ?, ?, ?, '', 2, ?, ?, ?)", row)
+    db.conn.execute(
+        "INSERT INTO changes VALUES (1, '2026-01-02T00:00:00Z', 'ana', '', 'product', '2', 2, 'updated', '', '', '')"
+    )
     db.conn.execute("INSERT INTO product_names VALUES ('camera', 'canoneosr5', '1'), ('camera', 'unanikon', '3')")
     db.close()
     with Writer(path) as writer:
         for name, ids in (("EOS R5", ["1"]), ("r5", ["1", "2"]), ("Una Nikon", ["3"]), ("Nikon Z9", ["3"])):
             assert writer.run(partial(_ids, name=name)) == ids
+        held = writer.run(lambda tx: products.get(tx.db, "2"))
+        assert held.spec == CameraSpec(released="2021")
+        kept = writer.run(lambda tx: [history.get(tx.db, one, 2) for one in "12"])
+        assert [(one.actor, one.kind) for one in kept] == [("system", "updated"), ("ana", "updated")]
+        assert kept[1].product == held
 
 
 def test_names_are_spelt_again_once_for_each_edition(fresh_store: Store) -> None:

@@ -52,7 +52,7 @@ CAMERA = Product(
     id=ProductId("0190a5c0-0000-7000-8000-000000000002"), slug=Slug("sony-a7-iv"), brand="Sony",
     brand_slug=Slug("sony"), model="α7 IV", aliases=("ILCE-7M4", HOSTILE), version=1, ordinal=0, created_at=NOW,
     updated_at=NOW,
-    spec=CameraSpec(mount="Sony E", crop_factor=1.5, aspect_ratio="3:2", megapixels=33, weight_g=658, year=2021),
+    spec=CameraSpec(mount="Sony E", crop_factor=1.5, aspect_ratio="3:2", megapixels=33, weight_g=658, released="2021"),
     source="Lensfun database (CC BY-SA 3.0)",
 )  # fmt: skip
 LENS = replace(

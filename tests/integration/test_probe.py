@@ -1,0 +1,210 @@
+"""The probe: what was pushed is seen once readers get it through the edge, and publishing never waits for that."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from publisher.delivery.cdn import address
+from publisher.delivery.probe import MOST, Edge, Expected, Probe, patience
+from publisher.delivery.receipts import Receipt, Receipts
+from publisher.errors import UnseenError
+from publisher.worker import Worker, now
+from tests.integration.asking import until
+from tests.newsroom import Newsroom
+
+
+class Shop(ThreadingHTTPServer):
+    """An edge that answers what it holds, after `delay` seconds; it counts what it is asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.bodies: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.delay = 0.0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Shop
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        time.sleep(self.server.delay)
+        body = self.server.bodies.get(self.path)
+        self.send_response(404 if body is None else 200)
+        self.send_header("Content-Length", str(len(body or b"")))
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    """An edge that holds nothing yet."""
+    server = Shop()
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Newsroom]:
+    """A newsroom with people and products."""
+    fresh = Newsroom(tmp_path)
+    fresh.staff()
+    yield fresh
+    fresh.close()
+
+
+@pytest.fixture
+def probe(room: Newsroom, shop: Shop) -> Iterator[Probe]:
+    """A probe of the newsroom's target, which looks at `shop`."""
+    made = Probe("memory", shop.url, room.folder / "ledger.db", clock=now)
+    yield made
+    made.close()
+
+
+def worker_of(room: Newsroom, *probes: Probe) -> Worker:
+    return Worker(room.builder, [room.pusher], room.content_db, clock=now, probes=probes)
+
+
+def newest(room: Newsroom) -> Receipt:
+    reading = Receipts(room.folder / "ledger.db")
+    try:
+        return reading.page(limit=1)[0]
+    finally:
+        reading.close()
+
+
+def show(room: Newsroom, shop: Shop) -> None:
+    """Have the edge answer what the target holds."""
+    shop.bodies = {address(key): body for key, body in room.target.bodies.items()}
+
+
+def test_a_publish_is_seen_once_the_edge_shows_it(room: Newsroom, shop: Shop, probe: Probe) -> None:
+    worker = worker_of(room, probe)
+    review = room.post("Recién publicada")
+    assert worker.round().failure == ""
+    until(lambda: len(shop.asked) > 1, "the edge is asked")
+    waiting = newest(room)
+    assert (waiting.state, waiting.is_done, waiting.legs[0].seen_at) == ("purged", False, None)
+    show(room, shop)
+    until(lambda: newest(room).is_done, "it is seen")
+    (leg,) = newest(room).legs
+    assert newest(room).state == "seen"
+    assert leg.purged_at is not None
+    assert leg.seen_at is not None
+    assert leg.seen_at > leg.purged_at
+    assert "/content/sync/head.json" in shop.asked
+    shop.asked.clear()
+    room.post("Otra")
+    worker.round()
+    show(room, shop)
+    until(lambda: newest(room).is_done, "the next is seen")
+    assert len(set(shop.asked)) <= 6
+    assert review.slug
+
+
+def test_an_older_body_is_not_taken_for_the_new_one(room: Newsroom, shop: Shop, probe: Probe) -> None:
+    worker = worker_of(room, probe)
+    worker.round()
+    show(room, shop)
+    until(lambda: newest(room).is_done, "the first is seen")
+    room.post("Todavía en camino")
+    worker.round()
+    shop.bodies |= dict.fromkeys(shop.asked, b"older")
+    time.sleep(0.5)
+    assert not newest(room).is_done
+
+
+def test_publishing_does_not_wait_for_a_slow_edge(room: Newsroom, shop: Shop, probe: Probe) -> None:
+    shop.delay = 0.8
+    worker = worker_of(room, probe)
+    worker.round()
+    began = time.monotonic()
+    for number in range(4):
+        room.post(f"Reseña {number}")
+        worker.round()
+    assert time.monotonic() - began < 0.8
+    assert len(room.target.bodies) > 20
+    shop.delay = 0.0
+
+
+def test_pushes_that_follow_each_other_are_seen_together(room: Newsroom, shop: Shop, probe: Probe) -> None:
+    worker = worker_of(room, probe)
+    shop.delay = 0.2
+    for number in range(5):
+        room.post(f"Reseña {number}")
+        worker.round()
+    show(room, shop)
+    shop.delay = 0.0
+    reading = Receipts(room.folder / "ledger.db")
+    until(lambda: all(receipt.is_done for receipt in reading.page(limit=10)), "all are seen")
+    seen = [receipt.legs[0].seen_at for receipt in reading.page(limit=10)]
+    assert seen == sorted(seen, key=str, reverse=True)
+    reading.close()
+
+
+def test_what_is_gone_is_looked_for_until_it_is(shop: Shop) -> None:
+    edge = Edge(shop.url + "/")
+    edge.require(Expected("reviews/weg/index.html", None))
+    shop.bodies["/reviews/weg/"] = b"still here"
+    with pytest.raises(UnseenError, match="still answers 200"):
+        edge.require(Expected("reviews/weg/index.html", None))
+    edge.require(Expected("reviews/weg/index.html", hashlib.sha256(b"still here").hexdigest()))
+    with pytest.raises(UnseenError, match="another body"):
+        edge.require(Expected("reviews/weg/index.html", hashlib.sha256(b"other").hexdigest()))
+    edge.close()
+
+
+def test_an_edge_that_is_away_is_told_of_and_found_again(room: Newsroom, shop: Shop) -> None:
+    away = Probe("memory", "http://127.0.0.1:9", room.folder / "ledger.db", clock=now, still_usual=0.2)
+    worker_of(room, away).round()
+    until(lambda: newest(room).trouble is not None, "the failure is noted")
+    trouble = newest(room).trouble
+    assert trouble is not None
+    assert (trouble.code, trouble.stage, trouble.target) == ("not_seen", "seen", "memory")
+    assert trouble.next_try_at > trouble.at
+    away.close()
+    show(room, shop)
+    back = Probe("memory", shop.url, room.folder / "ledger.db", clock=now)
+    assert back.is_behind(newest(room).release)
+    back.expect(newest(room).release, [Expected(*pointer) for pointer in room.ledger.pointers("memory")])
+    until(lambda: newest(room).is_done, "it is seen after a restart")
+    assert newest(room).trouble is None
+    assert not back.is_behind(newest(room).release)
+    assert "/content/sync/head.json" in shop.asked
+    back.close()
+
+
+def test_looks_in_vain_grow_rarer(shop: Shop, probe: Probe) -> None:
+    probe.expect(1, [Expected("nie.html", "0" * 64)])
+    time.sleep(1.2)
+    assert 2 <= len(shop.asked) <= 6
+    assert [patience(failures) for failures in (1, 2, 3)] == [0.1, 0.2, 0.4]
+    assert patience(12) == patience(100_000) == 15.0
+
+
+def test_what_is_looked_for_is_bounded(shop: Shop, probe: Probe) -> None:
+    for release in range(1, 400):
+        probe.expect(release, [Expected(f"nie/{release}.html", "0" * 64)])
+    assert len(probe._pending) == MOST
+    shop.bodies = {}
