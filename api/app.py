@@ -23,7 +23,19 @@ from api.newsroom import Newsroom
 from api.observer import Observer
 from api.problems import HANDLERS
 from api.queries import refuse_null
-from api.routes import audit, auth, editors, monitoring, moves, products, publishes, reviews, revisions, system
+from api.routes import (
+    audit,
+    auth,
+    editors,
+    monitoring,
+    moves,
+    product_revisions,
+    products,
+    publishes,
+    reviews,
+    revisions,
+    system,
+)
 from api.shell import Application
 from api.wire import Addresses
 from publisher import logs, sandbox, settings
@@ -65,7 +77,8 @@ def create_app(settings: Settings) -> Litestar:
     app = Application(
         route_handlers=[
             system.router, monitoring.router, auth.router, reviews.router, moves.router, revisions.router,
-            products.router, editors.router, publishes.router, audit.router, openapi_document,
+            products.router, product_revisions.router, editors.router, publishes.router, audit.router,
+            openapi_document,
         ],
         lifespan=[open_newsroom],
         exception_handlers=HANDLERS,

@@ -39,24 +39,25 @@ class Reader(Generic[T]):
     def __init__(self, model: type[T]) -> None:
         self._decode: Callable[[bytes], T] = msgspec.json.Decoder(model).decode
         self._names = [b'"%s"' % name.encode() for name in getattr(model, "__struct_fields__", ())]
+        self._is_flat = _is_flat(model)
 
     def read(self, body: bytes) -> T:
         """The value that `body` says."""
         try:
             value = self._decode(body)
         except msgspec.ValidationError as error:
-            raise _mismatch(str(error)) from error
+            raise mismatch(str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(body, error) from error
         if _SUSPECT.search(body) is not None:
             _refuse_characters(_strings(msgspec.to_builtins(value)))
         # A name may be spelt with escapes; without any, one that is written once cannot be given twice.
-        if rb"\u" in body or any(body.count(name) > 1 for name in self._names):
+        if not self._is_flat or rb"\u" in body or any(body.count(name) > 1 for name in self._names):
             _refuse_repetition(body)
         return value
 
 
-def _mismatch(message: str) -> InvalidError:
+def mismatch(message: str) -> InvalidError:
     """What msgspec says of a value that does not fit its type, with the field apart."""
     path, reason = WHOLE, message
     if (at := _AT.fullmatch(message)) is not None:
@@ -87,16 +88,41 @@ def _refuse_characters(strings: Iterator[tuple[str, str]]) -> None:
             raise InvalidError(path, f"contains the control character U+{ord(match[0]):04X}")
 
 
+class _Repeated(str):
+    """A name that an object gives twice, in place of that object."""
+
+
 def _refuse_repetition(body: bytes) -> None:
-    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Repeated:
         held: dict[str, Any] = {}
         for name, value in pairs:
             if name in held:
-                raise InvalidError(f"$.{name}", "given more than once")
+                return _Repeated(name)
             held[name] = value
         return held
 
-    json.loads(body, object_pairs_hook=members)
+    for path, text in _strings(json.loads(body, object_pairs_hook=members)):
+        if isinstance(text, _Repeated):
+            raise InvalidError(f"{path}.{text}", "given more than once")
+
+
+def _is_flat(model: type) -> bool:
+    """Whether no field of a struct holds an object of its own."""
+    info = msgspec.inspect.type_info(model)
+    fields = [field.type for field in info.fields] if isinstance(info, msgspec.inspect.StructType) else [info]
+    objects = msgspec.inspect.StructType | msgspec.inspect.DictType
+    return not any(isinstance(kind, objects) for field in fields for kind in _kinds(field))
+
+
+def _kinds(info: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
+    """What a field may hold, without what is said about it."""
+    if isinstance(info, msgspec.inspect.Metadata):
+        yield from _kinds(info.type)
+    elif isinstance(info, msgspec.inspect.UnionType):
+        for choice in info.types:
+            yield from _kinds(choice)
+    else:
+        yield info
 
 
 def _strings(value: Any, path: str = WHOLE) -> Iterator[tuple[str, str]]:

@@ -49,13 +49,21 @@ class Precondition(msgspec.Struct, frozen=True):
             raise InvalidError("If-Match", 'not an entity tag such as "3"')
         return cls(tuple(_version(*tag.groups()) for tag in _EACH_TAG.finditer(header)))
 
+    @property
+    def newest(self) -> int:
+        """The newest of the versions; 0 when any is allowed."""
+        return max(self.versions or (0,))
+
+    def admits(self, version: int) -> bool:
+        """Whether what stands at this version may be changed."""
+        return self.versions is None or version in self.versions
+
     def require(self, db: Database, review: Review, edit: Edit | None) -> None:
         """Raise StaleVersionError unless the review stands at one of the versions; it proposes where `edit` fits in."""
-        if self.versions is None or review.version in self.versions:
+        if self.admits(review.version):
             return
-        expected = max(self.versions)
-        found = None if edit is None else proposals.proposal(db, review, expected, edit)
-        raise StaleVersionError(expected, review.version, found)
+        found = None if edit is None else proposals.proposal(db, review, self.newest, edit)
+        raise StaleVersionError(self.newest, review.version, found)
 
 
 def _version(weak: str | None, tag: str) -> int:
@@ -204,7 +212,7 @@ def _product(tx: Transaction, product: Chosen) -> Product:
     if product.kind is not None:
         return products.find_or_create(tx, product.kind, product.name)
     try:
-        return products.get(tx.db, ProductId(product.product_id or ""))
+        return products.current(tx.db, ProductId(product.product_id or ""))
     except NotFoundError as error:
         raise InvalidError("$.product_id", "no product has this id") from error
 

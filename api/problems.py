@@ -15,14 +15,16 @@ import logging
 import math
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException
+from msgspec import Meta
 
 from api.shell import request_id
 from api.wire import WholeReview
+from api.wire_products import WholeProduct
 from publisher.content.database import SqliteError
 from publisher.errors import (
     AmbiguousNameError,
@@ -44,6 +46,7 @@ STATUS = {
     "conflict": 409,
     "stale_version": 412,
     "precondition_required": 428,
+    "merged": 409,
     "key_in_use": 409,
     "key_reused": 422,
     "invalid": 400,
@@ -80,6 +83,7 @@ MEANINGS = {
     "not_found": "Nothing is here.",
     "method_not_allowed": "This address does not know the method; `Allow` names those it knows.",
     "conflict": "The request contradicts what is stored.",
+    "merged": "The product was merged into another, and is no more.",
     "stale_version": "The request is based on another version than `current_version`. Where both changes go together, "
     "`proposal` is a body to PUT with the current `ETag`.",
     "precondition_required": "The request does not say which version it is based on: send the `ETag` of what "
@@ -113,6 +117,14 @@ class Candidate(msgspec.Struct, frozen=True):
     name: str
 
 
+_PROPOSAL = {
+    "anyOf": [
+        *({"$ref": f"#/components/schemas/{body.__name__}"} for body in (WholeReview, WholeProduct)),
+        {"type": "null"},
+    ]
+}
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A problem document; `type` leads to its description."""
 
@@ -126,7 +138,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: tuple[FieldProblem, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     current_version: int | None = None
-    proposal: WholeReview | None = None
+    proposal: Annotated[Any, Meta(extra_json_schema=_PROPOSAL)] = None
 
 
 Answer = Response[Problem]
@@ -142,7 +154,7 @@ def problem(
     errors: tuple[FieldProblem, ...] = (),
     candidates: tuple[Candidate, ...] = (),
     current_version: int | None = None,
-    proposal: WholeReview | None = None,
+    proposal: WholeReview | WholeProduct | None = None,
     headers: dict[str, str] | None = None,
 ) -> Answer:
     """The answer to a request that cannot be fulfilled."""
@@ -169,7 +181,7 @@ def foreseen(request: Request[Any, Any, Any], error: PublisherError) -> Answer:
         return problem(request, status, error.code, str(error), errors=(FieldProblem("$.content", str(error)),))
     if isinstance(error, StaleVersionError):
         headers = {"ETag": f'"{error.current}"'}
-        proposal = error.proposal if isinstance(error.proposal, WholeReview) else None
+        proposal = error.proposal if isinstance(error.proposal, WholeReview | WholeProduct) else None
         return problem(
             request, status, error.code, str(error), current_version=error.current, proposal=proposal, headers=headers
         )

@@ -23,6 +23,7 @@ from publisher.content.model import (
     Rating,
     Review,
     Slug,
+    Source,
     Spec,
     State,
     Tag,
@@ -233,6 +234,8 @@ class ProductAnswer(ProductName, frozen=True, kw_only=True):
     model: str
     aliases: tuple[str, ...]
     spec: Spec
+    sources: Annotated[dict[str, Source], Meta(description="Where figures are from, by the figure's name.")]
+    source: Annotated[str, Meta(description="Whom the sheet as a whole is owed to.")]
     version: int
     url: str
     document: str
@@ -272,7 +275,8 @@ class Addresses(msgspec.Struct, frozen=True):
         kind = "cameras" if product.kind == "camera" else "lenses"
         return ProductAnswer(
             id=product.id, kind=product.kind, name=product.name, slug=product.slug, brand=product.brand,
-            model=product.model, aliases=product.aliases, spec=product.spec, version=product.version,
+            model=product.model, aliases=product.aliases, spec=product.spec, sources=product.sources,
+            source=product.source, version=product.version,
             url=f"{self.base}/{kind}/{product.slug}/",
             document=f"{self.base}/content/products/{product.slug}.json",
             created_at=product.created_at, updated_at=product.updated_at,

@@ -17,13 +17,14 @@ from pathlib import Path
 
 import msgspec
 
+from publisher.bundler import Bundled, Bundler, Signer
 from publisher.content import database, log
 from publisher.content.model import Change
 from publisher.content.reading import Reading
 from publisher.delivery.journal import Journal
 from publisher.delivery.ledger import Desired, Ledger, Release
 from publisher.delivery.objects import Objects
-from publisher.site import pages
+from publisher.site import pages, sync
 from publisher.site.artifact import Artifact
 from publisher.site.gather import gather
 from publisher.site.pages import Page, Site
@@ -37,13 +38,17 @@ Progress = Callable[[int, int], None]
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """What a build did: `seen` pages looked at, `rendered` anew, `removed`; `release` is None when no byte changed."""
+    """What a build did: `seen` pages looked at, `rendered` anew, `removed`; `release` is None when no page changed.
+
+    `bundled` is None when the bundles for apps stayed as they were.
+    """
 
     seen: int
     rendered: int
     removed: int
     seq: int
     release: Release | None
+    bundled: Bundled | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -64,6 +69,7 @@ class Builder:
         objects: Objects,
         site: Site,
         *,
+        signer: Signer,
         build_dir: Path | str,
         workers: int = 0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -73,6 +79,7 @@ class Builder:
         self._ledger, self._objects, self._site, self._clock = ledger, objects, site, clock
         self._workers = workers or len(os.sched_getaffinity(0))
         self._renderer = Renderer(site)
+        self._bundler = Bundler(self._db, ledger, objects, site, signer)
 
     @property
     def journal(self) -> Journal:
@@ -88,11 +95,28 @@ class Builder:
         return log.head(self._db) - self._ledger.cursor()
 
     def is_behind(self) -> bool:
-        """Whether a build would look at anything: new changes, or other templates, words, code or site settings."""
+        """Whether building pages would look at any: new changes, or other templates, words, code or site settings."""
         return self.behind() != 0 or self._must_look_at_all()
 
     def build(self, *, clean: bool = False, on_progress: Progress = lambda done, total: None) -> Built:
-        """Bring the ledger up to the newest change; `clean` renders every page anew.
+        """Bring pages and bundles up to the newest change; `clean` makes all of them anew."""
+        built = self.build_pages(clean=clean, on_progress=on_progress)
+        return msgspec.structs.replace(built, bundled=self.bundle(clean=clean))
+
+    def bundle(self, *, clean: bool = False) -> Bundled | None:
+        """Bring the bundles for apps up to the newest change; None when they are."""
+        return self._bundler.bundle(clean=clean)
+
+    def are_bundles_behind(self) -> bool:
+        """Whether `bundle` would do anything."""
+        return self._bundler.is_behind()
+
+    def is_due_for_renewal(self, now: datetime) -> bool:
+        """Whether the head of the bundles should soon be said to stand anew."""
+        return self._bundler.is_due_for_renewal(now)
+
+    def build_pages(self, *, clean: bool = False, on_progress: Progress = lambda done, total: None) -> Built:
+        """Bring the pages up to the newest change; `clean` renders every page anew.
 
         Every page is looked at when templates, words, code or site settings changed since the last build. Raises
         BuildError when a page cannot be rendered; the ledger is then as it was.
@@ -139,7 +163,7 @@ class Builder:
         with database.snapshot(self._db):
             reading, head = Reading(self._db), log.head(self._db)
             changes = log.since(self._db, self._ledger.cursor())
-            touched = sorted(self.affected(reading, changes))
+            touched = sorted(self.affected(reading, changes), key=_subject)
             version = reading.version()
             held = self._ledger.contexts(pages.key(page) for page in touched)
             outcome = look(touched, held, reading, self._renderer, self._objects)
@@ -149,7 +173,7 @@ class Builder:
     def _everything(self, clean: bool, on_progress: Progress) -> Built:
         with database.snapshot(self._db):
             reading, head = Reading(self._db), log.head(self._db)
-            version, listed = reading.version(), sorted(set(pages.everything(reading)))
+            version, listed = reading.version(), sorted(set(pages.everything(reading)), key=_subject)
             assets = [_desired(artifact, "asset", self._objects) for artifact in self._renderer.assets()]
             kept, written, done = {row.key for row in assets}, list(assets), 0
             for batch, outcome in self._looked_at(listed, reading, clean):
@@ -158,7 +182,7 @@ class Builder:
                 kept.update(row.key for row in outcome.written)
                 done += batch
                 on_progress(done, len(listed))
-        gone = [row.key for row in self._ledger.desired() if row.key not in kept]
+        gone = [row.key for row in self._ledger.desired() if row.key not in kept and not sync.owns(row.key)]
         return self._record(written, gone, len(listed), head, version, assets=len(assets))
 
     def _looked_at(self, listed: list[Page], reading: Reading, clean: bool) -> Iterator[tuple[int, Outcome]]:
@@ -220,6 +244,11 @@ def look(
 def _desired(artifact: Artifact, context: str, objects: Objects) -> Desired:
     body = objects.put(artifact.body)
     return Desired(artifact.key, context, body, artifact.content_type, artifact.cache_control, int(artifact.tier))
+
+
+def _subject(page: Page) -> tuple[str, str, int]:
+    """An order in which pages about the same follow each other, so that what was read for one serves the next."""
+    return page.name, page.kind, page.number
 
 
 def _batches(listed: list[Page]) -> Iterator[list[Page]]:

@@ -55,6 +55,8 @@ def build(held: Settings, clean: bool, in_json: bool) -> None:
             f"release {built.release.number}: {built.rendered:,} pages rendered, {built.removed:,} removed"
             f" ({built.seen:,} looked at)"
         )
+    if built.bundled is not None and not in_json:
+        click.echo(f"bundles of version {built.bundled.version:,}: {built.bundled.written:,} objects are new")
 
 
 @click.command()
@@ -86,8 +88,10 @@ def publish(held: Settings, dry_run: bool, in_json: bool) -> None:
       publisher publish --dry-run | grep delete
     """
     with plant.Plant(local.remembered(held)) as parts:
+        builder = parts.builder()
+        worker.renew_if_due(builder, parts.settings.data.content_db, worker.now)
         with progress("rendering", quiet=in_json) as advance:
-            parts.builder().build(on_progress=advance)
+            builder.build(on_progress=advance)
         _push(parts, dry_run, in_json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -12,6 +13,7 @@ import msgspec
 
 from publisher import cli_edge, settings
 from publisher.cli import main
+from publisher.content import database, diagram, migrations
 from publisher.settings import Settings
 
 
@@ -54,7 +56,19 @@ def varnish_example() -> str:
     return cli_edge.text("varnish", "127.0.0.1:8333", "content")
 
 
+def schema_page() -> str:
+    """docs/design/schema.md: the tables of the content database."""
+    with tempfile.TemporaryDirectory() as folder:
+        db = database.connect(Path(folder, "content.db"))
+        try:
+            migrations.migrate(db)
+            return diagram.document(db)
+        finally:
+            db.close()
+
+
 PAGES = {
+    "docs/design/schema.md": schema_page,
     "docs/settings.md": settings_page,
     "docs/commands.md": commands_page,
     "deploy/nginx/nginx.conf": nginx_example,

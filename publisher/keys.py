@@ -1,4 +1,4 @@
-"""The keys that sign tokens: files of one folder, the newest signs, all of them verify.
+"""The keys that sign tokens and heads: files of one folder, the newest signs tokens, all of them verify.
 
 `{moment}-{kid}.pem` holds an Ed25519 private key (PKCS 8), readable by its owner only; `kid` is the thumbprint of the
 public key (RFC 7638). A new key is put beside the old one, which stays until the last token it signed has expired.
@@ -40,6 +40,7 @@ class Keys:
 
     def __init__(self, private: dict[str, Ed25519PrivateKey]) -> None:
         """Keys by kid, the oldest first."""
+        self.private = private
         self.kid, self.signing = next(reversed(private.items()))
         self.verifying: dict[str, Ed25519PublicKey] = {kid: key.public_key() for kid, key in private.items()}
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
 from publisher import cdns, worker
 from publisher.builder import Builder
+from publisher.bundler import begin_epoch_if_back
 from publisher.content import log, migrations
 from publisher.content.database import connect
 from publisher.delivery.ledger import Ledger
@@ -20,6 +22,7 @@ from publisher.errors import SettingsError
 from publisher.monitoring import WorkerMetrics
 from publisher.reporting import Reporter
 from publisher.settings import Settings
+from publisher.signing import Signing
 from publisher.site.pages import Site
 
 
@@ -86,9 +89,10 @@ class Plant:
         """The builder of the site."""
         settings = self.settings
         site = Site(title=settings.site.title, language=settings.site.language, url=settings.site.url)
+        begin_epoch_if_back(settings.data.content_db, self.ledger)
         builder = Builder(
             settings.data.content_db, self.ledger, self.objects, site, build_dir=settings.data.build_dir,
-            workers=settings.build.workers,
+            workers=settings.build.workers, signer=Signing(Path(settings.data.dir, "keys")),
         )  # fmt: skip
         self._open.callback(builder.close)
         return builder

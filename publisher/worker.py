@@ -19,7 +19,8 @@ from pathlib import Path
 import msgspec
 
 from publisher.builder import Builder, Built
-from publisher.content import reviews
+from publisher.bundler import Bundled
+from publisher.content import effects, reviews
 from publisher.content.database import Database, SqliteError, connect
 from publisher.content.hint import Listener
 from publisher.content.model import State
@@ -56,6 +57,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     fired: int = 0
     built: Built | None = None
+    bundled: Bundled | None = None
     pushed: Pushed | None = None
     failure: str = ""
     patience: float = 0.0
@@ -112,28 +114,39 @@ class Worker:
         return Route(target=name, purges=name in self._purgers, probes=name in self._probes)
 
     def round(self) -> Round:
-        """Fire what is due, build what changed, push what is owed. What fails is an outcome, not an exception."""
+        """Fire what is due, build and push pages, then bundles. What fails is an outcome, not an exception."""
         try:
             fired, built = self.fire(), self._build()
         except PublisherError as error:
             return Round(failure=str(error), patience=self._failed(BUILD, "rendered", error))
         self._recovered(BUILD, "rendered")
-        if not self._owing:
-            self._failures = 0
-            return Round(fired=fired, built=built)
-        pushed = Pushed(0, 0, 0)
-        for pusher in self._pushers:
+        done = self._push(Round(fired=fired, built=built))
+        if done.failure:
+            return done
+        try:
+            bundled = self._bundle()
+        except PublisherError as error:
+            patience = self._failed(BUILD, "rendered", error)
+            return msgspec.structs.replace(done, failure=str(error), patience=patience)
+        return self._push(msgspec.structs.replace(done, bundled=bundled))
+
+    def _push(self, done: Round) -> Round:
+        """Push what is owed, in the order of the targets; `done` with what came of it."""
+        pushed = done.pushed or Pushed(0, 0, 0)
+        for pusher in self._pushers if self._owing else ():
             try:
                 one = deliver(pusher, self._builder, self._clock)
             except PublisherError as error:
                 patience = self._failed(pusher.target_name, "uploaded", error)
-                return Round(fired=fired, built=built, pushed=pushed, failure=str(error), patience=patience)
+                return msgspec.structs.replace(done, pushed=pushed, failure=str(error), patience=patience)
             self._recovered(pusher.target_name, "uploaded")
             self._expect(pusher)
             pushed = Pushed(pushed.puts + one.puts, pushed.deletes + one.deletes, pushed.bytes + one.bytes)
-        self._owing = False
         self._failures = 0
-        return Round(fired=fired, built=built, pushed=pushed)
+        if not self._owing:
+            return done
+        self._owing = False
+        return msgspec.structs.replace(done, pushed=pushed)
 
     def fire(self) -> int:
         """Publish the scheduled reviews whose time has come; returns how many."""
@@ -184,10 +197,17 @@ class Worker:
                 self._in_the_way.discard((target, stage))
 
     def _build(self) -> Built | None:
-        built = self._builder.build() if self._builder.is_behind() else None
+        built = self._builder.build_pages() if self._builder.is_behind() else None
         if built is not None and built.release is not None:
             self._owing = True
         return built
+
+    def _bundle(self) -> Bundled | None:
+        renew_if_due(self._builder, self._content_db, self._clock)
+        bundled = self._builder.bundle() if self._builder.are_bundles_behind() else None
+        if bundled is not None and bundled.written + bundled.removed:
+            self._owing = True
+        return bundled
 
     def _wait(self, listener: Listener, stop: threading.Event, seconds: float) -> None:
         """Wait for the store to recover, while building and schedules go on."""
@@ -197,6 +217,14 @@ class Worker:
             with suppress(PublisherError):
                 self.fire()
                 self._build()
+                self._bundle()
+
+
+def renew_if_due(builder: Builder, content_db: Path | str, clock: Callable[[], datetime]) -> None:
+    """Let the head of the bundles be issued anew in time, when nothing was published meanwhile."""
+    if builder.is_due_for_renewal(clock()):
+        with Writer(content_db, clock=clock) as writer:
+            writer.run(effects.renew)
 
 
 def deliver(

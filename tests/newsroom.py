@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from publisher.builder import Builder, Built
+from publisher.bundler import begin_epoch_if_back
 from publisher.content import editors, products, reviews
 from publisher.content.model import CameraSpec, Draft, Editor, LensSpec, Product, Review, Role, State, Text
 from publisher.content.writer import Transaction, Writer
@@ -15,6 +16,7 @@ from publisher.delivery.ledger import Desired, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pushed, Pusher
 from publisher.errors import TargetError
+from publisher.signing import Signing
 from publisher.site import markdown
 from publisher.site.pages import Site
 
@@ -91,7 +93,7 @@ class Newsroom:
     def another_builder(self, ledger: Ledger) -> Builder:
         return Builder(
             self.content_db, ledger, self.objects, self.site, build_dir=self.folder / "build", workers=self.workers,
-            clock=self.clock,
+            clock=self.clock, signer=Signing(self.folder / "keys", clock=self.clock),
         )  # fmt: skip
 
     def restore(self, backup: Path) -> None:
@@ -101,6 +103,7 @@ class Newsroom:
         for path in self.folder.glob("content.db*"):
             path.unlink()
         backup.rename(self.content_db)
+        begin_epoch_if_back(self.content_db, self.ledger)
         self.writer = Writer(self.content_db, clock=self.clock)
         self.builder = self.another_builder(self.ledger)
 

@@ -24,11 +24,18 @@ _BY_FIELD = {
     "publish_at": "{tomorrow}",
 }  # fmt: skip
 """Fields of bodies for which an example cannot stand: what they say depends on who asks and when."""
-_BY_OPERATION = {
+_BY_OPERATION: dict[str, dict[str, object]] = {
     SIGN_IN: {"email": "{email}", "password": "{password}"},
     "createEditor": {"email": "ana-{run}@example.com"},
+    "createProduct": {"model": "Alpha 7 V {run}", "aliases": []},
+    "replaceProduct": {"model": "Alpha 7 V {run}", "aliases": []},
+    "mergeProduct": {"into": "{reviewed_product_id}"},
 }
+_KEPT: dict[str, dict[str, str]] = {"createReview": {"reviewed_product_id": "$response.body#/product/id"}}
+"""Variables that an answer gives besides those of its links."""
 _FORGETTING = "signOut"
+_ENDING = "mergeProduct"
+"""What ends the product that the calls before it are about."""
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +143,7 @@ def folders(document: Mapping[str, Any]) -> list[Folder]:
     """Every operation of the document as a call, by tag."""
     by_tag: dict[str, list[tuple[Any, Call]]] = {tag["name"]: [] for tag in document["tags"]}
     for number, (method, path, operation) in enumerate(operations(document)):
-        order = (method == "delete", path.count("/"), number)
+        order = (method == "delete" or operation["operationId"] == _ENDING, path.count("/"), number)
         by_tag[operation["tags"][0]].append((order, _call(document, method, path, operation)))
     return [
         Folder(
@@ -169,14 +176,18 @@ def _call(document: Mapping[str, Any], method: str, path: str, operation: Node) 
         media_type=media_type,
         status=status,
         secured=bool(operation["security"]),
-        keeps=_kept(document, operation["responses"][str(status)]),
+        keeps=_kept(document, operation["responses"][str(status)]) | _KEPT.get(name, {}),
         forgets=(TOKEN, REFRESH_TOKEN) if name == _FORGETTING else (),
     )
 
 
+_MOVED = "308"
+"""What a route answers of something that is no longer there, while another is: not what a call is made for."""
+
+
 def _status(operation: Node) -> int:
     """The status of an answer when all is well; a redirect is what it is, not what it leads to."""
-    well = [int(status) for status in operation["responses"] if int(status) < 400]
+    well = [int(status) for status in operation["responses"] if int(status) < 400 and status != _MOVED]
     return max(well) if any(status >= 300 for status in well) else min(well)
 
 

@@ -17,7 +17,7 @@ from api.auth import Principal
 from api.newsroom import newsroom_of
 from api.replay import once
 from api.routes.answers import etag
-from api.routes.examples import REVIEW_ID
+from api.routes.examples import PRODUCT_ID, REVIEW_ID
 from api.under_way import HEADER
 from api.wire import Addresses, ReviewAnswer, Standing, publish_address
 from publisher.content import browsing, log
@@ -35,6 +35,18 @@ Asking = Request[Principal, Any, State]
 ReviewId = Annotated[
     str,
     PathParameter(description="The id of the review.", examples=[Example(summary="A review", value=REVIEW_ID)]),
+]
+ProductId = Annotated[
+    str,
+    PathParameter(description="The id of the product.", examples=[Example(summary="A product", value=PRODUCT_ID)]),
+]
+Version = Annotated[
+    int,
+    PathParameter(description="The number of a version.", examples=[Example(summary="The first", value=1)]),
+]
+NextVersion = Annotated[
+    int,
+    PathParameter(description="The number of a version.", examples=[Example(summary="The second", value=2)]),
 ]
 IfMatch = Annotated[
     str | None,

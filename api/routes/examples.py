@@ -85,13 +85,28 @@ PRODUCT = {
     "brand": "Sony",
     "model": "Alpha 7 IV",
     "aliases": ["ILCE-7M4"],
-    "spec": {"kind": "camera", "mount": "Sony E"},
+    "spec": {"kind": "camera", "mount": "Sony E", "weight_g": 658},
+    "sources": {"mount": {"origin": "lensfun"}, "weight_g": {"text": "our scales"}},
+    "source": "Lensfun database (CC BY-SA 3.0)",
     "version": 1,
     "url": "https://portal.example/cameras/sony-alpha-7-iv/",
     "document": "https://portal.example/content/products/sony-alpha-7-iv.json",
     "created_at": "2026-11-20T08:00:00.120000Z",
     "updated_at": "2026-11-20T08:00:00.120000Z",
 }
+MERGED = {"product": {**PRODUCT, "version": 4}, "moved_reviews": 12}
+MOVED = {
+    "type": "/docs#merged",
+    "title": "Permanent Redirect",
+    "status": 308,
+    "detail": "Sony A7IV was merged into Sony Alpha 7 IV",
+    "code": "merged",
+    "request_id": "5f0c1d2e3a4b5c6d",
+}
+_CHANGE = {"version": 1, "at": PRODUCT["created_at"], "actor": EDITOR_ID}
+PRODUCT_REVISIONS = {"revisions": [{**_CHANGE, "kind": "created", "name": PRODUCT["name"]}], "next": None}
+PRODUCT_REVISION = {**PRODUCT, **_CHANGE, "kind_of_change": "created"}
+PRODUCT_DIFFERENCE = {"old": 1, "new": 2, "fields": [{"field": "spec.weight_g", "old": None, "new": 658}]}
 PRODUCTS = {"products": [PRODUCT], "next": None}
 GRANT = {
     "access_token": "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJ…",

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
 
 from litestar import Response, Router, get, post
-from litestar.openapi.spec import Example
-from litestar.params import PathParameter
 
 from api import editing, wire_history
 from api.access import SECURITY, signed_in
 from api.editing import Precondition
 from api.newsroom import newsroom_of
 from api.routes.answers import answers, etag, refusals
-from api.routes.asking import Asking, IdempotencyKey, IfMatch, Limit, NumberCursor, ReviewId, changed
+from api.routes.asking import (
+    Asking,
+    IdempotencyKey,
+    IfMatch,
+    Limit,
+    NextVersion,
+    NumberCursor,
+    ReviewId,
+    Version,
+    changed,
+)
 from api.routes.examples import DIFFERENCE, REVISION, REVISIONS, WRITTEN
 from api.wire import ReviewAnswer
 from api.wire_history import DifferenceAnswer, RevisionAnswer, RevisionPage
 
 READING = ("forbidden", "not_found")
-Version = Annotated[
-    int,
-    PathParameter(description="The number of a version.", examples=[Example(summary="The first", value=1)]),
-]
-NextVersion = Annotated[
-    int,
-    PathParameter(description="The number of a version.", examples=[Example(summary="The second", value=2)]),
-]
 
 
 @get(

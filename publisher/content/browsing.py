@@ -9,14 +9,17 @@ from typing import Any
 
 import msgspec
 
-from publisher.content import editors, identity, products, reviews
+from publisher.content import editors, identity, names, products, reviews, spellings
 from publisher.content.database import Database
 from publisher.content.model import Editor, Kind, Product, Review, State
-from publisher.errors import InvalidError
+from publisher.content.spellings import Rank
+from publisher.errors import InvalidError, NotFoundError
 
 MAX_PAGE = 100
 MAX_TEXT = 100
 """Characters that a search may have."""
+SHORTEST_FORM = 2
+"""Letters of a normal form that are worth looking for within others: `alpha` is one, and nearly all have it."""
 MAX_LOOKED_AT = 10_000
 """Reviews looked at for one page; a page of a rare kind may be short, or empty, and still have a next one."""
 _LAST = "ffffffff-ffff-7fff-bfff-ffffffffffff"
@@ -98,29 +101,66 @@ def _holding(text: str) -> str:
 
 
 def _product_id(db: Database, named: str) -> str:
-    """The id of a product that is named by its id or by a slug that it has or had."""
+    """The id of a product that is named by its id or by a slug that it has or had; its survivor's after a merge."""
     row = db.conn.execute("SELECT entity_id FROM slugs WHERE kind = 'product' AND slug = ?", (named,)).fetchone()
-    return named if row is None else str(row[0])
+    if row is not None:
+        return str(row[0])
+    try:
+        return products.current(db, named).id
+    except NotFoundError:
+        return named
 
 
-def product_page(
-    db: Database, *, cursor: str | None, limit: int, kind: Kind | None = None
-) -> tuple[list[Product], str | None]:
-    """Products in the order they were added, and the cursor of the next page."""
-    after = _after(cursor)
+class Sought(msgspec.Struct, frozen=True, kw_only=True):
+    """Which products a list shows; None narrows nothing. `name` means a product, `text` is a part of its names."""
+
+    kind: Kind | None = None
+    brand: str | None = None
+    name: str | None = None
+    text: str | None = None
+
+
+def product_page(db: Database, *, cursor: str | None, limit: int, sought: Sought) -> tuple[list[Product], str | None]:
+    """Products in the order they were added, and the cursor of the next page; none that was merged into another."""
+    where = ["ordinal > ?", "merged_into IS NULL"]
+    values: list[Any] = [_after(cursor)]
+    if sought.kind is not None:
+        where.append("kind = ?")
+        values.append(sought.kind)
+    if sought.brand is not None:
+        where.append("brand_slug = ?")
+        values.append(names.slugify(sought.brand))
+    if sought.name is not None:
+        where.append("id IN (SELECT value FROM json_each(?))")
+        values.append(msgspec.json.encode(_meant(db, sought)).decode())
+    if sought.text is not None:
+        condition, said = _named_in_part(sought.text)
+        where.append(condition)
+        values += said
     rows = db.conn.execute(
-        f"SELECT {products.COLUMNS} FROM products WHERE ordinal > ? AND (? IS NULL OR kind = ?)"
-        " ORDER BY ordinal LIMIT ?",
-        (after, kind, kind, limit + 1),
+        f"SELECT {products.COLUMNS} FROM products WHERE {' AND '.join(where)} ORDER BY ordinal LIMIT ?",
+        (*values, limit + 1),
     ).fetchall()
     page = [products.from_row(row) for row in rows[:limit]]
     return page, str(page[-1].ordinal) if len(rows) > limit else None
 
 
-def product_named(db: Database, *, name: str, kind: Kind | None) -> list[Product]:
-    """The cameras and lenses (or those of one kind) that `name` can mean, in any spelling."""
-    kinds: tuple[Kind, ...] = ("camera", "lens") if kind is None else (kind,)
-    return [product for each in kinds for product in products.candidates(db, each, name)]
+def _meant(db: Database, sought: Sought) -> list[str]:
+    """The ids of the cameras and lenses (or those of one kind) that the name can mean, in any spelling."""
+    kinds: tuple[Kind, ...] = ("camera", "lens") if sought.kind is None else (sought.kind,)
+    return [product_id for kind in kinds for product_id in spellings.meant(db, kind, sought.name or "")]
+
+
+def _named_in_part(text: str) -> tuple[str, list[Any]]:
+    """The condition of products that have `text` in one of their names, as it is or in another spelling."""
+    if len(text) > MAX_TEXT:
+        raise InvalidError("text", f"longer than {MAX_TEXT} characters")
+    as_it_is, values = "(brand || ' ' || model || ' ' || aliases) LIKE ? ESCAPE '!'", [_holding(text)]
+    form = names.normal(text)
+    if len(form) < SHORTEST_FORM:
+        return as_it_is, values
+    spelt = "id IN (SELECT product_id FROM product_spellings WHERE rank < ? AND instr(name, ?) > 0)"
+    return f"({as_it_is} OR {spelt})", [*values, int(Rank.former), form]
 
 
 def editor_page(db: Database, *, cursor: str | None, limit: int) -> tuple[list[Editor], str | None]:

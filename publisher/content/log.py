@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from publisher.content import effects
 from publisher.content.database import Database, moment, stamp
 from publisher.content.model import Change
 from publisher.content.writer import Transaction
@@ -34,7 +35,7 @@ def chained(prev_hash: str, fields: tuple[Any, ...]) -> str:
 def append(
     tx: Transaction, entity: Entity, entity_id: str, version: int, kind: str, content_digest: str, *, public: bool
 ) -> int:
-    """Add a row and return its sequence number; `public` says that readers can see the effect."""
+    """Add a row and return its sequence number; `public` says that readers can see what the transaction now holds."""
     connection = tx.db.conn
     row = connection.execute("SELECT seq, hash FROM changes ORDER BY seq DESC LIMIT 1").fetchone()
     seq, prev_hash = (row[0] + 1, row[1]) if row else (1, "")
@@ -44,7 +45,7 @@ def append(
         (*fields, prev_hash, chained(prev_hash, fields)),
     )
     if public:
-        connection.execute("UPDATE facts SET value = ? WHERE name = 'content_version'", (str(seq),))
+        effects.note(tx, seq, entity, entity_id, version)
     return seq
 
 
@@ -61,7 +62,7 @@ def hash_at(db: Database, seq: int) -> str:
 
 def content_version(db: Database) -> int:
     """The number of the newest change that readers can see."""
-    return int(db.conn.execute("SELECT value FROM facts WHERE name = 'content_version'").fetchone()[0])
+    return effects.newest(db).seq
 
 
 def since(db: Database, cursor: int, limit: int = -1) -> Iterator[Change]:

@@ -142,6 +142,71 @@ STEPS: tuple[str, ...] = (
     -- Products have had versions that their rows testify since this row of the log.
     INSERT INTO facts SELECT 'products_testified_after', CAST(coalesce(max(seq), 0) AS TEXT) FROM changes;
     """,
+    """
+    -- What readers were shown: the changes that they can see, numbered from 1, and the entities that each of them
+    -- touched. `log_weight` grows by what each change brings (in bytes, the last word of an entity in a block of 1,024
+    -- counts), `weight` is that of all that is public, `due` the log_weight after which a new snapshot is due.
+    CREATE TABLE published (
+        number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, log_weight INTEGER NOT NULL, weight INTEGER NOT NULL,
+        due INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE effects (
+        number INTEGER NOT NULL, entity TEXT NOT NULL, entity_id TEXT NOT NULL, version INTEGER NOT NULL,
+        weight INTEGER NOT NULL, data TEXT, PRIMARY KEY (number, entity, entity_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX effects_by_entity ON effects (entity, entity_id, number);
+    CREATE TABLE snapshots (
+        number INTEGER PRIMARY KEY, reviews INTEGER NOT NULL, products INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO facts VALUES ('epoch', '0'), ('renewed_at', '');
+    DELETE FROM facts WHERE name = 'content_version';
+
+    -- The past of a database that is older than these tables. Where of products and editors only the present is known,
+    -- it stands for their past; the first snapshot is taken at the next change.
+    CREATE TEMP TABLE past AS
+        SELECT c.seq, c.entity, c.entity_id, c.version,
+            iif(json_extract(r.data, '$.state') = 'published',
+                1000 + octet_length(t.markdown) + octet_length(t.html) + octet_length(t.plain), 0) AS weight,
+            NULL AS data
+        FROM changes c
+        JOIN revisions r ON r.review_id = c.entity_id AND r.version = c.version
+        JOIN texts t ON t.digest = json_extract(r.data, '$.text_digest')
+        LEFT JOIN revisions b ON b.review_id = c.entity_id AND b.version = c.version - 1
+        WHERE c.entity = 'review'
+            AND (json_extract(r.data, '$.state') = 'published' OR json_extract(b.data, '$.state') = 'published');
+    INSERT INTO past
+        SELECT seq, 'product', entity_id, version, iif(kind = 'merged', 0, 1000), NULL
+        FROM changes WHERE entity = 'product';
+    INSERT INTO past
+        SELECT min(c.seq), 'editor', e.id, e.version, 100, json_object('id', e.id, 'slug', e.slug, 'name', e.name)
+        FROM past q JOIN changes c ON c.seq = q.seq AND q.entity = 'review' AND q.weight > 0
+        JOIN reviews r ON r.id = q.entity_id JOIN editors e ON e.id = r.editor_id GROUP BY e.id;
+    INSERT INTO past
+        SELECT c.seq, 'editor', e.entity_id, e.version, 100, e.data FROM changes c
+        JOIN past e ON e.entity = 'editor' AND e.entity_id = c.entity_id AND e.seq < c.seq
+        WHERE c.entity = 'editor' AND c.kind = 'renamed';
+    INSERT INTO published
+        SELECT row_number() OVER (ORDER BY seq), seq, 0, 0, 0 FROM (SELECT DISTINCT seq FROM past);
+    INSERT INTO effects
+        SELECT p.number, q.entity, q.entity_id, q.version, q.weight, q.data
+        FROM past q JOIN published p ON p.seq = q.seq;
+    CREATE TEMP TABLE sums AS
+        SELECT number, sum(brought) OVER (ORDER BY number) AS log_weight, sum(grown) OVER (ORDER BY number) AS weight
+        FROM (
+            SELECT number, sum(weight - was) AS grown, sum(max(weight, 80)
+                - iif((was_number - 1) / 1024 = (number - 1) / 1024, max(was, 80), 0)) AS brought
+            FROM (
+                SELECT number, weight, coalesce(lag(weight) OVER one, 0) AS was,
+                    coalesce(lag(number) OVER one, -1024) AS was_number
+                FROM effects WINDOW one AS (PARTITION BY entity, entity_id ORDER BY number)
+            ) GROUP BY number
+        );
+    UPDATE published SET (log_weight, weight) = (
+        SELECT s.log_weight, s.weight FROM sums s WHERE s.number = published.number
+    );
+    DROP TABLE past;
+    DROP TABLE sums;
+    """,
 )
 
 

@@ -130,7 +130,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     """Where a figure of a spec sheet is from: words or an address that say so, and who took it from there."""
 
     text: Annotated[str, Meta(max_length=200)] = ""
-    url: Annotated[str, Meta(pattern=r"^https?://[^\s<>\"]+$(?!\n)", max_length=500)] | None = None
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s<>]+$(?!\n)", max_length=500)] | None = None
     origin: Literal["editor", "lensfun"] = "editor"
 
 
@@ -252,7 +252,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """A review as a listing shows it."""
 
     id: ReviewId
-    ordinal: int
     slug: Slug
     title: str
     excerpt: str
@@ -276,6 +275,23 @@ class Listing(msgspec.Struct, frozen=True):
     name: str
     given: int
     live: int
+
+
+class Author(msgspec.Struct, frozen=True, kw_only=True):
+    """What readers are told of an editor."""
+
+    id: EditorId
+    slug: Slug
+    name: str
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entity became to readers by a change: a value (of a review with its text), or None when it went."""
+
+    entity: Literal["review", "product", "editor"]
+    entity_id: str
+    value: Review | Product | Author | None = None
+    text: Text | None = None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

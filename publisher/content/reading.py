@@ -17,11 +17,16 @@ from publisher.content.database import Database, moment
 from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, Product, Review, Slug, Text
 
 _CARD = (
-    "SELECT r.id, q.ordinal, r.slug, r.title, r.excerpt, r.lang, r.byline, e.name, e.slug, p.brand, p.model, p.slug,"
+    "SELECT r.id, r.slug, r.title, r.excerpt, r.lang, r.byline, e.name, e.slug, p.brand, p.model, p.slug,"
     " p.kind, r.rating, r.tags, r.tag_slugs, r.version, r.published_at, r.updated_at"
     " FROM places q JOIN reviews r ON r.id = q.review_id JOIN editors e ON e.id = r.editor_id"
     " LEFT JOIN products p ON p.id = r.product_id WHERE q.listing = ? AND q.live = 1"
 )
+CARDS = 16_384
+"""Cards that are kept, each for as long as its row says the same: 25 MB at most."""
+RECENT = 16
+"""Answers of a kind that are kept: a page asks what the one before it asked."""
+_LAST_OF_FRONT = "SELECT ordinal FROM places WHERE listing = ? AND live = 1 ORDER BY ordinal DESC LIMIT 1 OFFSET ?"
 _WORDS = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -31,17 +36,19 @@ def _name(brand: str | None, model: str | None) -> str | None:
     return model if model.casefold().startswith(brand.casefold()) else f"{brand} {model}"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=CARDS)
 def _words(encoded: str) -> tuple[str, ...]:
     return _WORDS.decode(encoded)
 
 
+@lru_cache(maxsize=CARDS)
 def _card(row: tuple[Any, ...]) -> Card:
+    """The card that a row says; a review's row is read for each of its listings, and in build after build."""
     return Card(
-        id=row[0], ordinal=row[1], slug=row[2], title=row[3], excerpt=row[4], lang=row[5], author=row[6] or row[7],
-        editor_slug=row[8], product_name=_name(row[9], row[10]), product_slug=row[11], product_kind=row[12],
-        rating=row[13], tags=_words(row[14]), tag_slugs=_words(row[15]), version=row[16],
-        published_at=moment(row[17]), updated_at=moment(row[18]),
+        id=row[0], slug=row[1], title=row[2], excerpt=row[3], lang=row[4], author=row[5] or row[6],
+        editor_slug=row[7], product_name=_name(row[8], row[9]), product_slug=row[10], product_kind=row[11],
+        rating=row[12], tags=_words(row[13]), tag_slugs=_words(row[14]), version=row[15],
+        published_at=moment(row[16]), updated_at=moment(row[17]),
     )  # fmt: skip
 
 
@@ -53,13 +60,15 @@ class Reading:
         self._conn: Any = db.conn
         self._products: dict[str, Product] = {}
         self._editors: dict[str, Editor] = {}
-        self._newest: dict[str, list[Card]] = {}
+        self.review_at = lru_cache(RECENT)(self._review_at)
+        self.text = lru_cache(RECENT)(self._text)
+        self.front = lru_cache(RECENT)(self._front)
 
     def version(self) -> int:
         """The content version: the number of the newest change that readers can see."""
         return log.content_version(self._db)
 
-    def review_at(self, slug: str) -> Review | None:
+    def _review_at(self, slug: str) -> Review | None:
         """The review that has or once had this slug, if readers may see it."""
         row = self._conn.execute(
             f"SELECT {', '.join('r.' + c for c in reviews.COLUMNS.split(', '))} FROM slugs s"
@@ -68,7 +77,7 @@ class Reading:
         ).fetchone()
         return None if row is None else reviews.from_row(row)
 
-    def text(self, digest: str) -> Text:
+    def _text(self, digest: str) -> Text:
         """The body kept under `digest`."""
         return reviews.text(self._db, digest)
 
@@ -106,10 +115,20 @@ class Reading:
 
     def newest(self, listing: str) -> list[Card]:
         """The newest 20 public reviews of a listing, newest first."""
-        if (held := self._newest.get(listing)) is None:
-            rows = self._conn.execute(_CARD + " ORDER BY q.ordinal DESC LIMIT ?", (listing, LISTING_PAGE))
-            held = self._newest[listing] = [_card(row) for row in rows]
-        return held
+        rows = self._conn.execute(_CARD + " ORDER BY q.ordinal DESC LIMIT ?", (listing, LISTING_PAGE))
+        return [_card(row) for row in rows]
+
+    def _front(self, listing: str) -> tuple[list[Card], int]:
+        """The newest 20 to 39 public reviews of a listing, newest first, and the number of the page they end with.
+
+        All of them, and page 0, when they are fewer.
+        """
+        row = self._conn.execute(_LAST_OF_FRONT, (listing, LISTING_PAGE - 1)).fetchone()
+        border = 0 if row is None else row[0] // LISTING_PAGE
+        rows = self._conn.execute(
+            _CARD + " AND q.ordinal >= ? ORDER BY q.ordinal DESC", (listing, border * LISTING_PAGE)
+        )
+        return [_card(row) for row in rows], border
 
     def span(self, listing: str, low: int, high: int) -> list[Card]:
         """The public reviews of a listing with ordinals in [low, high), newest first."""

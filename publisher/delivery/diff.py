@@ -26,9 +26,10 @@ class Wave(IntEnum):
     new_listing = 2
     leaf = 3
     listing = 4
-    pointer = 5
-    delete = 6
-    nothing = 7
+    bundle = 5
+    pointer = 6
+    delete = 7
+    nothing = 8
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -78,6 +79,8 @@ def _step(key: str, desired: Desired | None, held: Held | None) -> Step:
 def _wave(tier: Tier, *, new: bool) -> Wave:
     if tier is Tier.immutable:
         return Wave.immutable
+    if tier is Tier.bundle:
+        return Wave.bundle
     if tier is Tier.pointer:
         return Wave.pointer
     if tier is Tier.leaf:

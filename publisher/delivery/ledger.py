@@ -24,11 +24,16 @@ from publisher.delivery.purges import Purges
 from publisher.errors import DeliveryError
 from publisher.site.artifact import Tier
 
+LASTING = (Tier.immutable, Tier.bundle)
+"""Tiers of objects that stay on the targets when they are no longer wanted: open readers may still ask for them."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS desired (
     key TEXT PRIMARY KEY, context TEXT NOT NULL, body TEXT NOT NULL, content_type TEXT NOT NULL,
     cache_control TEXT NOT NULL, tier INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bundles (
+    name TEXT PRIMARY KEY, body TEXT NOT NULL, bytes INTEGER NOT NULL, member_of TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS targets (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS held (
@@ -58,6 +63,15 @@ class Desired(msgspec.Struct, frozen=True):
     content_type: str
     cache_control: str
     tier: int
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A bundle that was made: its name, its body and length, and the name of the list that it is in, if any."""
+
+    name: str
+    body: str
+    bytes: int
+    member_of: str = ""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -164,29 +178,16 @@ class Ledger:
     ) -> Release | None:
         """Store a build's outcome, queue what changed for every target, and advance the cursor, all at once.
 
-        `gone` keys of the immutable tier stay on the targets for readers that still hold pages naming them. `afresh`
+        `gone` keys of the lasting tiers stay on the targets for readers that still hold pages naming them. `afresh`
         says that the log is another than that of the build before. Returns the release, or None when no byte and no
         header changed.
         """
-        conn, removed = self._conn, 0
+        conn = self._conn
         with self.transaction():
             after = 0 if afresh else self.cursor()
             if afresh:
                 self.journal.forget()
-            changed: list[str] = []
-            for row in written:
-                old = conn.execute(
-                    "SELECT body, content_type, cache_control FROM desired WHERE key = ?", (row.key,)
-                ).fetchone()
-                conn.execute("REPLACE INTO desired VALUES (?,?,?,?,?,?)", msgspec.structs.astuple(row))
-                if old != (row.body, row.content_type, row.cache_control):
-                    changed.append(row.key)
-            for key in gone:
-                tier = conn.execute("DELETE FROM desired WHERE key = ? RETURNING tier", (key,)).fetchone()
-                if tier is not None and tier[0] > 0:
-                    changed.append(key)
-                    removed += 1
-            conn.executemany("INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in changed))
+            changed, removed = self._change(written, gone)
             self._set_fact("cursor", str(seq))
             self._set_fact("cursor_hash", log_hash)
             self._set_fact("edition", edition)
@@ -201,11 +202,60 @@ class Ledger:
             self.journal.carried(number, after=after, seq=seq)
         return Release(number, *fields)
 
-    def invalidate(self, bodies: Iterable[str]) -> None:
-        """Forget how the pages with these bodies were made, so that the next build renders them anew."""
+    def kept(self) -> dict[str, Kept]:
+        """The bundles that were made and are still wanted, by name."""
+        return {row[0]: Kept(*row) for row in self._conn.execute("SELECT name, body, bytes, member_of FROM bundles")}
+
+    def kept_state(self) -> str:
+        """What the bundles were made from, as `keep` was told; empty before the first."""
+        return self._fact("bundles", "")
+
+    def keep(
+        self,
+        made: Iterable[Kept],
+        dropped: Iterable[str],
+        written: Iterable[Desired],
+        gone: Iterable[str],
+        *,
+        state: str,
+    ) -> tuple[int, int]:
+        """Store which bundles were made, which are no longer wanted, and their objects; how many differ, how many went.
+
+        They are no release: a site that is rolled back keeps its bundles, whose versions never fall.
+        """
         with self.transaction():
-            self._conn.executemany("UPDATE desired SET context = '' WHERE body = ?", ((body,) for body in bodies))
+            self._conn.executemany("DELETE FROM bundles WHERE name = ?", ((name,) for name in dropped))
+            self._conn.executemany("REPLACE INTO bundles VALUES (?,?,?,?)", map(msgspec.structs.astuple, made))
+            changed, removed = self._change(written, gone)
+            self._set_fact("bundles", state)
+        return len(changed) - removed, removed
+
+    def _change(self, written: Iterable[Desired], gone: Iterable[str]) -> tuple[list[str], int]:
+        """Store what keys should hold, and queue what changed for every target; the keys, and how many are removed."""
+        conn, changed, removed = self._conn, list[str](), 0
+        for row in written:
+            old = conn.execute(
+                "SELECT body, content_type, cache_control FROM desired WHERE key = ?", (row.key,)
+            ).fetchone()
+            conn.execute("REPLACE INTO desired VALUES (?,?,?,?,?,?)", msgspec.structs.astuple(row))
+            if old != (row.body, row.content_type, row.cache_control):
+                changed.append(row.key)
+        for key in gone:
+            tier = conn.execute("DELETE FROM desired WHERE key = ? RETURNING tier", (key,)).fetchone()
+            if tier is not None and tier[0] not in LASTING:
+                changed.append(key)
+                removed += 1
+        conn.executemany("INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in changed))
+        return changed, removed
+
+    def invalidate(self, bodies: Iterable[str]) -> None:
+        """Forget how the objects with these bodies were made, so that the next build makes them anew."""
+        listed = [(body,) for body in bodies]
+        with self.transaction():
+            self._conn.executemany("UPDATE desired SET context = '' WHERE body = ?", listed)
+            self._conn.executemany("DELETE FROM bundles WHERE body = ?", listed)
             self._set_fact("edition", "")
+            self._set_fact("bundles", "")
 
     def register(self, target: str) -> None:
         """Make a target known; a new one is owed the whole site."""

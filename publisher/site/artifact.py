@@ -23,6 +23,8 @@ class Tier(IntEnum):
     leaf = 1
     listing = 2
     pointer = 3
+    bundle = 4
+    """Immutable too, but only the pointers to bundles name it: it need not hold back the pages."""
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,7 @@ _TYPES = {
     "txt": "text/plain; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
+    "jws": "application/jose",
     "svg": "image/svg+xml",
     "webmanifest": "application/manifest+json; charset=utf-8",
 }

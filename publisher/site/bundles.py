@@ -1,4 +1,4 @@
-"""JSON for apps: one document per review and product, the list of all reviews, the finder's shards, the sync head.
+"""JSON for apps: one document per review and product, the list of all reviews, the finder's shards.
 
 Addresses in documents are absolute, so that a document can be kept apart from the site. Keys with nothing to say are
 null, never missing.
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from publisher.content.model import Card, Product
-from publisher.site import contexts, pages
+from publisher.site import contexts, pages, sync_wire
 from publisher.site.pages import Page, Site
 
 FORMAT = 1
@@ -108,11 +108,9 @@ def finder(context: contexts.Finder) -> bytes:
     return encode([[p.kind, p.slug, p.brand, p.model, p.aliases] for p in context.products])
 
 
-def head(site: Site, context: contexts.Head) -> bytes:
-    """The newest content version; the bundles that bring an app there are named here."""
-    return encode(
-        {"format": FORMAT, "version": context.version, "reviews": context.reviews, "content": site.url + "/content"}
-    )
+def schema(context: contexts.Schema) -> bytes:
+    """The JSON Schema of a part of the bundles."""
+    return encode(sync_wire.schema(context.name))
 
 
 def feed(site: Site, context: contexts.Feed) -> bytes:

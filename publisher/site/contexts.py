@@ -96,6 +96,12 @@ class Plain(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     kind: str
 
 
+class Schema(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The JSON Schema of a part of the bundles, by its name."""
+
+    name: str
+
+
 class Search(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The search page: where the product finder's files are, and the brands for readers without JavaScript."""
 
@@ -155,14 +161,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     count: int | None
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Which content version is published, and how many reviews it has."""
-
-    version: int
-    reviews: int
-
-
 Context = (
-    Home | ReviewPage | Moved | ProductPage | Brands | BrandPage | EditorPage | TagPage | NumberedPage | Plain
-    | Search | Finder | Feed | SitemapIndex | Sitemap | ReviewDocument | ProductDocument | Contents | Head
+    Home | ReviewPage | Moved | ProductPage | Brands | BrandPage | EditorPage | TagPage | NumberedPage | Plain | Schema
+    | Search | Finder | Feed | SitemapIndex | Sitemap | ReviewDocument | ProductDocument | Contents
 )  # fmt: skip

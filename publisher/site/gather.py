@@ -19,11 +19,7 @@ def gather(source: Source, page: Page) -> contexts.Context | None:
 
 def front(source: Source, listing: str, kind: str, name: str) -> tuple[list[Card], str | None]:
     """The newest 20 to 39 reviews of a listing down to a page border, and the address of the page below."""
-    newest = source.newest(listing)
-    if len(newest) < LISTING_PAGE:
-        return newest, None
-    border = newest[-1].ordinal // LISTING_PAGE
-    cards = newest + source.span(listing, border * LISTING_PAGE, newest[-1].ordinal)
+    cards, border = source.front(listing)
     return cards, pages.path(Page(kind, name, border - 1)) if border else None
 
 
@@ -143,6 +139,10 @@ def _plain(source: Source, page: Page) -> contexts.Context:
     return contexts.Plain(kind=page.kind)
 
 
+def _schema(source: Source, page: Page) -> contexts.Context:
+    return contexts.Schema(name=page.name)
+
+
 def _search(source: Source, page: Page) -> contexts.Context:
     shards = -(-source.product_count() // SHARD)
     return contexts.Search(
@@ -204,10 +204,6 @@ def _content_page(source: Source, page: Page) -> contexts.Context | None:
     return contexts.Contents(cards=source.span("all", low, low + LISTING_PAGE), next=older, count=None)
 
 
-def _head(source: Source, page: Page) -> contexts.Context:
-    return contexts.Head(version=source.version(), reviews=source.listing("all").live)
-
-
 _GATHER: dict[str, Gather] = {
     "home": _home,
     "review": _review,
@@ -221,6 +217,7 @@ _GATHER: dict[str, Gather] = {
     "tag": _tag,
     **dict.fromkeys(("camera-page", "lens-page", "brand-page", "editor-page", "tag-page", "archive"), _numbered),
     **dict.fromkeys(("compare", "offline", "not-found", "robots", "web-manifest", "service-worker"), _plain),
+    "schema": _schema,
     "search": _search,
     "finder": _finder,
     "atom": _feed,
@@ -231,5 +228,4 @@ _GATHER: dict[str, Gather] = {
     "sitemap-reviews": _sitemap_reviews,
     "content": _content,
     "content-page": _content_page,
-    "head": _head,
 }

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, Product, Review, Slug, Text
+from publisher.site import sync_wire
 
 SHARD = 250
 """Entries in one sitemap or product-finder file: about the square root of the reviews expected, so that neither a
@@ -48,6 +49,7 @@ class Source(Protocol):
     def listing(self, name: str) -> Listing: ...
     def listing_title(self, name: str) -> str: ...
     def newest(self, listing: str) -> list[Card]: ...
+    def front(self, listing: str) -> tuple[list[Card], int]: ...
     def span(self, listing: str, low: int, high: int) -> list[Card]: ...
     def addresses(self, low: int, high: int) -> list[tuple[Slug, datetime]]: ...
     def product_span(self, low: int, high: int) -> list[Product]: ...
@@ -65,10 +67,10 @@ class Source(Protocol):
 SINGLE = (
     Page("home"), Page("brands"), Page("search"), Page("compare"), Page("offline"), Page("not-found"),
     Page("atom"), Page("json-feed"), Page("sitemap"), Page("sitemap-pages"), Page("robots"), Page("web-manifest"),
-    Page("service-worker"), Page("content"), Page("head"),
+    Page("service-worker"), Page("content"), *(Page("schema", name) for name in sync_wire.DESCRIBED),
 )  # fmt: skip
-_OF_EVERY_REVIEW = (Page("home"), Page("atom"), Page("json-feed"), Page("sitemap"), Page("content"), Page("head"))
-_OF_EVERY_PRODUCT = (Page("brands"), Page("search"), Page("sitemap"), Page("sitemap-pages"), Page("head"))
+_OF_EVERY_REVIEW = (Page("home"), Page("atom"), Page("json-feed"), Page("sitemap"), Page("content"))
+_OF_EVERY_PRODUCT = (Page("brands"), Page("search"), Page("sitemap"), Page("sitemap-pages"))
 _PATHS = {
     "home": "index.html",
     "review": "reviews/{name}/index.html",
@@ -102,7 +104,7 @@ _PATHS = {
     "service-worker": "sw.js",
     "content": "content/index.json",
     "content-page": "content/pages/{place}.json",
-    "head": "content/sync/head.json",
+    "schema": f"content/schema/v{sync_wire.MAJOR}/{{name}}.json",
     "asset": "assets/{name}",
 }
 KINDS = tuple(_PATHS)
@@ -177,7 +179,7 @@ def of_product(source: Source, product_id: str) -> set[Page]:
 
 def of_editor(source: Source, editor_id: str) -> set[Page]:
     """Every page that can differ after a change of this editor: theirs, and those of all their reviews."""
-    found = {Page("editor", source.editor(editor_id).slug), Page("head")}
+    found = {Page("editor", source.editor(editor_id).slug)}
     for review_id in source.members(f"editor:{editor_id}"):
         found |= of_review(source, review_id)
     return found

@@ -54,18 +54,18 @@ _DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
     "product-json": bundles.product,
     "content": bundles.contents,
     "content-page": bundles.contents,
-    "head": bundles.head,
     "json-feed": bundles.feed,
+    "schema": lambda site, context: bundles.schema(context),
     "finder": lambda site, context: bundles.finder(context),
 }
-_LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "compare", "offline",
-                     "not-found", "robots", "web-manifest"})  # fmt: skip
-_POINTERS = frozenset({"head", "sitemap", "service-worker"})
+_LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "schema", "compare",
+                     "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
+_POINTERS = frozenset({"sitemap", "service-worker"})
 _CONSTANTS = re.compile(r'\{\{ (_|url|asset)\("([^"\\]*)"\) \}\}')
 _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
-MEMOS = 4_096
-"""Fragments that a renderer keeps: about 5 MB."""
+MEMOS = 16_384
+"""Fragments that a renderer keeps: 20 MB at most."""
 _TOOLS = ("jinja2", "babel", "msgspec", "markupsafe")
 
 
@@ -156,7 +156,7 @@ class Renderer:
         except Exception as error:
             raise BuildError(f"cannot render {key}: {error}") from error
         tier = Tier.leaf if page.kind in _LEAVES else Tier.pointer if page.kind in _POINTERS else Tier.listing
-        cache = POINTER if page.kind in ("head", "service-worker") else PAGE
+        cache = POINTER if page.kind == "service-worker" else PAGE
         return Artifact(key=Key(key), body=body, content_type=content_type(key), cache_control=cache, tier=tier)
 
     def assets(self) -> list[Artifact]:

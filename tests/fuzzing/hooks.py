@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,9 +21,12 @@ from schemathesis.generation import GenerationMode
 
 from api.auth import Tokens
 from api.keys import Ring
-from publisher.content import editors, names, sessions
+from publisher.content import editors, names, products, sessions, sheets
+from publisher.content.database import connect
+from publisher.content.model import Product, ProductId
 from publisher.content.writer import Writer
-from tests.fuzzing.hooks_environ import ANOTHER, DATA_DIR, EDITOR, ISSUER, PASSWORD, PRODUCT
+from publisher.errors import NotFoundError
+from tests.fuzzing.hooks_environ import ANOTHER, DATA_DIR, EDITOR, ISSUER, PASSWORD, PRODUCTS
 
 _BARRED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 ENDING = ("signOut", "changeMyPassword")
@@ -73,12 +77,61 @@ FITTING: dict[str, Callable[[str], str]] = {
     "title": _visible,
     "camera_model": _named,
     "lens_model": _named,
-    "product_id": lambda _: os.environ[PRODUCT],
+    "product_id": lambda _: os.environ[PRODUCTS].split()[0],
     "publish_at": lambda _: (datetime.now(UTC) + timedelta(days=1)).isoformat(),
     "current": lambda _: os.environ[PASSWORD],
     "new": lambda _: os.environ[PASSWORD],
 }
 """What a field must hold beyond its schema: a visible title, a name, a product that is there, a moment to come, …"""
+
+
+def _whole(value: Any) -> Any:
+    """Whole numbers written as such: JSON Schema takes 3.0 for an integer, the service does not."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _whole(part) for name, part in value.items()}
+    return [_whole(part) for part in value] if isinstance(value, list) else value
+
+
+def _held(product_id: str) -> Product | None:
+    """The product that a call is about; None when there is none."""
+    with closing(connect(Path(os.environ[DATA_DIR]) / "content.db", readonly=True)) as db:
+        try:
+            return products.get(db, ProductId(product_id))
+        except NotFoundError:
+            return None
+
+
+def _another(held: Product) -> str:
+    """Another product of the same kind."""
+    known = [_held(product_id) for product_id in os.environ[PRODUCTS].split()]
+    return next(one.id for one in known if one is not None and one.kind == held.kind and one.id != held.id)
+
+
+def _fit_product(operation: str, held: Product | None, body: dict[str, Any]) -> None:
+    """What the words of a product must be to each other: sizes in order, and sources for figures that are there.
+
+    And to the product that they are about: of the same kind.
+    """
+    if held is not None and operation == "mergeProduct":
+        body["into"] = _another(held)
+    if held is not None and operation == "replaceProduct" and body.get("spec", {}).get("kind") != held.kind:
+        body["spec"] = {"kind": held.kind}
+    for name in ("brand", "model"):
+        if isinstance(body.get(name), str):
+            body[name] = _named(body[name])
+    if isinstance(body.get("aliases"), list):
+        body["aliases"] = [_named(alias) for alias in body["aliases"]]
+    if operation == "amendProduct":  # which figures there are depends on what is stored
+        body |= {"spec": {"weight_g": 500}} if "spec" in body else {}
+        body |= {"sources": {"weight_g": {"text": "our scales"}}} if "sources" in body else {}
+    elif isinstance(sheet := body.get("spec"), dict):
+        for low, high in sheets.ASCENDING:
+            if sheet.get(low) is not None and sheet.get(high) is not None:
+                sheet[low], sheet[high] = sorted((sheet[low], sheet[high]))
+        given = [name for name in sheet if name != "kind" and sheet[name] not in (None, [])]
+        body["sources"] = {name: {"text": "our scales"} for name in given[: len(body.get("sources") or ())]}
 
 
 @schemathesis.hook
@@ -91,6 +144,10 @@ def before_call(context: Any, case: Any, **kwargs: Any) -> None:
         case.path_parameters["editor_id"] = os.environ[ANOTHER]
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE or not isinstance(case.body, dict):
         return
+    case.body = _whole(case.body)
+    if case.operation.path.startswith("/products"):
+        held = _held(str((case.path_parameters or {}).get("product_id", "")))
+        _fit_product(case.operation.definition.raw["operationId"], held, case.body)
     for field, fit in FITTING.items():
         if isinstance(case.body.get(field), str):
             case.body[field] = fit(case.body[field])

@@ -19,6 +19,7 @@ from publisher.content.hint import path as hint_path
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pusher
+from publisher.signing import Signing
 from publisher.worker import Worker, now
 from tests.integration.api_fixtures import Server, restartable
 from tests.newsroom import SITE, Memory
@@ -35,8 +36,9 @@ class Press:
         self.target = Memory()
         self._ledger, self._objects = Ledger(data / "ledger.db"), Objects(data / "build")
         self._builder = Builder(
-            data / "content.db", self._ledger, self._objects, SITE, build_dir=data / "build", workers=1
-        )
+            data / "content.db", self._ledger, self._objects, SITE, build_dir=data / "build", workers=1,
+            signer=Signing(data / "keys"),
+        )  # fmt: skip
         self._pusher = Pusher(self._ledger, self._objects, self.target, concurrency=4)
         self.worker = Worker(self._builder, [self._pusher], data / "content.db", clock=now)
 

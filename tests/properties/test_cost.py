@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
 import pytest
 
+from publisher.bundler import Bundler
 from publisher.content import database, log, reviews
 from publisher.content.model import MAX_TAGS, Draft, Review
 from publisher.content.reading import Reading
 from publisher.content.writer import Transaction
+from publisher.signing import Signing
 from publisher.site import pages
 from publisher.site.gather import gather
 from publisher.site.render import Renderer
@@ -23,6 +27,7 @@ SIZES = (1_000, 20_000)
 MAX_ARTIFACTS = 64
 MAX_RATIO = 1.5
 STEP = 10
+EDITS = 33
 
 
 class Work:
@@ -74,9 +79,33 @@ def work_of(room: Newsroom, review: Review) -> int:
     return work.steps
 
 
+def bundling(room: Newsroom, review: Review) -> list[int]:
+    """SQLite's work to bring the bundles up to date after each of some edits."""
+    db = database.connect(room.content_db, readonly=True)
+    bundler = Bundler(db, room.ledger, room.objects, SITE, Signing(room.folder / "keys", clock=room.clock))
+    steps = []
+    for number in range(EDITS):
+        draft = Draft(title=f"Título {number}", product_id=review.product_id, tags=review.tags)
+        room.writer.run(partial(reviews.update, review_id=review.id, draft=draft, body=text("Otro texto")))
+        work = Work(db)
+        bundler.bundle()
+        steps.append(work.steps)
+    db.close()
+    return steps
+
+
+class Cost(NamedTuple):
+    """What one edit costs: pages looked at, pages put, tens of SQLite instructions for pages, and for bundles."""
+
+    seen: int
+    puts: int
+    steps: int
+    bundling: list[int]
+
+
 @pytest.fixture(scope="module")
-def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[int, int, int]]:
-    """For each size: (pages looked at, objects put, tens of SQLite instructions) of one edit."""
+def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Cost]:
+    """What one edit costs at each size."""
     found = {}
     for size in SIZES:
         room = crowded(tmp_path_factory.mktemp(f"crowd-{size}"), size)
@@ -84,17 +113,18 @@ def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[int, int,
         room.publish()
         draft = Draft(title="Otro título", product_id=review.product_id, tags=review.tags)
         room.writer.run(partial(reviews.update, review_id=review.id, draft=draft, body=text("Otro texto")))
-        built, pushed = room.build(), room.pusher.run()
-        found[size] = (built.seen, pushed.puts, work_of(room, review))
+        built = room.builder.build_pages()
+        puts = room.pusher.run().puts
+        found[size] = Cost(built.seen, puts, work_of(room, review), bundling(room, review))
         room.close()
     return found
 
 
-def test_artifacts_of_an_edit_are_few_and_do_not_grow(costs: dict[int, tuple[int, int, int]]) -> None:
+def test_artifacts_of_an_edit_are_few_and_do_not_grow(costs: dict[int, Cost]) -> None:
     small, large = (costs[size] for size in SIZES)
-    assert 0 < small[1] <= MAX_ARTIFACTS
-    assert large[0] <= MAX_ARTIFACTS
-    assert abs(large[1] - small[1]) <= 2, "one more page may be a page's first neighbour"
+    assert 0 < small.puts <= MAX_ARTIFACTS
+    assert large.seen <= MAX_ARTIFACTS
+    assert abs(large.puts - small.puts) <= 2, "one more page may be a page's first neighbour"
 
 
 def test_the_worst_edit_is_bounded_too(tmp_path: Path) -> None:
@@ -114,10 +144,17 @@ def test_the_worst_edit_is_bounded_too(tmp_path: Path) -> None:
     room.close()
 
 
-def test_the_database_work_of_an_edit_does_not_grow(costs: dict[int, tuple[int, int, int]]) -> None:
+def test_the_database_work_of_an_edit_does_not_grow(costs: dict[int, Cost]) -> None:
     small, large = (costs[size] for size in SIZES)
-    assert small[2] > 0
-    assert large[2] <= MAX_RATIO * small[2]
+    assert small.steps > 0
+    assert large.steps <= MAX_RATIO * small.steps
+
+
+def test_the_database_work_of_its_bundles_does_not_grow(costs: dict[int, Cost]) -> None:
+    small, large = (costs[size].bundling for size in SIZES)
+    assert median(small) > 0
+    assert median(large) <= MAX_RATIO * median(small)
+    assert max(large) <= MAX_RATIO * max(small), "the longest segment, or a part of a snapshot"
 
 
 def test_a_planted_scan_is_seen(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from publisher import builder
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
+from publisher.signing import Signing
 from publisher.site.pages import Site
 
 if __name__ == "__main__":
@@ -25,7 +26,10 @@ if __name__ == "__main__":
     site = Site(title="RandomCameraReviews", language="es", url="https://reviews.example")
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(":memory:")
-        built = builder.Builder(sys.argv[1], ledger, Objects(folder), site, build_dir=folder, workers=int(sys.argv[2]))
+        signer = Signing(Path(sys.argv[1]).parent / "keys")
+        built = builder.Builder(
+            sys.argv[1], ledger, Objects(folder), site, build_dir=folder, workers=int(sys.argv[2]), signer=signer
+        )
         built.build()
         rows = [repr((r.key, r.body, r.context, r.content_type, r.cache_control, r.tier)) for r in ledger.desired()]
         print(len(rows), hashlib.sha256("".join(rows).encode()).hexdigest())

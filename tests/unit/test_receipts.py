@@ -73,7 +73,8 @@ def test_a_publish_goes_from_stored_to_uploaded(room: Newsroom, receipts: Receip
     assert (rendered.state, rendered.is_done) == ("rendered", False)
     assert (rendered.release, rendered.seq) == (built.release.number, seq)
     assert rendered.rendered_at is not None
-    assert rendered.legs[0].waiting == built.release.written
+    assert built.bundled is not None
+    assert rendered.legs[0].waiting == built.release.written + built.bundled.written
     push(room)
     done = receipts.of_change(seq)
     (leg,) = done.legs

@@ -18,7 +18,7 @@ from publisher.content import log, products, reviews
 from publisher.content.database import connect, snapshot
 from publisher.content.model import CameraSpec, Draft, Editor, LensSpec, Review, Slug, State
 from publisher.content.reading import Reading
-from publisher.content.writer import Writer
+from publisher.content.writer import Transaction, Writer
 from publisher.errors import ConflictError, InvalidError, NotFoundError, StaleVersionError
 from publisher.site import markdown
 from tests.conftest import START
@@ -53,7 +53,11 @@ class Desk:
         return self.writer.run(lambda tx: dict(Reading(tx.db).footprint(review.id)[1]))
 
     def ordinals(self, listing: str) -> list[int]:
-        return self.writer.run(lambda tx: [card.ordinal for card in Reading(tx.db).newest(listing)])
+        def read(tx: Transaction) -> list[int]:
+            reading = Reading(tx.db)
+            return [dict(reading.footprint(card.id)[1])[listing] for card in reading.newest(listing)]
+
+        return self.writer.run(read)
 
     def head(self) -> int:
         return self.writer.run(lambda tx: log.head(tx.db))

@@ -68,7 +68,7 @@ REVIEW = Review(
 BARE = replace(REVIEW, summary="", product_id=None, tags=(), tag_slugs=(), rating=None, pros=(), cons=())
 HTML = '<h2>Luz</h2><p lang="es">Texto <a href="/cameras/sony-a7-iv/">de cámara</a></p>'
 CARD = Card(
-    id=REVIEW.id, ordinal=7, slug=REVIEW.slug, title=HOSTILE, excerpt=HOSTILE, lang="pt", author=HOSTILE,
+    id=REVIEW.id, slug=REVIEW.slug, title=HOSTILE, excerpt=HOSTILE, lang="pt", author=HOSTILE,
     editor_slug=EDITOR.slug, product_name=HOSTILE, product_slug=CAMERA.slug, product_kind="camera", rating=0.0,
     tags=(HOSTILE,), tag_slugs=("hostil",), version=1, published_at=NOW, updated_at=NOW,
 )  # fmt: skip

@@ -1,0 +1,242 @@
+"""What readers were shown: public changes, numbered, with what each did to which entity, and how heavy it was.
+
+A public change gets the next number; an entity's newest effect with a number up to `n` says what it was to readers
+after `n` public changes. So whatever bundles apps are given is a function of these rows, however publishes were
+batched. The rows are written in the transaction of the change itself, from what that transaction left in the tables.
+
+Weights are bytes as a bundle will roughly have them. A snapshot of everything is due when the log since the last one
+outweighs half of what is public: apps from before may then as well fetch all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from publisher.content.database import Database, moment, stamp
+from publisher.content.model import Author, Effect, Product, Review, State, Text
+from publisher.content.writer import Transaction
+
+BLOCK = 1024
+"""Public changes within which only the last word of an entity counts as weight of the log."""
+GONE_WEIGHT, FIELDS_WEIGHT = 80, 1000
+LEAST_LOG = 256_000
+"""Bytes of log below which no new snapshot is worth its objects."""
+_REVIEW, _PRODUCT, _AUTHOR = msgspec.json.Decoder(Review), msgspec.json.Decoder(Product), msgspec.json.Decoder(Author)
+_PRODUCT_ROW = (
+    "SELECT p.merged_into, octet_length(r.data) FROM products p"
+    " JOIN product_revisions r ON r.product_id = p.id AND r.version = p.version WHERE p.id = ?"
+)
+_REVIEW_ROW = (
+    "SELECT r.state, r.editor_id, octet_length(t.markdown) + octet_length(t.html) + octet_length(t.plain)"
+    " FROM reviews r JOIN texts t ON t.digest = r.text_digest WHERE r.id = ?"
+)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How things stood after a public change: its number and change, the weight of the log up to it, and of all."""
+
+    number: int = 0
+    seq: int = 0
+    log_weight: int = 0
+    weight: int = 0
+    due: int = LEAST_LOG
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A moment at which all that is public is worth bundling: after `number`, with so many ordinals given by then."""
+
+    number: int
+    reviews: int
+    products: int
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """An effect to be written; `data` is the whole value where no revision keeps it."""
+
+    entity: str
+    entity_id: str
+    version: int
+    weight: int
+    data: str | None = None
+
+
+def note(tx: Transaction, seq: int, entity: str, entity_id: str, version: int) -> None:
+    """Number a change that readers can see, with all that they see of it; a change of nothing public gets none."""
+    said = list(_said(tx, entity, entity_id, version))
+    if not said:
+        return
+    before, connection = newest(tx.db), tx.db.conn
+    number, log_weight, weight = before.number + 1, before.log_weight, before.weight
+    for one in said:
+        was = connection.execute(
+            "SELECT number, weight FROM effects WHERE entity = ? AND entity_id = ? ORDER BY number DESC LIMIT 1",
+            (one.entity, one.entity_id),
+        ).fetchone() or (0, 0)
+        weight += one.weight - was[1]
+        log_weight += max(one.weight, GONE_WEIGHT)
+        if (was[0] - 1) // BLOCK == before.number // BLOCK:
+            log_weight -= max(was[1], GONE_WEIGHT)
+        connection.execute("INSERT INTO effects VALUES (?,?,?,?,?,?)", (number, *msgspec.structs.astuple(one)))
+    due = before.due
+    if log_weight > due:
+        due = log_weight + max(weight // 2, LEAST_LOG)
+        connection.execute("INSERT INTO snapshots VALUES (?,?,?)", (number, *_given(tx.db)))
+    connection.execute("INSERT INTO published VALUES (?,?,?,?,?)", (number, seq, log_weight, weight, due))
+
+
+def _said(tx: Transaction, entity: str, entity_id: str, version: int) -> Iterator[_Said]:
+    """What a change of this entity tells readers, as the transaction left the tables."""
+    connection = tx.db.conn
+    if entity == "review":
+        state, editor_id, size = connection.execute(_REVIEW_ROW, (entity_id,)).fetchone()
+        public = state == State.published
+        yield _Said("review", entity_id, version, FIELDS_WEIGHT + size if public else 0)
+        if public and not _is_known(tx.db, "editor", editor_id):
+            yield _author(tx.db, editor_id)
+    elif entity == "product":
+        merged_into, size = connection.execute(_PRODUCT_ROW, (entity_id,)).fetchone()
+        yield _Said("product", entity_id, version, size if merged_into is None else 0)
+    elif _is_known(tx.db, "editor", entity_id):
+        yield _author(tx.db, entity_id)
+
+
+def _author(db: Database, editor_id: str) -> _Said:
+    row = db.conn.execute("SELECT id, slug, name, version FROM editors WHERE id = ?", (editor_id,)).fetchone()
+    data = msgspec.json.encode(Author(id=row[0], slug=row[1], name=row[2])).decode()
+    return _Said("editor", editor_id, row[3], len(data), data)
+
+
+def _is_known(db: Database, entity: str, entity_id: str) -> bool:
+    query = "SELECT 1 FROM effects WHERE entity = ? AND entity_id = ? LIMIT 1"
+    return db.conn.execute(query, (entity, entity_id)).fetchone() is not None
+
+
+def _given(db: Database) -> tuple[int, int]:
+    reviews = db.conn.execute("SELECT given FROM listings WHERE name = 'all'").fetchone()
+    products = db.conn.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM products").fetchone()[0]
+    return reviews[0] if reviews else 0, products
+
+
+def newest(db: Database) -> Standing:
+    """How things stand after the newest public change; all zero before the first."""
+    row = db.conn.execute("SELECT * FROM published ORDER BY number DESC LIMIT 1").fetchone()
+    return Standing(*row) if row else Standing()
+
+
+def at(db: Database, number: int) -> Standing:
+    """How things stood after public change `number`; all zero for 0."""
+    row = db.conn.execute("SELECT * FROM published WHERE number = ?", (number,)).fetchone()
+    return Standing(*row) if row else Standing()
+
+
+def snapshots(db: Database) -> Iterator[Snapshot]:
+    """The moments of snapshots, newest first."""
+    for row in db.conn.execute("SELECT number, reviews, products FROM snapshots ORDER BY number DESC"):
+        yield Snapshot(*row)
+
+
+def public_reviews(db: Database) -> int:
+    """How many reviews readers can see."""
+    row = db.conn.execute("SELECT live FROM listings WHERE name = 'all'").fetchone()
+    return row[0] if row else 0
+
+
+def touched(db: Database, after: int) -> list[tuple[int, str, str]]:
+    """Number, entity and id of every effect after public change `after`, in order."""
+    query = "SELECT number, entity, entity_id FROM effects WHERE number > ? ORDER BY number, entity, entity_id"
+    return list(db.conn.execute(query, (after,)))
+
+
+def between(db: Database, low: int, high: int) -> Iterator[Effect]:
+    """What public changes low + 1 … high did together: of each entity the last word, by entity and id."""
+    rows = db.conn.execute(
+        "SELECT entity, entity_id, version, weight, data FROM effects WHERE number > ? AND number <= ? ORDER BY number",
+        (low, high),
+    )
+    last = {(row[0], row[1]): row for row in rows}
+    for key in sorted(last):
+        yield _effect(db, last[key])
+
+
+def reviews_at(db: Database, number: int, low: int, high: int) -> Iterator[Effect]:
+    """The reviews with ordinals in [low, high) that readers had after public change `number`, by ordinal."""
+    ids = db.conn.execute(
+        "SELECT review_id FROM places WHERE listing = 'all' AND ordinal >= ? AND ordinal < ? ORDER BY ordinal",
+        (low, high),
+    ).fetchall()
+    yield from _standing(db, "review", [row[0] for row in ids], number)
+
+
+def others_at(db: Database, entity: str, number: int, start: int, count: int) -> Iterator[Effect]:
+    """`count` products or editors, from the `start`-th by id, that readers had after public change `number`."""
+    ids = db.conn.execute(
+        "SELECT DISTINCT entity_id FROM effects WHERE entity = ? AND number <= ? ORDER BY entity_id LIMIT ? OFFSET ?",
+        (entity, number, count, start),
+    ).fetchall()
+    yield from _standing(db, entity, [row[0] for row in ids], number)
+
+
+def _standing(db: Database, entity: str, ids: list[str], number: int) -> Iterator[Effect]:
+    query = (
+        "SELECT entity, entity_id, version, weight, data FROM effects"
+        " WHERE entity = ? AND entity_id = ? AND number <= ? ORDER BY number DESC LIMIT 1"
+    )
+    for entity_id in ids:
+        row = db.conn.execute(query, (entity, entity_id, number)).fetchone()
+        if row is not None and row[3] > 0:
+            yield _effect(db, row)
+
+
+def _effect(db: Database, row: tuple[Any, ...]) -> Effect:
+    entity, entity_id, version, weight, data = row
+    if weight == 0:
+        return Effect(entity=entity, entity_id=entity_id)
+    if entity == "editor":
+        return Effect(entity=entity, entity_id=entity_id, value=_AUTHOR.decode(data))
+    if entity == "product":  # of an older database, the first known revision stands for those before it
+        query = "SELECT data FROM product_revisions WHERE product_id = ? AND version >= ? ORDER BY version LIMIT 1"
+        product = _PRODUCT.decode(db.conn.execute(query, (entity_id, version)).fetchone()[0])
+        return Effect(entity=entity, entity_id=entity_id, value=product)
+    query = "SELECT data FROM revisions WHERE review_id = ? AND version = ?"
+    review = _REVIEW.decode(db.conn.execute(query, (entity_id, version)).fetchone()[0])
+    query = "SELECT digest, markdown, html, plain FROM texts WHERE digest = ?"
+    text = db.conn.execute(query, (review.text_digest,)).fetchone()
+    body = Text(digest=text[0], markdown=text[1], html=text[2], plain=text[3])
+    return Effect(entity=entity, entity_id=entity_id, value=review, text=body)
+
+
+def epoch(db: Database) -> int:
+    """Which history this is: seconds since 1970 of the last return to an older one, 0 before any."""
+    return int(_fact(db, "epoch"))
+
+
+def begin_epoch(tx: Transaction, after: int = 0) -> int:
+    """Say that the log went back (a backup was restored): apps start anew, and refuse what is of an older epoch.
+
+    `after` is an epoch that is known to have been published.
+    """
+    begun = max(int(tx.at.timestamp()), epoch(tx.db) + 1, after + 1)
+    tx.db.conn.execute("UPDATE facts SET value = ? WHERE name = 'epoch'", (str(begun),))
+    return begun
+
+
+def renew(tx: Transaction) -> None:
+    """Say at this moment that what was published last still stands."""
+    tx.db.conn.execute("UPDATE facts SET value = ? WHERE name = 'renewed_at'", (stamp(tx.at),))
+
+
+def said_at(db: Database) -> datetime | None:
+    """When the newest public change was made, or was last said to stand; None before the first."""
+    row = db.conn.execute(
+        "SELECT at FROM changes WHERE seq = (SELECT seq FROM published ORDER BY number DESC LIMIT 1)"
+    ).fetchone()
+    newest = max(row[0] if row else "", _fact(db, "renewed_at"))
+    return moment(newest) if newest else None
+
+
+def _fact(db: Database, name: str) -> str:
+    return str(db.conn.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()[0])
