@@ -16,12 +16,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Folders of what the tests take from npm, each with its lock.
 NPM := tests/browser tests/clients
 NPM_STAMPS := $(NPM:%=%/node_modules/.stamp)
+# The same for what is only measured beside.
+PEERS := benchmarks/peers
 # Words after the target's own: `make test ARGS="-k ledger"`, `make run ARGS=--help`.
 ARGS ?=
 # What the tests need from the system, as command-or-file:debian-package.
 TOOLS := chromium:chromium java:default-jre-headless npm:npm /usr/sbin/nginx:nginx /usr/sbin/varnishd:varnish \
 	/usr/lib/nginx/modules/ngx_http_cache_purge_module.so:libnginx-mod-http-cache-purge \
-	/usr/lib/nginx/modules/ngx_http_brotli_filter_module.so:libnginx-mod-http-brotli-filter
+	/usr/lib/nginx/modules/ngx_http_brotli_filter_module.so:libnginx-mod-http-brotli-filter wrk:wrk
 
 .PHONY: help
 help: ## List the targets
@@ -59,14 +61,15 @@ lock: $(VENV)/.dev ## Pin every dependency by hash again (UPGRADE=--upgrade take
 	lock --output-file requirements.txt
 	lock --group dev --constraints requirements.txt --output-file requirements-dev.txt
 	lock --group bench --constraints requirements-dev.txt --output-file requirements-bench.txt
-	for folder in $(NPM); do npm --prefix "$$folder" install --package-lock-only; done
+	for folder in $(NPM) $(PEERS); do npm --prefix "$$folder" install --package-lock-only; done
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## Let Schemathesis try the API for a quarter of an hour (ARGS="--max-time 60" for less)
 	@$(BIN)/python -m tests.fuzzing $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.bench ## Measure; ARGS chooses which benchmark and how large
+bench: TOOLS := npm:npm strace:strace wrk:wrk
+bench: $(VENV)/.bench $(VENV)/.tools $(PEERS)/node_modules/.stamp ## Measure; ARGS chooses which benchmark and how large
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: test-corpus
@@ -76,6 +79,14 @@ test-corpus: $(VENV)/.dev $(NPM_STAMPS) ## Test against a folder of real posts: 
 		exit 1
 	fi
 	CORPUS="$(CORPUS)" $(BIN)/python -m pytest -m corpus $(ARGS)
+
+.PHONY: faults
+faults: $(VENV)/.dev ## Kill the API 200 times while editors write, and have 16 of them make 1,000 edits each
+	@$(BIN)/python -m pytest -m faults $(ARGS)
+
+.PHONY: test-kills
+test-kills: $(VENV)/.dev ## Kill the editor's commands before each line of their code (some 2,500 runs)
+	@KILL_EVERY=1 $(BIN)/python -m pytest tests/integration/test_desk_sessions.py -k killed_anywhere --timeout 7200 $(ARGS)
 
 .PHONY: screenshots
 screenshots: $(VENV)/.dev $(VENV)/.tools ## Photograph the pages for the documentation
@@ -87,7 +98,7 @@ docs: $(VENV)/.dev ## Write the pages in docs/ and the examples in deploy/ that 
 
 .PHONY: clean
 clean: ## Remove what these targets made; data/ stays
-	@rm -rf $(VENV) $(NPM:%=%/node_modules) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	@rm -rf $(VENV) $(NPM:%=%/node_modules) $(PEERS)/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- steps, each with its stamp ---
@@ -148,7 +159,7 @@ $(VENV)/.tools:
 		$(call need,$$missing)
 	fi
 
-$(NPM_STAMPS): %/node_modules/.stamp: %/package.json %/package-lock.json %/.npmrc | $(VENV)/.tools
-	@echo "Installing what the tests need from npm into $*/node_modules ..."
+$(NPM_STAMPS) $(PEERS)/node_modules/.stamp: %/node_modules/.stamp: %/package.json %/package-lock.json %/.npmrc | $(VENV)/.tools
+	@echo "Installing what is needed from npm into $*/node_modules ..."
 	npm --prefix "$*" ci --silent
 	touch $@

@@ -80,7 +80,9 @@ def create(tx: Transaction, who: Principal, said: NewReview, product: Chosen, bo
     """Write a new review, and its product when nobody knew it."""
     about = _product(tx, product)
     draft = said.draft(about.id, language)
-    review = reviews.create(tx, draft, body, editor_id=who.editor_id, state=State(said.state), review_id=said.id)
+    review = reviews.create(
+        tx, draft, body, editor_id=who.editor_id, state=State(said.state), review_id=said.id, about=about
+    )
     return Standing(review, about, body)
 
 

@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.newsroom import Newsroom
-from publisher.content import log
+from publisher.content import deliveries, log, webhooks
 from publisher.content.database import Database
 from publisher.delivery.receipts import Receipts
 
@@ -44,6 +44,7 @@ class Stores(Collector):
         yield _gauge("publisher_disk_free_bytes", "Free bytes on the disk of the data.", newsroom.health.free())
         yield _gauge("publisher_disk_low_water_bytes", "Free bytes that it needs.", newsroom.health.low_water)
         yield from _files(newsroom.data_dir)
+        yield from newsroom.ask(_webhooks, datetime.now(UTC))
 
     def describe(self) -> Iterable[Metric]:
         """Nothing beforehand: registering must not look anything up."""
@@ -62,6 +63,20 @@ def _files(folder: Path) -> Iterable[Metric]:
         ahead.add_metric([name], _size(folder / f"{name}.db-wal"))
     yield whole
     yield ahead
+
+
+def _webhooks(db: Database, now: datetime) -> list[Metric]:
+    count, oldest = deliveries.waiting(db)
+    age = 0.0 if oldest is None else max((now - oldest).total_seconds(), 0.0)
+    known = webhooks.listed(db)
+    states = GaugeMetricFamily("publisher_webhooks", "Webhooks.", labels=["state"])
+    states.add_metric(["enabled"], sum(each.enabled for each in known))
+    states.add_metric(["disabled"], sum(not each.enabled for each in known))
+    return [
+        states,
+        _gauge("publisher_webhook_deliveries_waiting", "Deliveries to webhooks that wait.", count),
+        _gauge("publisher_webhook_oldest_waiting_seconds", "Age of the oldest of them; 0 when none waits.", age),
+    ]
 
 
 def _size(path: Path) -> int:

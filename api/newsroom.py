@@ -46,6 +46,9 @@ FAILURES_PER_ADDRESS = 50
 class Renderer(Protocol):
     """Renders untrusted Markdown within a time limit."""
 
+    def at_once(self, text: str) -> Text | None:
+        """The rendered text when that takes a fraction of a millisecond; else None, or MarkdownError."""
+
     def render(self, text: str) -> Text:
         """The rendered text; MarkdownError when it cannot be rendered."""
 
@@ -95,9 +98,11 @@ class Newsroom:
         metrics: Metrics,
         metrics_token: str,
         low_water: int,
+        webhook_hosts: frozenset[str],
     ) -> None:
         """`is_small` says which texts are so small that they cannot be slow to render; `low_water` how many bytes must
-        be free on the disk; `metrics_token` who may read `metrics` beside administrators.
+        be free on the disk; `metrics_token` who may read `metrics` beside administrators; `webhook_hosts` where
+        webhooks may go though it is no public place.
         """
         self.data_dir, self.keys, self.tokens = data_dir, keys, tokens
         self.addresses, self.language = addresses, language
@@ -111,7 +116,7 @@ class Newsroom:
         self._passwords = ThreadPoolExecutor(PASSWORDS_AT_ONCE, thread_name_prefix="passwords")
         self._checking = 0
         self.under_way = UnderWay()
-        self.metrics, self.metrics_token = metrics, metrics_token
+        self.metrics, self.metrics_token, self.webhook_hosts = metrics, metrics_token, webhook_hosts
         self.health = Health(functools.partial(self.write, actor=SYSTEM, request_id=""), data_dir, low_water)
         self.gate = Gate(tokens, functools.partial(self.read, sessions.holder))
         self.by_account = Throttle(FAILURES_PER_ACCOUNT, WINDOW_SECONDS)
@@ -141,10 +146,23 @@ class Newsroom:
 
     async def write(self, operation: Callable[[Transaction], T], *, actor: str, request_id: str) -> T:
         """What `operation` returned, once it is on disk."""
-        return await asyncio.wrap_future(self._writer.submit(operation, actor=actor, request_id=request_id))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def answered(answer: T, refusal: BaseException | None) -> None:
+            if future.done():  # who asked went away
+                return
+            if refusal is None:
+                future.set_result(answer)
+            else:
+                future.set_exception(refusal)
+
+        self._writer.hand_in(operation, answered, actor=actor, request_id=request_id)
+        return await future
 
     async def render(self, text: str) -> Text:
         """The rendered text; a large one waits for other large ones, never a small one for them."""
+        if (made := self._renderer.at_once(text)) is not None:
+            return made
         return await self._in(self._small if self._is_small(text) else self._large, self._renderer.render, text)
 
     async def authenticate(self, email: str, password: str) -> Editor:

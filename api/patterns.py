@@ -24,6 +24,7 @@ def said(pattern: str) -> Meta:
 
 
 NOT_BLANK = said(rf"^[^{_BARRED}]*[^{_WHITE}{_BARRED}][^{_BARRED}]*$")
+URL = said("^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$")
 SLUG = said("^[a-z0-9]+(-[a-z0-9]+)*$")
 IDENTITY = said(UUID7)
 _OF_EMAIL = rf"[^@\x00-\x1f\x7f-\x9f{_WHITE}\ufffe\uffff]"

@@ -30,6 +30,7 @@ from publisher.content.model import (
     Text,
     Title,
 )
+from publisher.content.sheets import MAX_NAME
 from publisher.errors import InvalidError
 
 Content = Annotated[
@@ -48,7 +49,7 @@ Byline = Annotated[str, Meta(max_length=300, description="Author as shown, when 
 Tags = Annotated[tuple[Tag, ...], Meta(max_length=MAX_TAGS)]
 Points = Annotated[tuple[Point, ...], Meta(max_length=12)]
 Headline = Annotated[Title, patterns.NOT_BLANK]
-Name = Annotated[str, Meta(min_length=1, max_length=300), patterns.NOT_BLANK]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME), patterns.NOT_BLANK]
 Address = Annotated[
     str, Meta(min_length=1, max_length=80, description="The part of the public address."), patterns.SLUG
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from publisher.content.database import stamp
+from publisher.content.log import Entity
 from publisher.content.model import Change
 
 Hash = Annotated[str, Meta(description="SHA-256, in hex.")]
@@ -20,7 +21,7 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     at: Annotated[str, Meta(description="As it is hashed.", extra_json_schema={"format": "date-time"})]
     actor: Annotated[str, Meta(description="The id of the editor, or `system`, or `scheduler`.")]
     request_id: Annotated[str, Meta(description="The `X-Request-Id` of the request; empty when there was none.")]
-    entity: Literal["review", "product", "editor", "session", "key", "webhook"]
+    entity: Entity
     entity_id: str
     version: int
     kind: Annotated[str, Meta(description="What was done: created, updated, published, role, signed_in, …")]

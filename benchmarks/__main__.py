@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import document, full_build, machine, publish_latency, publish_vs_hugo, results
+from benchmarks import document, full_build, machine, publish_latency, publish_vs_hugo, results, writes
 from benchmarks.results import Report
 
 Benchmark = Callable[[Path, bool], Report]
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     publish_latency.NAME: publish_latency.run,
     publish_vs_hugo.NAME: publish_vs_hugo.run,
     full_build.NAME: full_build.run,
+    writes.NAME: writes.run,
 }
 PROGRAMS = ("weed", "caddy", "hugo", "rclone")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import resource
 import subprocess
@@ -79,10 +80,14 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def running(argv: Sequence[str], log: Path, *, cwd: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that runs while the block does, its output in the file `log`."""
+def running(
+    argv: Sequence[str], log: Path, *, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs while the block does, its output in the file `log`; `environ` is added to ours."""
     with log.open("wb") as output:
-        process = subprocess.Popen(argv, cwd=cwd, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            argv, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, env=os.environ | dict(environ or {})
+        )
         try:
             yield process
         finally:

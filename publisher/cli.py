@@ -16,15 +16,22 @@ from publisher.errors import PublisherError, SettingsError
 COMMANDS = {
     "audit": "publisher.cli_audit",
     "build": "publisher.cli_publish",
+    "conflicts": "publisher.cli_outbox",
     "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
     "import": "publisher.cli_content",
     "keys": "publisher.cli_keys",
+    "login": "publisher.cli_account",
+    "logout": "publisher.cli_account",
     "openapi": "publisher.cli_openapi",
+    "outbox": "publisher.cli_outbox",
+    "post": "publisher.cli_desk",
     "publish": "publisher.cli_publish",
+    "pull": "publisher.cli_desk",
     "push": "publisher.cli_publish",
     "reconcile": "publisher.cli_publish",
+    "resolve": "publisher.cli_outbox",
     "status": "publisher.cli_publish",
     "up": "publisher.cli_up",
     "worker": "publisher.cli_publish",
@@ -68,6 +75,7 @@ def main(ctx: click.Context, path: Path | None, data_dir: str | None) -> None:
       publisher up                     the whole stack on this machine
       publisher import posts/          bring in Markdown files
       publisher status                 what is built, and what is waiting where
+      publisher post review.md         write from an editor's machine, with or without a network
     """
     environ = dict(os.environ)
     if data_dir is not None:

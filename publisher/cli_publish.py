@@ -215,8 +215,8 @@ def run_worker(held: Settings) -> None:
     with plant.Plant(local.remembered(held)) as parts:
         listener = hint.Listener(hint.path(parts.settings.data.dir))
         try:
-            loop, reporter = parts.worker()
-            loop.run(listener, stop, reporter)
+            loop, on_round = parts.worker()
+            loop.run(listener, stop, on_round)
         finally:
             listener.close()
 

@@ -28,7 +28,9 @@
     │   ├── TargetError               target_failed
     │   ├── PurgeError                purge_failed
     │   └── LeaseHeldError            lease_held
-    └── StackError                    stack_failed
+    ├── StackError                    stack_failed
+    └── DeskError                     desk_failed
+        └── OfflineError              offline
 
 Adapters translate foreign exceptions into these with ``raise … from`` at the place that met them. The HTTP face maps
 ``code`` to a status; nothing matches on message text. A message says what to do about it.
@@ -237,3 +239,23 @@ class StackError(PublisherError):
     """A part of the embedded stack did not start or stay up."""
 
     code = "stack_failed"
+
+
+class DeskError(PublisherError):
+    """An editor's folder cannot be worked with as asked; the message says what to do instead."""
+
+    code = "desk_failed"
+
+
+class OfflineError(DeskError):
+    """The write API did not answer, or cannot answer now: nothing is lost, the same may be asked later.
+
+    ``arrived`` says whether the request may have reached it; ``seconds`` for how long it asks to be left alone.
+    """
+
+    code = "offline"
+
+    def __init__(self, reason: str, *, arrived: bool = False, seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.arrived = arrived
+        self.seconds = seconds

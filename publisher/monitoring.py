@@ -44,8 +44,12 @@ class WorkerMetrics:
         self.failed_puts = Counter(
             "publisher_put_failures", "PUTs that failed, by what kept them.", ["reason"], registry=made
         )
+        self.webhook_attempts = Counter(
+            "publisher_webhook_attempts", "Attempts to deliver a webhook.", ["outcome"], registry=made
+        )
         for outcome in ("delivered", "failed"):
             self.publishes.labels(outcome)
+            self.webhook_attempts.labels(outcome)
 
     def write(self) -> None:
         """Replace the file; a disk that is full costs the report, not the worker."""

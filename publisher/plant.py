@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,8 @@ from publisher.reporting import Reporter
 from publisher.settings import Settings
 from publisher.signing import Signing
 from publisher.site.pages import Site
+from publisher.webhooks.courier import Courier
+from publisher.worker import Round
 
 
 def target_name(settings: Settings) -> str:
@@ -105,11 +108,23 @@ class Plant:
         self._open.callback(pusher.close)
         return pusher
 
-    def worker(self) -> tuple[worker.Worker, Reporter]:
-        """The worker that builds the site and pushes it to the bucket, and who is told of its rounds."""
+    def worker(self) -> tuple[worker.Worker, Callable[[Round], None]]:
+        """The worker that builds the site and pushes it to the bucket, and what is to be told of its rounds.
+
+        The courier of webhooks is at work from now on.
+        """
         data, pushers = self.settings.data, [self.pusher()]
-        reporter = Reporter(data.content_db, self.ledger, pushers, WorkerMetrics(data.dir), clock=worker.now)
+        metrics = WorkerMetrics(data.dir)
+        reporter = Reporter(data.content_db, self.ledger, pushers, metrics, clock=worker.now)
         self._open.callback(reporter.close)
+        courier = self.courier(metrics)
+        self._open.callback(courier.close)
+        courier.start()
+
+        def on_round(done: Round) -> None:
+            reporter(done)
+            courier.nudge()
+
         probes = [self.probe(pusher) for pusher in pushers] if self.settings.s3.probe_url else []
         purgers = [self.purger(pusher) for pusher in pushers] if self.settings.cdn.kind != "none" else []
         return worker.Worker(self.builder(), pushers, data.content_db, probes=probes, purgers=purgers), reporter
@@ -121,6 +136,15 @@ class Plant:
         self._open.callback(purger.close)
         purger.expect(pusher.delivered())
         return purger
+
+    def courier(self, metrics: WorkerMetrics) -> Courier:
+        """The courier that tells webhooks of publishes."""
+        data = self.settings.data
+        return Courier(
+            data.content_db, data.ledger_db, self.settings.site.url, clock=worker.now,
+            allowed=self.settings.webhooks.hosts,
+            count=lambda outcome: metrics.webhook_attempts.labels(outcome).inc(),
+        )  # fmt: skip
 
     def probe(self, pusher: Pusher) -> Probe:
         """The probe of a target, which begins with what an earlier worker did not live to see."""

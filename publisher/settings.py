@@ -134,6 +134,23 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = ""
 
 
+class Webhooks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where publishes may be told to."""
+
+    allowed_hosts: Annotated[
+        str,
+        Meta(
+            description="Hosts, apart by commas, that webhooks may go to wherever they are and without TLS: those of "
+            "an intranet. All others must be on the public internet and speak HTTPS."
+        ),
+    ] = ""
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The same, apart."""
+        return frozenset(filter(None, (host.strip().lower() for host in self.allowed_hosts.split(","))))
+
+
 class Logs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the write API and the worker write to standard error."""
 
@@ -157,6 +174,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stack: Stack = Stack()
     build: Build = Build()
     metrics: Metrics = Metrics()
+    webhooks: Webhooks = Webhooks()
     logs: Logs = Logs()
 
 

@@ -54,6 +54,18 @@ API = (
     *("publisher.keys", "publisher.logs", "publisher.monitoring", "publisher.sandbox"),
 )
 """What the HTTP face may import: of the delivery only the receipts, which it reads."""
+DESK = (
+    "publisher.desk",
+    "publisher.content.frontmatter",
+    "publisher.content.ids",
+    "publisher.content.merging",
+    "publisher.content.model",
+    "publisher.content.names",
+    "publisher.content.reader",
+    "publisher.content.shortcodes",
+    "publisher.errors",
+)
+"""What an editor's desk may import: how files are read, never the site's databases."""
 
 # The first row whose package holds the module decides.
 LAYERS = (
@@ -63,6 +75,7 @@ LAYERS = (
     Layer("publisher.content", ("publisher.content", "publisher.errors")),
     Layer("publisher.site", ("publisher.site", "publisher.content.model", "publisher.errors")),
     Layer("publisher.delivery", ("publisher.delivery", "publisher.site.artifact", "publisher.errors")),
+    Layer("publisher.desk", DESK),
     Layer("publisher.keys", ("publisher.errors",)),
     Layer("publisher.logs", ()),
     Layer("publisher.monitoring", ()),
@@ -94,12 +107,13 @@ HOMES = (
     Home("botocore", BUCKETS),
     Home("obstore", BUCKETS),
     Home("sqlite_utils", DATABASES),
-    Home("pysqlite3", DATABASES),
+    Home("pysqlite3", (*DATABASES, "publisher.desk.records")),
     Home("jwt", ("api.auth", "publisher.site.sign")),
-    Home("urllib3", ("publisher.delivery.cdn.calls", "publisher.delivery.probe")),
+    Home("urllib3", ("publisher.delivery.cdn.calls", "publisher.delivery.probe", "publisher.desk.client")),
     Home("argon2", ("publisher.content.editors",)),
     Home("prometheus_client", ("api.metrics", "api.gauges", "publisher.monitoring")),
     Home("lensfunpy", ("publisher.content.catalogue",)),
+    Home("publisher.desk", COMMAND_LINE),
     Home("click", COMMAND_LINE),
     Home("rich", COMMAND_LINE),
     # Two SQLite libraries on one file in one process break each other's locks.

@@ -21,6 +21,12 @@ from tests.integration.api_fixtures import api_server as api_server
 from tests.integration.api_fixtures import beto as beto
 from tests.integration.api_fixtures import nobody as nobody
 from tests.integration.api_fixtures import own_api_server as own_api_server
+from tests.integration.laptops import author as author
+from tests.integration.laptops import elsewhere as elsewhere
+from tests.integration.laptops import free_slug as free_slug
+from tests.integration.laptops import laptop as laptop
+from tests.integration.laptops import network as network
+from tests.integration.laptops import second_laptop as second_laptop
 from tests.servers import nginx_edge as nginx_edge
 from tests.servers import object_store as object_store
 from tests.servers import varnish_edge as varnish_edge

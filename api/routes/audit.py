@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 from litestar import Response, Router, get
 from litestar.params import QueryParameter
@@ -18,6 +18,7 @@ from api.routes.examples import AUDIT
 from api.wire_audit import AuditPage
 from publisher.content import audit
 from publisher.content.audit import Order, Wanted
+from publisher.content.log import Entity
 
 
 @get(
@@ -32,10 +33,7 @@ async def page(
     request: Asking,
     order: Annotated[Order, QueryParameter(description="Which rows come first.")] = "newest",
     actor: Annotated[str | None, QueryParameter(max_length=100, description="Who: an editor's id, `system`.")] = None,
-    entity: Annotated[
-        Literal["review", "product", "editor", "session", "key", "webhook"] | None,
-        QueryParameter(description="Of what kind it was done to."),
-    ] = None,
+    entity: Annotated[Entity | None, QueryParameter(description="To what kind of thing it was done.")] = None,
     entity_id: Annotated[str | None, QueryParameter(max_length=100, description="To what it was done.")] = None,
     kind: Annotated[str | None, QueryParameter(max_length=100, description="What was done.")] = None,
     since: Annotated[

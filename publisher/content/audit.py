@@ -132,9 +132,14 @@ def verify(
     *,
     anchor: Anchor | None = None,
     on_progress: Advance = lambda done, total: None,
+    step: int = STEP,
+    keep: int = MAX_FAULTS,
 ) -> Verdict:
-    """Prove everything in one state of the database; call it within a snapshot."""
-    proof = _Proof(db, on_progress)
+    """Prove everything in one state of the database; call it within a snapshot.
+
+    Progress is reported every `step` rows; of the faults the first `keep` are told.
+    """
+    proof = _Proof(db, on_progress, step, keep)
     proof.chain()
     if anchor is not None and log.hash_at(db, anchor.seq) != anchor.hash:
         proof.note(Fault(kind="anchor", entity="log", entity_id="", seq=anchor.seq))
@@ -186,8 +191,9 @@ KEPT = (
 class _Proof:
     """One run over the database; its faults in the order they were found."""
 
-    def __init__(self, db: Database, on_progress: Advance) -> None:
+    def __init__(self, db: Database, on_progress: Advance, step: int, keep: int) -> None:
         self._conn: Any = db.conn
+        self._step, self._keep = step, keep
         self._db, self._advance, self._done = db, on_progress, 0
         self._faults: list[Fault] = []
         self._count = self._unproved = self._rows = self._head = 0
@@ -199,7 +205,7 @@ class _Proof:
     def note(self, fault: Fault) -> None:
         """Keep a fault, and count it when there are too many to keep."""
         self._count += 1
-        if len(self._faults) < MAX_FAULTS:
+        if len(self._faults) < self._keep:
             self._faults.append(fault)
 
     def verdict(self) -> Verdict:
@@ -299,7 +305,7 @@ class _Proof:
     def _each(self, query: str) -> Iterator[Any]:
         for row in self._conn.execute(query):
             self._done += 1
-            if self._done % STEP == 0:
+            if self._done % self._step == 0:
                 self._advance(self._done, self._total)
             yield row
 

@@ -155,10 +155,14 @@ def _named_in_part(text: str) -> tuple[str, list[Any]]:
     """The condition of products that have `text` in one of their names, as it is or in another spelling."""
     if len(text) > MAX_TEXT:
         raise InvalidError("text", f"longer than {MAX_TEXT} characters")
-    as_it_is, values = "(brand || ' ' || model || ' ' || aliases) LIKE ? ESCAPE '!'", [_holding(text)]
+    as_it_is = (
+        "brand || ' ' || model LIKE ? ESCAPE '!'"
+        " OR EXISTS (SELECT 1 FROM json_each(aliases) WHERE value LIKE ? ESCAPE '!')"
+    )
+    values: list[Any] = [_holding(text)] * 2
     form = names.normal(text)
     if len(form) < SHORTEST_FORM:
-        return as_it_is, values
+        return f"({as_it_is})", values
     spelt = "id IN (SELECT product_id FROM product_spellings WHERE rank < ? AND instr(name, ?) > 0)"
     return f"({as_it_is} OR {spelt})", [*values, int(Rank.former), form]
 

@@ -52,7 +52,8 @@ def merge(tx: Transaction, duplicate_id: str, survivor_id: str) -> Merged:
 def _absorbed(tx: Transaction, survivor: Product, duplicate: Product) -> Product:
     """The survivor's next version, with what only the duplicate's had; there is one even if that is nothing."""
     model = duplicate.model if duplicate.brand_slug == survivor.brand_slug else duplicate.name
-    aliases = names.others(survivor.model, (*survivor.aliases, model, *duplicate.aliases))
+    told = (alias for alias in (model, *duplicate.aliases) if len(alias) <= sheets.MAX_NAME)
+    aliases = names.others(survivor.model, (*survivor.aliases, *told))
     said = msgspec.structs.replace(
         survivor, aliases=aliases[: max(sheets.MAX_ALIASES, len(survivor.aliases))],
         source=survivor.source or duplicate.source, **_sheet(survivor, duplicate),

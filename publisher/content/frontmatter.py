@@ -6,6 +6,7 @@ and in aliases (a few dozen of them can stand for gigabytes).
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -54,6 +55,15 @@ def split(source: str) -> tuple[dict[str, Any], str]:
         raise ImportSourceError(f"the front matter has {len(block):,} characters; {MAX_SIZE:,} are allowed")
     fields = _yaml(block) if opening[1] == "---" else _toml(block)
     return fields, source[closing.end() :]
+
+
+def join(fields: Mapping[str, Any], body: str) -> str:
+    """A source that `split` takes apart into these fields, as YAML in this order, and this body.
+
+    Line ends within a field other than a line feed (U+0085, U+2028, U+2029) may come back as spaces.
+    """
+    block = yaml.dump(dict(fields), Dumper=yaml.SafeDumper, allow_unicode=True, sort_keys=False, width=math.inf)
+    return f"---\n{block}---\n{body}"
 
 
 def _toml(block: str) -> dict[str, Any]:

@@ -1,39 +1,18 @@
-"""Identity: UUIDv7 ids, and slugs that are unique, stable and never given to another."""
+"""Identity: UUIDv7 ids (`ids`), and slugs that are unique, stable and never given to another."""
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
-from datetime import datetime
-from random import Random
-from uuid import UUID
 
 from publisher.content import names
+from publisher.content.ids import require_uuid7 as require_uuid7
+from publisher.content.ids import uuid7 as uuid7
 from publisher.content.model import Slug
 from publisher.content.writer import Transaction
 from publisher.errors import ConflictError, InvalidError
 
 _ROOM = 8
 """Characters kept free for a number: a slug stays within its limit when it is numbered."""
-_random = Random(secrets.randbits(256))
-"""Ids need to differ, not to be secret; asking the kernel for each would let other threads in between."""
-os.register_at_fork(after_in_child=lambda: _random.seed(secrets.randbits(256)))
-_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-
-
-def uuid7(at: datetime) -> str:
-    """A UUIDv7 (RFC 9562, 5.7): 48 bits of milliseconds since 1970, then 74 random bits."""
-    milliseconds = int(at.timestamp() * 1000) & (1 << 48) - 1
-    tail = _random.getrandbits(74)
-    return str(UUID(int=milliseconds << 80 | 0x7 << 76 | (tail >> 62) << 64 | 0b10 << 62 | tail & (1 << 62) - 1))
-
-
-def require_uuid7(text: str, field: str = "$.id") -> str:
-    """`text` when it is a lower-case UUIDv7; InvalidError names the field otherwise."""
-    if not _UUID7.fullmatch(text):
-        raise InvalidError(field, "not a UUIDv7 in lower case")
-    return text
 
 
 def claim(tx: Transaction, kind: str, title: str, entity_id: str, wanted: str | None = None) -> Slug:

@@ -11,28 +11,37 @@ from collections.abc import Mapping
 from publisher.content.writer import Transaction
 
 
-def place(tx: Transaction, review_id: str, wanted: Mapping[str, str]) -> None:
-    """Make the review a public member of exactly the listings `wanted` (name → title, for people)."""
-    connection = tx.db.conn
-    held = {
-        listing: (ordinal, live)
-        for listing, ordinal, live in connection.execute(
-            "SELECT listing, ordinal, live FROM places WHERE review_id = ?", (review_id,)
-        )
-    }
-    for listing, title in wanted.items():
-        if listing not in held:
-            ordinal = connection.execute(
-                "INSERT INTO listings (name, title, given, live) VALUES (?, ?, 1, 1)"
-                " ON CONFLICT (name) DO UPDATE SET given = given + 1, live = live + 1 RETURNING given - 1",
-                (listing, title),
-            ).fetchone()[0]
-            connection.execute("INSERT INTO places VALUES (?, ?, ?, 1)", (listing, ordinal, review_id))
-        elif not held[listing][1]:
-            _set_live(tx, listing, held[listing][0], live=True)
+def place(tx: Transaction, review_id: str, wanted: Mapping[str, str], *, is_new: bool = False) -> None:
+    """Make the review a public member of exactly the listings `wanted` (name → title, for people).
+
+    `is_new` says that it never was a member of any.
+    """
+    held = {} if is_new else _held(tx, review_id)
+    fresh = {listing: title for listing, title in wanted.items() if listing not in held}
+    if fresh:
+        _join(tx, review_id, fresh)
     for listing, (ordinal, live) in held.items():
-        if live and listing not in wanted:
-            _set_live(tx, listing, ordinal, live=False)
+        if bool(live) != (listing in wanted):
+            _set_live(tx, listing, ordinal, live=not live)
+
+
+def _held(tx: Transaction, review_id: str) -> dict[str, tuple[int, int]]:
+    """The places that the review ever got, by listing: their ordinals, and whether it is there now."""
+    question = "SELECT listing, ordinal, live FROM places WHERE review_id = ?"
+    return {row[0]: (row[1], row[2]) for row in tx.db.conn.execute(question, (review_id,))}
+
+
+def _join(tx: Transaction, review_id: str, fresh: Mapping[str, str]) -> None:
+    """Give the review the next place of each listing: two statements, however many listings there are."""
+    given = tx.db.conn.execute(
+        f"INSERT INTO listings (name, title, given, live) VALUES {','.join(['(?,?,1,1)'] * len(fresh))}"
+        " ON CONFLICT (name) DO UPDATE SET given = given + 1, live = live + 1 RETURNING name, given - 1",
+        [value for listing in fresh.items() for value in listing],
+    ).fetchall()
+    tx.db.conn.execute(
+        f"INSERT INTO places (listing, ordinal, review_id, live) VALUES {','.join(['(?,?,?,1)'] * len(given))}",
+        [value for listing, ordinal in given for value in (listing, ordinal, review_id)],
+    )
 
 
 def _set_live(tx: Transaction, listing: str, ordinal: int, *, live: bool) -> None:

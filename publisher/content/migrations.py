@@ -207,6 +207,28 @@ STEPS: tuple[str, ...] = (
     DROP TABLE past;
     DROP TABLE sums;
     """,
+    """
+    -- Who is told of publishes, what there was to tell, and how far each telling has come.
+    CREATE TABLE webhooks (
+        id TEXT PRIMARY KEY, url TEXT NOT NULL, events TEXT NOT NULL, description TEXT NOT NULL,
+        enabled INTEGER NOT NULL, reason TEXT NOT NULL, failing_since TEXT, failures INTEGER NOT NULL, quiet_until TEXT,
+        secret TEXT NOT NULL, previous_secret TEXT NOT NULL, previous_until TEXT, enabled_at TEXT NOT NULL,
+        version INTEGER NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE webhook_events (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, at TEXT NOT NULL, body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX webhook_events_by_time ON webhook_events (at);
+    CREATE TABLE webhook_deliveries (
+        number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, webhook_id TEXT NOT NULL REFERENCES webhooks (id),
+        event_id TEXT NOT NULL REFERENCES webhook_events (id), state TEXT NOT NULL, attempts INTEGER NOT NULL,
+        next_at TEXT, last_at TEXT, status INTEGER, reason TEXT NOT NULL, ms INTEGER, created_at TEXT NOT NULL,
+        replay_of TEXT
+    ) STRICT;
+    CREATE INDEX webhook_deliveries_of ON webhook_deliveries (webhook_id, number);
+    CREATE INDEX webhook_deliveries_by_event ON webhook_deliveries (event_id);
+    CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, next_at) WHERE state = 'waiting';
+    """,
 )
 
 

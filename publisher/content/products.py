@@ -93,8 +93,11 @@ def find_or_create(tx: Transaction, kind: Kind, name: str) -> Product:
     brand, model = names.split_brand(words, brands)
     if not (names.normal(brand) and names.normal(model)):  # half of it says nothing: `® X`
         brand = model = words
+    if (titled := spellings.titled(tx.db, kind, brand, model)) is not None:
+        return get(tx.db, titled)
     made = create(tx, brand=brand, model=model, spec=CameraSpec() if kind == "camera" else LensSpec())
     spellings.keep(tx.db, made, also=words)
+    spellings.give_way(tx.db, made.id)
     return made
 
 

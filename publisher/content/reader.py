@@ -151,7 +151,8 @@ class Documents:
                 body = fields.get("content") or fields.get("body") or ""
             if not isinstance(body, str):
                 raise ImportSourceError("content: expected a text")
-            return self._document(item, fields, body.replace("\r\n", "\n"))
+            body = body.replace("\r\n", "\n")
+            return document(item.path, fields, body, line=item.line, source=self._source, lang=self._lang)
         except UnicodeDecodeError as error:
             reason = f"not UTF-8: byte {error.start} is 0x{raw[error.start]:02x}"
         except (msgspec.DecodeError, RecursionError) as error:
@@ -161,33 +162,6 @@ class Documents:
         except ImportSourceError as error:
             reason = str(error)
         return Problem(item.path, item.line, reason)
-
-    def _document(self, item: _Found, fields: dict[str, Any], body: str) -> Document:
-        if not body.strip():
-            raise ImportSourceError("has no text")
-        path = Path(item.path)
-        dated = _JEKYLL.fullmatch(path.stem)
-        stem = dated[2] if dated else path.parent.name if path.stem.lower() in _UNNAMED else path.stem
-        stem = stem if item.line is None else ""
-        heading = _HEADING.search(body[:20_000])
-        title = frontmatter.scalar(fields, "title") or (heading[1].rstrip(" \t#") if heading else "") or _spaced(stem)
-        if not title:
-            raise ImportSourceError("has no title")
-        taxonomies = fields.get("taxonomies")
-        both = {**taxonomies, **fields} if isinstance(taxonomies, Mapping) else fields
-        slug = frontmatter.scalar(fields, "slug") or ("" if stem.replace("-", "").isdigit() else stem)
-        mark = "" if item.line is None else "#" + (frontmatter.scalar(fields, "id", "slug") or str(item.line))
-        return Document(
-            path=item.path, line=item.line, origin=f"{self._source}:{item.path}{mark}", title=title, slug=slug,
-            lang=frontmatter.scalar(fields, "lang", "language") or self._lang,
-            date=frontmatter.moment(fields.get("date") or fields.get("published_at") or (dated[1] if dated else None)),
-            draft=fields.get("draft") is True or fields.get("published") is False or "_drafts" in path.parts,
-            summary=frontmatter.scalar(fields, "summary", "description"),
-            authors=tuple(frontmatter.words(fields, "authors", "author")),
-            tags=tuple(frontmatter.words(both, "tags", "tag", "categories", "category")),
-            camera=_product(fields, "camera"), lens=_product(fields, "lens"), product=_product(fields, "product"),
-            rating=_rating(fields.get("rating")), pros=_points(fields, "pros"), cons=_points(fields, "cons"), body=body,
-        )  # fmt: skip
 
 
 def read(path: Path | str, *, source: str = "", lang: str = "es") -> Documents:
@@ -199,6 +173,40 @@ def read(path: Path | str, *, source: str = "", lang: str = "es") -> Documents:
     if not root.exists():
         raise ImportSourceError(f"{root} does not exist")
     return Documents(root, source, lang)
+
+
+def document(
+    path: str, fields: Mapping[str, Any], body: str, *, line: int | None = None, source: str = "", lang: str = ""
+) -> Document:
+    """What a file at `path` says with these fields above this body; ImportSourceError when that is no document.
+
+    `source` and `lang` as in `read`; a language that nobody says is empty.
+    """
+    if not body.strip():
+        raise ImportSourceError("has no text")
+    place = Path(path)
+    dated = _JEKYLL.fullmatch(place.stem)
+    stem = dated[2] if dated else place.parent.name if place.stem.lower() in _UNNAMED else place.stem
+    stem = stem if line is None else ""
+    heading = _HEADING.search(body[:20_000])
+    title = frontmatter.scalar(fields, "title") or (heading[1].rstrip(" \t#") if heading else "") or _spaced(stem)
+    if not title:
+        raise ImportSourceError("has no title")
+    taxonomies = fields.get("taxonomies")
+    both = {**taxonomies, **fields} if isinstance(taxonomies, Mapping) else fields
+    slug = frontmatter.scalar(fields, "slug") or ("" if stem.replace("-", "").isdigit() else stem)
+    mark = "" if line is None else "#" + (frontmatter.scalar(fields, "id", "slug") or str(line))
+    return Document(
+        path=path, line=line, origin=f"{source}:{path}{mark}", title=title, slug=slug,
+        lang=frontmatter.scalar(fields, "lang", "language") or lang,
+        date=frontmatter.moment(fields.get("date") or fields.get("published_at") or (dated[1] if dated else None)),
+        draft=fields.get("draft") is True or fields.get("published") is False or "_drafts" in place.parts,
+        summary=frontmatter.scalar(fields, "summary", "description"),
+        authors=tuple(frontmatter.words(fields, "authors", "author")),
+        tags=tuple(frontmatter.words(both, "tags", "tag", "categories", "category")),
+        camera=_product(fields, "camera"), lens=_product(fields, "lens"), product=_product(fields, "product"),
+        rating=_rating(fields.get("rating")), pros=_points(fields, "pros"), cons=_points(fields, "cons"), body=body,
+    )  # fmt: skip
 
 
 def _is_text(name: str) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 
 from publisher.content import identity, listings, log, names, products
 from publisher.content.database import Database, moment, stamp
-from publisher.content.model import Draft, ProductId, Review, ReviewId, Slug, State, Text
+from publisher.content.model import Draft, Product, ProductId, Review, ReviewId, Slug, State, Text
 from publisher.content.writer import Transaction
 from publisher.errors import ConflictError, InvalidError, NotFoundError, StaleVersionError
 
@@ -101,22 +101,24 @@ def create(
     review_id: str | None = None,
     published_at: datetime | None = None,
     publish_at: datetime | None = None,
+    about: Product | None = None,
 ) -> Review:
     """Write a new review; `published_at` dates an imported one, otherwise publishing dates it now.
 
+    `about` is the product of the draft, from a caller of the same transaction that has read it already.
+
     Raises ConflictError when `review_id` or the slug is taken, InvalidError for a bad id, slug, product or schedule.
     """
-    rid = identity.uuid7(tx.at) if review_id is None else identity.require_uuid7(review_id)
-    if tx.db.conn.execute("SELECT 1 FROM reviews WHERE id = ?", (rid,)).fetchone():
-        raise ConflictError(f"a review with the id {rid} exists already")
+    if about is None or about.merged_into is not None:
+        about = _about(tx, draft)
     blank = Review(
-        id=ReviewId(rid), version=0, state=State.draft, slug=Slug(""), title="", summary="", excerpt="", lang="",
+        id=_free(tx, review_id), version=0, state=State.draft, slug=Slug(""), title="", summary="", excerpt="", lang="",
         product_id=None, editor_id=_editor(tx, editor_id), tags=(), tag_slugs=(), rating=None, pros=(), cons=(),
         byline="", origin="", text_digest="", created_at=tx.at, updated_at=tx.at, published_at=published_at,
         publish_at=None,
     )  # fmt: skip
-    review = _in_state(_said(tx, blank, draft, body), state, tx.at, publish_at)
-    return _save(tx, None, review, "created")
+    review = _in_state(_said(tx, blank, draft, body, about), state, tx.at, publish_at)
+    return _save(tx, None, review, "created", about)
 
 
 def update(tx: Transaction, review_id: str, draft: Draft, body: Text, *, expected: int | None = None) -> Review:
@@ -125,7 +127,8 @@ def update(tx: Transaction, review_id: str, draft: Draft, body: Text, *, expecte
     Raises StaleVersionError when `expected` is not the stored version, NotFoundError when there is no such review.
     """
     held = _held(tx, review_id, expected)
-    return _save(tx, held, _said(tx, held, draft, body), "updated")
+    about = _about(tx, draft)
+    return _save(tx, held, _said(tx, held, draft, body, about), "updated", about)
 
 
 def move(
@@ -162,19 +165,32 @@ def _held(tx: Transaction, review_id: str, expected: int | None) -> Review:
     return held
 
 
+def _free(tx: Transaction, wanted: str | None) -> ReviewId:
+    """A new id, or the one that is wanted unless another review has it."""
+    if wanted is None:
+        return ReviewId(identity.uuid7(tx.at))
+    rid = identity.require_uuid7(wanted)
+    if tx.db.conn.execute("SELECT 1 FROM reviews WHERE id = ?", (rid,)).fetchone():
+        raise ConflictError(f"a review with the id {rid} exists already")
+    return ReviewId(rid)
+
+
+def _about(tx: Transaction, draft: Draft) -> Product | None:
+    if draft.product_id is None:
+        return None
+    try:
+        return products.current(tx.db, draft.product_id)
+    except NotFoundError as error:
+        raise InvalidError("$.product_id", "no product has this id") from error
+
+
 def _editor(tx: Transaction, editor_id: str) -> Any:
     if tx.db.conn.execute("SELECT 1 FROM editors WHERE id = ?", (editor_id,)).fetchone() is None:
         raise InvalidError("$.editor_id", "no editor has this id")
     return editor_id
 
 
-def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
-    product_id = draft.product_id
-    if product_id is not None:
-        try:
-            product_id = products.current(tx.db, product_id).id
-        except NotFoundError as error:
-            raise InvalidError("$.product_id", "no product has this id") from error
+def _said(tx: Transaction, held: Review, draft: Draft, body: Text, about: Product | None) -> Review:
     if draft.origin not in ("", held.origin) and by_origin(tx.db, draft.origin) is not None:
         raise ConflictError(f"another review has the origin {draft.origin}")
     tags = tagged(draft.tags)
@@ -188,7 +204,7 @@ def _said(tx: Transaction, held: Review, draft: Draft, body: Text) -> Review:
     )
     return msgspec.structs.replace(
         held, slug=slug, title=names.one_line(draft.title), summary=names.one_line(draft.summary),
-        excerpt=_excerpt(held, draft, body), lang=draft.lang, product_id=product_id,
+        excerpt=_excerpt(held, draft, body), lang=draft.lang, product_id=None if about is None else about.id,
         tags=tuple(tags.values()), tag_slugs=tuple(tags), rating=draft.rating,
         pros=tuple(map(names.one_line, draft.pros)), cons=tuple(map(names.one_line, draft.cons)),
         byline=names.one_line(draft.byline), origin=draft.origin or held.origin, text_digest=body.digest,
@@ -220,7 +236,8 @@ def require_move(held: Review, state: State) -> None:
 
 def excerpt(plain: str) -> str:
     """The first words of a text, at most 220 characters, cut between words with an ellipsis."""
-    words = " ".join(plain[: 10 * EXCERPT].split())
+    enough = EXCERPT // 2 + 1  # a word and its space take two characters at least
+    words = " ".join(plain[: 10 * EXCERPT].split(None, enough)[:enough])
     if len(words) <= EXCERPT:
         return words
     return (words[:EXCERPT].rpartition(" ")[0] or words[:EXCERPT]).rstrip(" ,.;:") + "…"
@@ -239,7 +256,8 @@ def _in_state(held: Review, state: State, at: datetime, publish_at: datetime | N
     return msgspec.structs.replace(held, state=state, publish_at=publish_at, published_at=published_at)
 
 
-def _save(tx: Transaction, held: Review | None, review: Review, kind: str) -> Review:
+def _save(tx: Transaction, held: Review | None, review: Review, kind: str, about: Product | None = None) -> Review:
+    """Store a version of a review; `about` is its product, where it is at hand."""
     if held is not None and held == review:
         return held
     if not any(letter.isprintable() and not letter.isspace() for letter in review.title):
@@ -251,32 +269,33 @@ def _save(tx: Transaction, held: Review | None, review: Review, kind: str) -> Re
         "INSERT INTO revisions VALUES (?,?,?,?,?,?)",
         (review.id, review.version, stamp(tx.at), tx.actor, kind, data),
     )
-    listings.place(tx, review.id, _memberships(tx, review))
+    listings.place(tx, review.id, _memberships(tx, review, about), is_new=held is None)
     public = review.state in VISIBLE or (held is not None and held.state in VISIBLE)
     log.append(tx, "review", review.id, review.version, kind, log.digest(review), public=public)
     return review
 
 
-def _memberships(tx: Transaction, review: Review) -> dict[str, str]:
+def _memberships(tx: Transaction, review: Review, about: Product | None) -> dict[str, str]:
     """The listings that a review is a public member of, with their titles."""
     if review.state not in VISIBLE:
         return {}
     wanted = {"all": "", f"editor:{review.editor_id}": ""}
     if review.product_id is not None:
-        product = products.get(tx.db, review.product_id)
+        product = about or products.get(tx.db, review.product_id)
         wanted |= {f"product:{product.id}": product.name, f"brand:{product.brand_slug}": product.brand}
     return wanted | {f"tag:{slug}": tag for slug, tag in zip(review.tag_slugs, review.tags, strict=True)}
 
 
 def _row(review: Review) -> tuple[Any, ...]:
-    values: list[Any] = []
-    for name in _NAMES:
-        value = getattr(review, name)
-        if isinstance(value, tuple):
-            value = msgspec.json.encode(value).decode()
-        elif isinstance(value, datetime):
-            value = stamp(value)
-        elif isinstance(value, State):
-            value = value.value
-        values.append(value)
-    return tuple(values)
+    """The values of `COLUMNS`."""
+    published, due = review.published_at, review.publish_at
+    return (
+        review.id, review.version, review.state.value, review.slug, review.title, review.summary, review.excerpt,
+        review.lang, review.product_id, review.editor_id, _listed(review.tags), _listed(review.tag_slugs),
+        review.rating, _listed(review.pros), _listed(review.cons), review.byline, review.origin, review.text_digest,
+        stamp(review.created_at), stamp(review.updated_at), published and stamp(published), due and stamp(due),
+    )  # fmt: skip
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return msgspec.json.encode(words).decode()

@@ -37,6 +37,12 @@ def meant(db: Database, kind: Kind, name: str) -> list[str]:
     return [row[0] for row in rows if row[1] == rows[0][1]]
 
 
+def titled(db: Database, kind: Kind, brand: str, model: str) -> str | None:
+    """The id of the product whose full name this is; None when there is none."""
+    (form, *_), _ = names.spellings(brand, model, ())
+    return _owner(db, kind, form)
+
+
 def keep(db: Database, product: Product, also: str = "") -> None:
     """Have the product found by the names it has now (and `also`), and by those it had where nothing has them now.
 
@@ -47,12 +53,23 @@ def keep(db: Database, product: Product, also: str = "") -> None:
         full = (*full, names.normal(also))
     had = _held(db, product.id)
     for form in full:
-        if (
-            had.get(form, Rank.former) == Rank.former
-            and (owner := _owner(db, product.kind, form, product.id)) is not None
-        ):
-            raise ConflictError(f"{product.name} is also a name of {owner}: change that one, or merge the two")
+        owner = _owner(db, product.kind, form, but=product.id)
+        if owner is not None and had.get(form, Rank.former) == Rank.former:
+            raise ConflictError(f"{product.name} is also a name of the product {owner}: change that one, or merge them")
     _record(db, product.kind, product.id, had, full, bare)
+
+
+def give_way(db: Database, product_id: str) -> None:
+    """Leave to other products the bare names that this one shares with them, until more is said of it.
+
+    For one that was made of a mere name: a slip of the pen in a brand must not make everybody's `A7IV` ambiguous.
+    """
+    db.conn.execute(
+        "UPDATE product_spellings SET rank = ? WHERE product_id = ? AND rank = ? AND EXISTS ("
+        "SELECT 1 FROM product_spellings o WHERE o.kind = product_spellings.kind AND o.name = product_spellings.name"
+        " AND o.product_id != product_spellings.product_id AND o.rank <= ?)",
+        (Rank.former, product_id, Rank.bare, Rank.bare),
+    )
 
 
 def hand_over(db: Database, product_id: str, heir_id: str) -> None:
@@ -88,7 +105,7 @@ def _record(
 ) -> None:
     ranks = dict.fromkeys(had, Rank.former) | dict.fromkeys(bare, Rank.bare)
     for form in full:
-        ranks[form] = Rank.full if _owner(db, kind, form, product_id) is None else Rank.bare
+        ranks[form] = Rank.full if _owner(db, kind, form, but=product_id) is None else Rank.bare
     db.conn.executemany(
         "INSERT INTO product_spellings (kind, name, product_id, rank) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET rank = excluded.rank",
@@ -96,11 +113,10 @@ def _record(
     )
 
 
-def _owner(db: Database, kind: Kind, form: str, product_id: str) -> str | None:
-    """Name and id of another product that has this full name."""
+def _owner(db: Database, kind: Kind, form: str, but: str = "") -> str | None:
+    """The id of the product, `but` this one, that has this full name."""
     row = db.conn.execute(
-        "SELECT p.brand, p.model, p.id FROM product_spellings s JOIN products p ON p.id = s.product_id"
-        " WHERE s.kind = ? AND s.name = ? AND s.rank = ? AND s.product_id != ?",
-        (kind, form, Rank.full, product_id),
+        "SELECT product_id FROM product_spellings WHERE kind = ? AND name = ? AND rank = ? AND product_id != ?",
+        (kind, form, Rank.full, but),
     ).fetchone()
-    return None if row is None else f"{row[0]} {row[1]} ({row[2]})"
+    return None if row is None else str(row[0])

@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -39,10 +40,37 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
 
 
-class _Job(Generic[T]):
-    def __init__(self, operation: Callable[[Transaction], T], actor: str, request_id: str) -> None:
+Answered = Callable[[Any, BaseException | None], None]
+"""Told what an operation returned, or else what it raised."""
+
+
+class _Job:
+    __slots__ = ("actor", "answered", "future", "operation", "request_id")
+
+    def __init__(
+        self,
+        operation: Callable[[Transaction], Any],
+        actor: str,
+        request_id: str,
+        waiting: Future[Any] | Answered,
+    ) -> None:
         self.operation, self.actor, self.request_id = operation, actor, request_id
-        self.future: Future[T] = Future()
+        self.future = waiting if isinstance(waiting, Future) else None
+        self.answered = _answering(waiting) if isinstance(waiting, Future) else waiting
+
+    def begin(self) -> bool:
+        """Whether somebody still waits for it."""
+        return self.future is None or self.future.set_running_or_notify_cancel()
+
+
+def _answering(future: Future[Any]) -> Answered:
+    def answered(answer: Any, refusal: BaseException | None) -> None:
+        if refusal is None:
+            future.set_result(answer)
+        else:
+            future.set_exception(refusal)
+
+    return answered
 
 
 class Writer:
@@ -50,7 +78,8 @@ class Writer:
 
     `clock` gives the moment of each commit; `wake` is called after every commit that wrote something (a hint for the
     worker; its failure is of no consequence); `measure` is told how many operations a commit answered and how many
-    seconds it took.
+    seconds it took. `deliver` is given all answers of a commit to what was handed in, as one call to be made wherever
+    those who wait want it made.
     """
 
     def __init__(
@@ -60,6 +89,7 @@ class Writer:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         wake: Callable[[], None] = lambda: None,
         measure: Callable[[int, float], None] = lambda operations, seconds: None,
+        deliver: Callable[[Callable[[], None]], object] = lambda tell: tell(),
     ) -> None:
         self._db = connect(path)
         try:
@@ -67,8 +97,8 @@ class Writer:
         except SqliteError as error:
             self._db.close()
             raise StoreError(f"cannot prepare the database {path}: {error}") from error
-        self._clock, self._wake, self._measure = clock, wake, measure
-        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._clock, self._wake, self._measure, self._deliver = clock, wake, measure, deliver
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closing = False
         self._gate = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="content-writer", daemon=True)
@@ -76,12 +106,18 @@ class Writer:
 
     def submit(self, operation: Callable[[Transaction], T], *, actor: str = SYSTEM, request_id: str = "") -> Future[T]:
         """Queue `operation`; the future resolves after the commit is on disk, or raises what the operation raised."""
-        job = _Job(operation, actor, request_id)
-        with self._gate:
-            if self._closing:
-                raise StoreError("the store is closing; try again after the restart")
-            self._jobs.put(job)
-        return job.future
+        future: Future[T] = Future()
+        self._queue(_Job(operation, actor, request_id, future))
+        return future
+
+    def hand_in(
+        self, operation: Callable[[Transaction], object], answered: Answered, *, actor: str, request_id: str
+    ) -> None:
+        """Queue `operation`; `answered` is called by way of `deliver` after the commit is on disk.
+
+        Whoever waits in an event loop is woken once for each commit, not once for each operation.
+        """
+        self._queue(_Job(operation, actor, request_id, answered))
 
     def run(self, operation: Callable[[Transaction], T], *, actor: str = SYSTEM, request_id: str = "") -> T:
         """`submit` and wait."""
@@ -108,6 +144,12 @@ class Writer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _queue(self, job: _Job) -> None:
+        with self._gate:
+            if self._closing:
+                raise StoreError("the store is closing; try again after the restart")
+            self._jobs.put(job)
+
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             group, last = [job], False
@@ -124,10 +166,10 @@ class Writer:
             if last:
                 return
 
-    def _commit(self, queued: list[_Job[Any]]) -> None:
-        group = [job for job in queued if job.future.set_running_or_notify_cancel()]
+    def _commit(self, queued: list[_Job]) -> None:
+        group = [job for job in queued if job.begin()]
         connection: Any = self._db.conn
-        answers: list[tuple[_Job[Any], Any, BaseException | None]] = []
+        answers: list[tuple[_Job, Any, BaseException | None]] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
             at, before = self._clock(), connection.total_changes
@@ -139,21 +181,25 @@ class Writer:
             with contextlib.suppress(SqliteError):
                 connection.execute("ROLLBACK")
             failure = error if isinstance(error, PublisherError) else StoreError(f"the commit failed: {error}")
-            for job in group:
-                job.future.set_exception(failure)
+            self._answer([(job, None, failure) for job in group])
             return
         if connection.total_changes != before:
             with contextlib.suppress(Exception):
                 self._wake()
             with contextlib.suppress(Exception):
                 self._measure(len(group), took)
-        for job, answer, refusal in answers:
-            if refusal is not None:
-                job.future.set_exception(refusal)
-            else:
-                job.future.set_result(answer)
+        self._answer(answers)
 
-    def _one(self, job: _Job[Any], at: datetime) -> tuple[Any, BaseException | None]:
+    def _answer(self, answers: list[tuple[_Job, Any, BaseException | None]]) -> None:
+        for job, answer, refusal in answers:
+            if job.future is not None:
+                job.answered(answer, refusal)
+        handed_in = [one for one in answers if one[0].future is None]
+        if handed_in:
+            with contextlib.suppress(RuntimeError):  # the event loop was closed: nobody waits in it any more
+                self._deliver(partial(_tell, handed_in))
+
+    def _one(self, job: _Job, at: datetime) -> tuple[Any, BaseException | None]:
         connection = self._db.conn
         connection.execute("SAVEPOINT operation")
         try:
@@ -165,6 +211,11 @@ class Writer:
             return None, _translated(refusal)
         connection.execute("RELEASE operation")
         return answer, None
+
+
+def _tell(answers: list[tuple[_Job, Any, BaseException | None]]) -> None:
+    for job, answer, refusal in answers:
+        job.answered(answer, refusal)
 
 
 def _translated(refusal: Exception) -> Exception:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)((?:\s+[\w-]+(?:=\"[^\"]*\")?)*)\s*>")
+_HEADING = re.compile(r"<(/?)h([1-6])\b")
 _SUMMARY_FIRST = re.compile(r"\s*<summary\b")
 _VOID = frozenset({"br", "hr", "img"})
 _LISTS = frozenset({"ul", "ol"})
@@ -30,6 +31,21 @@ _PARENTS = {
     "dd": frozenset({"dl"}),
 }
 """Elements that mean something only in certain parents; elsewhere they are plain blocks."""
+
+
+def numbered(safe_html: str) -> str:
+    """Number the headings anew: the highest become second-level, and none is more than one level below its parent."""
+    open_levels: list[int] = []
+
+    def level(match: re.Match[str]) -> str:
+        if not match[1]:
+            written = int(match[2])
+            while open_levels and open_levels[-1] >= written:
+                open_levels.pop()
+            open_levels.append(written)
+        return f"<{match[1]}h{min(1 + len(open_levels), 6)}"
+
+    return _HEADING.sub(level, safe_html)
 
 
 class _Open:

@@ -81,6 +81,7 @@ function figure(product, key, unit) {
     weather_sealed: answer(specs.weather_sealed),
     size: specs.length_mm == null ? times(specs.width_mm, specs.height_mm, specs.depth_mm) : times(specs.diameter_mm, specs.length_mm),
     released: date(specs.released),
+    price_usd: specs.price_usd == null ? null : `US$ ${number.format(specs.price_usd)}`,
     reviews: number.format(product.review_count),
   };
   const value = key in values ? values[key] : specs[key];

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -122,6 +123,38 @@ def test_two_cameras_are_compared_side_by_side(up: Up, page: Page) -> None:
     page.goto(up.ready["edge"] + "/compare/?p=sony-alpha-7-iv,leica-m11")
     page.get_by_role("columnheader", name="Leica M11").wait_for()
     assert page.get_by_role("columnheader", name="Sony Alpha 7 IV").is_visible()
+
+
+def test_a_comparison_says_every_figure(up: Up, chromium: Browser) -> None:
+    headers = {"Authorization": f"Bearer {up.token(up.ready['admin_password'])}"}
+    camera = {
+        "kind": "camera", "sensor_width_mm": 35.9, "sensor_height_mm": 23.9, "iso_min": 100, "iso_max": 51200,
+        "burst_fps": 10, "video_height_px": 2160, "video_fps": 59.94, "stabilised": True, "stabilisation_stops": 5.5,
+        "viewfinder": "electronic", "weather_sealed": False, "width_mm": 131.3, "height_mm": 96.4, "depth_mm": 79.8,
+        "weight_g": 658, "released": "2021-10-21", "price_usd": 2499,
+    }  # fmt: skip
+    documents = []
+    for number, spec in enumerate((camera, {"kind": "camera", "viewfinder": "none", "released": "2022"})):
+        said = {"brand": "Acme", "model": f"Comparada {number}", "spec": spec}
+        answer = httpx.post(up.ready["api"] + "/products", json=said, headers=headers)
+        assert answer.status_code == 201, answer.text
+        documents.append(answer.json()["document"])
+    for document in documents:
+        read_until(document, "Comparada")
+    context = chromium.new_context()
+    window = context.new_page()
+    window.goto(up.ready["edge"] + "/compare/?p=acme-comparada-0,acme-comparada-1")
+    window.get_by_role("columnheader", name="Acme Comparada 1").wait_for()
+    rows = [row.inner_text().split("\t") for row in window.locator("#comparison tbody tr:visible").all()]
+    assert {label.removesuffix(" ≠"): figures for label, *figures in rows} == {
+        "Marca": ["Acme", "Acme"], "Sensor": ["35,9 × 23,9 mm", "—"], "ISO": ["100–51.200", "—"],
+        "Ráfaga": ["10 fps", "—"], "Video": ["2160p 59,94 fps", "—"], "Estabilización": ["sí, 5,5 pasos", "—"],
+        "Visor": ["electrónico", "no"], "Sellado contra polvo y agua": ["no", "—"],
+        "Dimensiones": ["131,3 × 96,4 × 79,8 mm", "—"], "Peso": ["658 g", "—"],
+        "Lanzamiento": ["21 de octubre de 2021", "2022"], "Precio de lanzamiento": ["US$ 2499", "—"],
+        "Reseñas": ["0", "0"],
+    }  # fmt: skip
+    context.close()
 
 
 def test_everything_readable_needs_no_script(up: Up, chromium: Browser) -> None:

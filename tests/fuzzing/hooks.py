@@ -7,6 +7,8 @@ from this address throttled.
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import os
 import re
 from collections.abc import Callable
@@ -26,9 +28,10 @@ from publisher.content.database import connect
 from publisher.content.model import Product, ProductId
 from publisher.content.writer import Writer
 from publisher.errors import NotFoundError
-from tests.fuzzing.hooks_environ import ANOTHER, DATA_DIR, EDITOR, ISSUER, PASSWORD, PRODUCTS
+from tests.fuzzing.hooks_environ import ANOTHER, DATA_DIR, EDITOR, ISSUER, PASSWORD, PRODUCT
 
 _BARRED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_NUMBERS = itertools.count(1)
 ENDING = ("signOut", "changeMyPassword")
 
 
@@ -58,13 +61,13 @@ class Bearer:
 
 def _named(value: str) -> str:
     """A product's name: one that has a letter or digit in its normal form."""
-    return value if names.normal(value) else f"X{value}"[:300]
+    return value if names.normal(value) else f"X{value}"[:150]
 
 
 def _visible(value: str) -> str:
     """A title: one with a character that can be seen."""
     seen = any(letter.isprintable() and not letter.isspace() for letter in value)
-    return value if seen else f"T{value}"[:300]
+    return value if seen else f"T{value}"[:150]
 
 
 def _clean(value: str) -> str:
@@ -77,7 +80,8 @@ FITTING: dict[str, Callable[[str], str]] = {
     "title": _visible,
     "camera_model": _named,
     "lens_model": _named,
-    "product_id": lambda _: os.environ[PRODUCTS].split()[0],
+    "product_id": lambda _: os.environ[PRODUCT],
+    "url": lambda value: f"https://hooks.example.org/{hashlib.sha256(value.encode()).hexdigest()}",
     "publish_at": lambda _: (datetime.now(UTC) + timedelta(days=1)).isoformat(),
     "current": lambda _: os.environ[PASSWORD],
     "new": lambda _: os.environ[PASSWORD],
@@ -104,9 +108,10 @@ def _held(product_id: str) -> Product | None:
 
 
 def _another(held: Product) -> str:
-    """Another product of the same kind."""
-    known = [_held(product_id) for product_id in os.environ[PRODUCTS].split()]
-    return next(one.id for one in known if one is not None and one.kind == held.kind and one.id != held.id)
+    """Another product of the same kind, which is new."""
+    with Writer(Path(os.environ[DATA_DIR]) / "content.db") as writer:
+        model = f"No. {next(_NUMBERS)} of {os.getpid()}"
+        return writer.run(lambda tx: products.create(tx, brand="Acme", model=model, spec=type(held.spec)())).id
 
 
 def _fit_product(operation: str, held: Product | None, body: dict[str, Any]) -> None:
@@ -124,7 +129,7 @@ def _fit_product(operation: str, held: Product | None, body: dict[str, Any]) -> 
     if isinstance(body.get("aliases"), list):
         body["aliases"] = [_named(alias) for alias in body["aliases"]]
     if operation == "amendProduct":  # which figures there are depends on what is stored
-        body |= {"spec": {"weight_g": 500}} if "spec" in body else {}
+        body |= {"spec": {"weight_g": 500}} if "spec" in body or "sources" in body else {}
         body |= {"sources": {"weight_g": {"text": "our scales"}}} if "sources" in body else {}
     elif isinstance(sheet := body.get("spec"), dict):
         for low, high in sheets.ASCENDING:
@@ -142,6 +147,10 @@ def before_call(context: Any, case: Any, **kwargs: Any) -> None:
     """
     if (case.path_parameters or {}).get("editor_id") == os.environ[EDITOR]:
         case.path_parameters["editor_id"] = os.environ[ANOTHER]
+    if "Idempotency-Key" in (case.headers or {}):
+        # As clients do: another key for each request. One that is told again what was made, and has since been
+        # deleted, is answered rightly; that is tested elsewhere.
+        case.headers["Idempotency-Key"] = f"{case.headers['Idempotency-Key'][:200]}-{next(_NUMBERS)}"
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE or not isinstance(case.body, dict):
         return
     case.body = _whole(case.body)

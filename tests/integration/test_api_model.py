@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import httpx
@@ -12,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from tests import counting
 from tests.integration.api_fixtures import Server
 
 BASE: dict[str, Any] = {"title": "Una", "content": "Texto.", "camera_model": "Sony A7 IV"}
@@ -181,38 +179,7 @@ def test_the_api_does_what_its_model_does(api_server: Server) -> None:
         )
 
 
-THREADS, EDITS, REVIEWS = 16, 60, 3
-
-
 def test_no_edit_is_lost_however_many_edit_at_once(own_api_server: Server) -> None:
-    with own_api_server.client("ana") as client:
-        paths = [f"/reviews/{client.post('/reviews', json=BASE).json()['id']}" for _ in range(REVIEWS)]
-    headers = {"Authorization": f"Bearer {own_api_server.token('ana')}"}
-
-    def count(number: int) -> tuple[dict[str, int], set[int]]:
-        chance, made, seen = random.Random(number), dict.fromkeys(paths, 0), set[int]()
-        with httpx.Client(base_url=own_api_server.url, headers=headers, timeout=60, trust_env=False) as client:
-            for turn in range(EDITS):
-                path = paths[(number + turn) % REVIEWS]
-                while True:
-                    read = client.get(path)
-                    said = {"summary": str(int(read.json()["summary"] or 0) + 1)}
-                    answer = client.patch(path, json=said, headers={"If-Match": read.headers["etag"]})
-                    seen |= {read.status_code, answer.status_code}
-                    if answer.status_code != 412:
-                        break
-                    time.sleep(chance.uniform(0, 0.02))
-                made[path] += answer.status_code == 200
-        return made, seen
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        counted = list(pool.map(count, range(THREADS)))
-    assert set[int]().union(*(seen for _, seen in counted)) <= {200, 412}
-    with own_api_server.client("ana") as client:
-        for path in paths:
-            review = client.get(path).json()
-            made = sum(each[path] for each, _ in counted)
-            assert int(review["summary"]) == made
-            assert review["version"] == made + 1
-    assert sum(sum(each.values()) for each, _ in counted) == THREADS * EDITS
-    assert "locked" not in own_api_server.log.read_text()
+    counted = counting.count(own_api_server, editors=16, edits=60, reviews=3)
+    assert counting.lost(own_api_server, counted) == []
+    assert sum(counted.edits.values()) == 16 * 60

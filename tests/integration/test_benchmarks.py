@@ -6,14 +6,17 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from benchmarks import document, full_build, machine, processes, results
+from benchmarks import document, full_build, load, machine, peers, processes, results, writes
 from benchmarks.results import Report, Result
+from publisher.content.database import connect
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +49,45 @@ def test_a_full_build_is_measured_without_hugo(tmp_path: Path) -> None:
     assert found["files of the site"].median > 40
     assert 10 < found["peak memory"].median < 1_000
     assert found["processor time"].median > 0
+
+
+def test_writes_are_measured_without_peers(short_folder: Path) -> None:
+    report = writes.run(short_folder, quick=True)
+    found = {(one.case, one.quantity): one.median for one in report.results if one.case.endswith(": publisher")}
+    assert {quantity for _, quantity in found} == {"answered", "p50", "p99"}
+    assert len(found) == 6
+    assert min(found.values()) > 0
+    assert any("each answer waited for the disk" in note or "strace" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(("status", "told"), [(201, "and stored 0"), (500, "refused")])
+def test_a_server_that_stores_nothing_is_not_measured(tmp_path: Path, status: int, told: str) -> None:
+    class Forgetful(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Nothing to say."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Forgetful)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    (tmp_path / "bodies").write_text('{"title": "NUMBER"}\n')
+    store = connect(tmp_path / "peer.db")
+    store.conn.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY)")
+    store.close()
+    target = load.Target(port=server.server_port, path="/", authorization="none", bodies=tmp_path / "bodies")
+    side = peers.Side(name="forgetful", target=target, pid=os.getpid(), database=tmp_path / "peer.db")
+    try:
+        with pytest.raises(RuntimeError, match=told):
+            writes.checked(side, 2, 1, number=1)
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_memory_is_that_of_the_whole_tree() -> None:

@@ -168,7 +168,7 @@ def test_the_audit_finds_an_altered_row(shell: Shell) -> None:
     spoil(shell, "DROP TRIGGER changes_are_final", "UPDATE changes SET actor = 'nobody' WHERE seq = 2")
     assert "change 2 is the first that is not as it was written" in shell("audit", "verify", answer=1)
     told = json.loads(shell("audit", "verify", "--json", answer=1))
-    assert (told["first_broken"], told["count"], told["faults"][0]["kind"]) == (2, 1, "chain")
+    assert (told["first_broken"], [fault["kind"] for fault in told["faults"]]) == (2, ["chain", "altered_revision"])
     assert "SEQ:HASH" in shell("audit", "verify", "--anchor", "x", answer=1)
 
 

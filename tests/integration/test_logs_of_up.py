@@ -14,6 +14,7 @@ import pytest
 
 from publisher.content import log
 from publisher.content.database import connect
+from tests.receiver import receiving, status
 from tests.running import Up, read_until
 
 METRICS_TOKEN = "canary-metrics-token-0123456789"
@@ -24,9 +25,10 @@ WRONG_FIELD = "canary-password-in-the-wrong-field@example.com"
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """The whole stack, with a token for Prometheus."""
+    """The whole stack, with a token for Prometheus, and webhooks that may go to this machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("METRICS_TOKEN", METRICS_TOKEN)
+        patch.setenv("WEBHOOKS_ALLOWED_HOSTS", "127.0.0.1")
         running = Up(tmp_path_factory.mktemp("logs") / "data")
     yield running
     assert running.end() == 0
@@ -130,6 +132,38 @@ def drive(up: Up, client: httpx.Client) -> set[str]:
     assert client.get("/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}x"}).status_code == 401
     assert client.post("/auth/revoke", json={"token": renewed["refresh_token"]}).status_code == 204
     return secrets | {"Y2FuYXJ5OmNhbmFyeQ"}
+
+
+def test_a_webhook_is_told_of_a_publish_and_none_of_its_secrets_is_logged(up: Up, client: httpx.Client) -> None:
+    with receiving() as receiver:
+        made = client.post("/webhooks", json={"url": f"{receiver.url}/canary-hook-path"}).json()
+        rotated = client.post(f"/webhooks/{made['id']}/rotate").json()
+        pinged = client.post(f"/webhooks/{made['id']}/ping").json()
+        (ping,) = receiver.wait_for(1)
+        assert ping.path == "/hook/canary-hook-path"
+        assert ping.headers["webhook-id"] == pinged["event_id"]
+        assert ping.verified(made["secret"]) == ping.verified(rotated["secret"])
+        body = {"title": "Contada", "content": "A quien escucha.", "camera_model": "Leica M11"}
+        review = client.post("/reviews", json=body, headers={"X-Request-Id": "told-1"}).json()
+        until = time.monotonic() + 20
+        told: list[dict[str, Any]] = []
+        while not told:
+            assert time.monotonic() < until, [message.said for message in receiver.messages]
+            time.sleep(0.05)
+            told = [
+                each.verified(rotated["secret"])["data"] for each in receiver.messages[1:] if b"told-1" in each.body
+            ]
+        assert [each["url"] for each in told[0]["reviews"]] == [review["url"]]
+        assert told[0]["targets"][0]["uploaded_at"] is not None
+        receiver.answer = status(500)
+        failing = client.post(f"/webhooks/{made['id']}/ping").json()
+        line = find(up, "worker", event=failing["event_id"], level="warning")
+        assert (line["webhook"], line["status"]) == (made["id"], 500)
+    secrets = {made["secret"], rotated["secret"], made["secret"][6:], rotated["secret"][6:], "canary-hook-path"}
+    assert found(secrets, list((up.folder / "logs").glob("*.log"))) == []
+    metrics = client.get("/metrics").text
+    assert 'publisher_webhook_attempts_total{outcome="delivered"}' in metrics
+    assert client.delete(f"/webhooks/{made['id']}").status_code == 204
 
 
 def found(secrets: set[str], files: list[Path]) -> list[tuple[str, str]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from benchmarks import generator
 from publisher.errors import MarkdownError
-from publisher.site import markdown
+from publisher.site import markdown, simple
 
 VOID = frozenset({"br", "hr", "img"})
 ATTRIBUTES = frozenset(
@@ -28,6 +29,30 @@ pieces = st.one_of(
     ),
 )  # fmt: skip
 texts = st.lists(pieces, max_size=25).map("".join)
+
+spans = st.sampled_from(
+    [
+        "luz", "**fuerte**", "*suave*", "***ambas***", "~~no~~", "`f/2.8 < f/4`", "`` ` ``", "<b>", "a < b & c > d",
+        "https://x.example/a_b?c=1&d=%20#e", "[enlace](https://x.example/á)", "[*con* estilo](http://x.example)",
+        "[propio](/reviews/x/)", "[[a](https://x.example)](https://y.example)", "[https://x.example](https://y.example)",
+        '"cita"', "&amp;", "&lt;", "&nbsp;", "&quot;", "\u00a0", "\u2003", "\t", "\ufeff", "\u2028", "—", "  \n",
+        "\\\n", "\n", "\r\n", "\r", "ñandú", "![x](https://x.example/y.jpg)", "[^1]", "\u0085", "\x1c", " id=\"a\"",
+        "<https://x.example>", "<!-- raw HTML omitted -->", "'", "<li>", "</p>", "*a*\n*b*",
+    ]
+)  # fmt: skip
+lines = st.lists(spans, min_size=1, max_size=6).map(" ".join)
+indents = st.sampled_from(["", "", "", "> ", "- ", "  ", "    ", "1. ", "7. ", "> - ", "- [x] ", "> > "])
+blocks = st.one_of(
+    st.tuples(indents, lines).map("".join),
+    st.tuples(st.sampled_from(["# ", "## ", "### ", "###### "]), lines).map("".join),
+    st.lists(st.tuples(indents, lines).map("".join), min_size=1, max_size=4).map("\n".join),
+    st.lists(lines, min_size=1, max_size=3).map(lambda cells: "| a | b |\n|:-:|--:|\n| " + " |\n| ".join(cells)),
+    lines.map(lambda line: f"```python\n{line}\n\n    x\n```"),
+    st.sampled_from(["---", "[^1]: nota", "Título\n===", "~~~\n<script>\n~~~", "<div>\n\nx\n\n</div>", "\n"]),
+)
+documents = st.lists(blocks, max_size=8).flatmap(
+    lambda some: st.sampled_from(["\n\n", "\n"]).map(lambda by: by.join(some))
+)
 
 
 class Reader(HTMLParser):
@@ -86,6 +111,37 @@ def test_rendering_is_a_function(source: str) -> None:
     assert markdown.render(source) == text
     assert text.plain == " ".join(text.plain.split())
     assert markdown.plain(text.html) == text.plain
+
+
+def ways(source: str) -> tuple[tuple[str, str] | None, tuple[str, str]]:
+    """HTML and words of a text by the short way, None where it leads nowhere, and by the long one."""
+    source = markdown.cleaned(source)
+    whole = markdown.sanitised(markdown.raw(source, own_html=True))
+    return simple.rendered(markdown.raw(source, own_html=False)), (whole, markdown.plain(whole))
+
+
+@settings(max_examples=1_000, deadline=None)
+@example("*a*\n*b*")
+@example("- a\n  - b\n\n> c\n\n| a |\n|--:|\n| b |")
+@example("1. a\n\n   b\n2. c\n---\n~~d~~  \ne")
+@given(st.one_of(documents, texts))
+def test_the_short_way_leads_where_the_long_way_does(source: str) -> None:
+    try:
+        short, long = ways(source)
+    except MarkdownError:
+        return
+    assert short is None or short == long
+
+
+def test_ordinary_reviews_take_the_short_way() -> None:
+    for invented in generator.generate(50):
+        short, long = ways(invented.markdown)
+        assert short == long
+
+
+def test_what_an_author_wrote_as_html_takes_the_long_way() -> None:
+    for own in ("<b>x</b>", "x <i onclick=a()>y</i>", "<li>x", "<!-- x -->", "[x](javascript:a())", "<p>x</p>"):
+        assert ways(own)[0] is None, own
 
 
 @given(st.text(st.characters(categories=["L", "N", "Zs"]), max_size=200))

@@ -273,20 +273,19 @@ def test_a_quick_proof_finds_altered_markdown_and_leaves_html_alone(room: Path) 
             assert kinds(audit.verify(db, partial(Sandbox().proves, quickly=True))) == found
 
 
-def test_many_faults_are_counted_and_the_first_are_kept(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_faults_are_counted_and_the_first_are_kept(room: Path) -> None:
     tamper(room, "UPDATE changes SET actor = 'nobody'")
     whole = verify(room)
-    monkeypatch.setattr(audit, "MAX_FAULTS", 3)
-    cut = verify(room)
+    with closing(database.connect(room, readonly=True)) as db, database.snapshot(db):
+        cut = audit.verify(db, lambda _: True, keep=3)
     assert cut.count == whole.count > 3
     assert cut.faults == whole.faults[:3]
 
 
-def test_progress_goes_from_the_beginning_to_the_end(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "STEP", 2)
+def test_progress_goes_from_the_beginning_to_the_end(room: Path) -> None:
     said: list[tuple[int, int]] = []
     with closing(database.connect(room, readonly=True)) as db, database.snapshot(db):
-        audit.verify(db, lambda _: True, on_progress=lambda done, total: said.append((done, total)))
+        audit.verify(db, lambda _: True, on_progress=lambda done, total: said.append((done, total)), step=2)
     assert len({total for _, total in said}) == 1
     assert said == sorted(said)
     assert said[-1][0] == said[-1][1]

@@ -160,6 +160,14 @@ def test_another_brand_s_name_is_kept_with_the_brand(desk: Desk) -> None:
     assert "hasselblad" not in {slug for slug, *_ in brands}
 
 
+def test_a_name_too_long_for_an_alias_is_still_found(desk: Desk) -> None:
+    brand, model = "Marca " + "b" * 90, "Modelo " + "m" * 90
+    other = desk.create(brand, model, CameraSpec())
+    kept = desk.merge(other).survivor
+    assert kept.aliases == ()
+    assert desk.writer.run(partial(_find, name=f"{brand} {model}")) == kept
+
+
 def test_figures_that_contradict_each_other_are_not_mixed(desk: Desk) -> None:
     one = desk.create("Acme", "Uno", CameraSpec(iso_min=400))
     two = desk.create("Acme", "Dos", CameraSpec(iso_max=200, weight_g=1))

@@ -43,6 +43,24 @@ def meant(full: Forms, bare: Forms, kind: str, spelling: str) -> set[str]:
     return full.get(form) or bare.get(form) or set()
 
 
+PINNED = (
+    "Sony Alpha ILCE-7RM4A",
+    "EOS R6m2",
+    "Nikkor Z 50/1,8",
+    "Makro-Planar T* 2/100",
+    "OM-D E-M10MarkIIIS",
+    "Fuji X-T3",
+)
+
+
+def test_another_edition_is_named_when_forms_change() -> None:
+    """Stores keep the forms of their edition: raise `names.EDITION` with these, or old stores find nothing."""
+    assert (names.EDITION, [names.normal(name) for name in PINNED]) == (
+        "2",
+        ["sonya7riva", "canonr6ii", "nikonz50mmf18", "makroplanart100mmf2", "em10iiis", "fujifilmxt3"],
+    )
+
+
 def test_the_table_is_large_enough() -> None:
     assert sum(1 + len(spellings) for _, _, spellings in TABLE["same"]) >= 200
     assert len({name for _, name, _ in TABLE["same"]}) == len(TABLE["same"])

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from publisher.content import history, importer, migrations, names, products, reviews, spellings
@@ -14,7 +16,7 @@ from publisher.content.database import connect
 from publisher.content.importer import Document
 from publisher.content.model import CameraSpec, Editor, Kind, LensSpec, Product
 from publisher.content.writer import Transaction, Writer
-from publisher.errors import AmbiguousNameError, ConflictError
+from publisher.errors import AmbiguousNameError, ConflictError, InvalidError
 from publisher.site import markdown
 
 Store = tuple[Writer, Path]
@@ -67,7 +69,7 @@ def test_a_name_of_another_kind_is_another_name(store: Writer) -> None:
 
 
 def test_two_products_never_share_a_full_name(store: Writer) -> None:
-    with pytest.raises(ConflictError, match=r"is also a name of Sony Alpha 7 IV \("):
+    with pytest.raises(ConflictError, match=r"SONY ILCE-7M4 is also a name of the product [0-9a-f-]{36}:"):
         create(store, "SONY", "ILCE-7M4")
     with pytest.raises(ConflictError, match="merge"):
         create(store, "Sony", "Otra", aliases=("α7 IV",))
@@ -96,6 +98,15 @@ def test_what_was_made_of_a_name_is_found_by_it(store: Writer, name: str) -> Non
     assert store.run(lambda tx: products.find(tx.db, "camera", name.lower())) == made
 
 
+def test_a_slip_of_the_pen_does_not_make_a_name_ambiguous(store: Writer) -> None:
+    slip = store.run(lambda tx: products.find_or_create(tx, "camera", "Somy A7 IV"))
+    assert slip.name == "Somy A7 IV"
+    assert meant(store, "A7IV") == ["Sony Alpha 7 IV"]
+    assert meant(store, "somy a7iv") == ["Somy A7 IV"]
+    store.run(lambda tx: products.update(tx, slip.id, spec=CameraSpec(megapixels=33)))
+    assert meant(store, "A7IV") == ["Sony Alpha 7 IV", "Somy A7 IV"]
+
+
 def test_an_import_takes_the_first_that_a_name_means_and_counts_it(store: Writer, editor: Editor) -> None:
     blank = Document(path="x", origin="x", title="x", lang="es", body="Texto")
     documents = [
@@ -117,6 +128,26 @@ def _about(tx: Transaction, origin: str) -> str:
     review = reviews.by_origin(tx.db, origin)
     assert review is not None
     return products.get(tx.db, review.product_id or "").name
+
+
+WORDS = ("Leica", "leica", "M10", "EOS", "Canon", "Nikkor", "α7", "50/1.8", "Fuji", "Mark", "2")
+spelt_from_words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=40)
+@given(spelt=st.lists(spelt_from_words | st.text(st.characters(codec="utf-8"), max_size=12), max_size=12))
+def test_any_name_makes_one_product_that_it_finds_again(fresh_store: Store, spelt: list[str]) -> None:
+    for name in spelt:
+        try:
+            made = fresh_store[0].run(partial(_made, name=name))
+        except (InvalidError, AmbiguousNameError):
+            continue
+        again = [name, f"  {name} ", name.upper() if name.isascii() else name]
+        assert {fresh_store[0].run(partial(_made, name=one)).id for one in again} == {made.id}
+
+
+def _made(tx: Transaction, name: str) -> Product:
+    return products.find_or_create(tx, "camera", name)
 
 
 def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:

@@ -1,0 +1,119 @@
+"""`writes`: reviews of about 5 kB by POST, with 1, 16 and 64 connections; ours beside those that many would choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from benchmarks import fsyncs, load, peers, results
+from benchmarks.load import Outcome
+from benchmarks.peers import OURS, Side
+from benchmarks.results import Report, Result
+
+NAME = "writes"
+REVIEWS, CONNECTIONS, ROUNDS, SECONDS, WARM_UP_SECONDS = 1_000, (1, 16, 64), 5, 4, 2
+QUICK_REVIEWS, QUICK_CONNECTIONS, QUICK_ROUNDS, QUICK_SECONDS = 30, (1, 4), 1, 1
+POSTS = 10
+"""Lone requests for which the waits for the disk are counted."""
+AIMS = {
+    (1, "answered"): "level with the best", (16, "answered"): "≥ 3,500, ahead of all",
+    (64, "answered"): "ahead of all", (16, "p99"): "≤ 20",
+}  # fmt: skip
+Rounds = dict[tuple[int, str], list[Outcome]]
+
+
+def run(folder: Path, quick: bool) -> Report:
+    """Measure all sides, in turn."""
+    sizes = (QUICK_CONNECTIONS, QUICK_ROUNDS, QUICK_SECONDS) if quick else (CONNECTIONS, ROUNDS, SECONDS)
+    with ExitStack() as running:
+        sides, notes = _sides(folder, QUICK_REVIEWS if quick else REVIEWS, running)
+        notes += [_durability(side, folder) for side in sides]
+        timed = _measured(sides, *sizes, warm_up=1 if quick else WARM_UP_SECONDS)
+    return Report(
+        benchmark=NAME,
+        title="Writing reviews, beside other APIs",
+        about="POST of a review of about 5 kB with a token by wrk, each connection sending its next request when the "
+        "last is answered, each body different; the sides take turns. Ours does all that it does for editors: "
+        "validation that names the field, Markdown rendered to safe HTML, revision, hash-chained log, address, places "
+        "in listings, metrics, a line of log for each request. The peers check a token and store the fields as a row. "
+        "Each answered write was found in its side's database afterwards.",
+        results=list(_results(timed, [side.name for side in sides])),
+        notes=[*notes, _load(timed, sizes[2])],
+    )
+
+
+def _sides(folder: Path, reviews: int, running: ExitStack) -> tuple[list[Side], list[str]]:
+    """Every server that can be started here, and which they are."""
+    sides, notes = [running.enter_context(peers.publisher(folder / "publisher", reviews))], list[str]()
+    if peers.is_installed("fastapi") and peers.is_installed("sqlalchemy") and peers.is_installed("uvicorn"):
+        sides.append(running.enter_context(peers.fastapi(folder / "fastapi")))
+    if peers.is_installed("datasette"):
+        sides.append(running.enter_context(peers.datasette(folder / "datasette")))
+    if peers.has_pocketbase():
+        sides += [
+            running.enter_context(peers.pocketbase(folder / f"pocketbase-{durable}", durable=durable))
+            for durable in (True, False)
+        ]
+    notes.append(f"Beside ours: {peers.versions() or 'nothing was installed; make bench installs them'}")
+    return sides, notes
+
+
+def _durability(side: Side, folder: Path) -> str:
+    """How often a side waited for the disk in some lone requests."""
+    side.post()
+    found = fsyncs.count(side.pid, partial(side.post, POSTS), folder / "strace.log")
+    if found is None:
+        return f"{side.name}: waits for the disk could not be counted (strace)"
+    judged = "each answer waited for the disk" if found >= POSTS else "answers do not wait for the disk"
+    return f"{side.name}: {found} waits for the disk in {POSTS} lone requests: {judged}"
+
+
+def _measured(sides: list[Side], connections: tuple[int, ...], rounds: int, seconds: int, *, warm_up: int) -> Rounds:
+    """Rounds by connections and side; the sides take turns, now in this order, now in the other."""
+    number, timed = count(1), Rounds()
+    for side in sides:
+        load.run(side.target, connections=max(connections), seconds=warm_up, number=next(number))
+    for turn in range(rounds):
+        for many in connections:
+            for side in sides if turn % 2 == 0 else reversed(sides):
+                outcome = checked(side, many, seconds, next(number))
+                timed.setdefault((many, side.name), []).append(outcome)
+    return timed
+
+
+def checked(side: Side, connections: int, seconds: int, number: int) -> Outcome:
+    """One run. Raises RuntimeError when a request failed, or an answered write is not in the database."""
+    before = side.stored()
+    outcome = load.run(side.target, connections=connections, seconds=seconds, number=number)
+    if outcome.refused or outcome.broken:
+        raise RuntimeError(f"{side.name}: {outcome.refused} refused, {outcome.broken} broken of {outcome.answered}")
+    stored = side.stored() - before
+    if stored < outcome.answered:
+        raise RuntimeError(f"{side.name} answered {outcome.answered} writes and stored {stored}")
+    return outcome
+
+
+def _results(timed: Rounds, names: list[str]) -> Iterator[Result]:
+    quantities = {"answered": ("answered", "a second"), "p50": ("p50", "ms"), "p99": ("p99", "ms")}
+    for many in dict.fromkeys(many for many, _ in timed):
+        for field, (quantity, unit) in quantities.items():
+            ours = [_value(one, field) for one in timed[many, OURS]]
+            for name in names:
+                values = [_value(one, field) for one in timed[many, name]]
+                against = None if name == OURS else (OURS, ours)
+                aim = AIMS.get((many, field)) if name == OURS else None
+                case = f"{many} connection{'s' if many > 1 else ''}: {name}"
+                yield results.result(NAME, case, quantity, unit, values, against=against, aim=aim)
+
+
+def _value(outcome: Outcome, field: str) -> float:
+    return outcome.answered / outcome.seconds if field == "answered" else float(getattr(outcome, field))
+
+
+def _load(timed: Rounds, seconds: float) -> str:
+    """How much of the machine wrk took at most."""
+    most = max(one.load for rounds in timed.values() for one in rounds) / seconds
+    return f"wrk took {most:.0%} of one core at most"

@@ -1,0 +1,343 @@
+"""An editor's laptop against the real API: away from any network, over bad ones, refused."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import httpx
+
+from publisher.content.writer import Transaction
+from tests.integration.api_fixtures import Server
+from tests.integration.asking import until
+from tests.integration.laptops import Author, Laptop, Network, held, ids_of
+
+PORTAL = b"<html><title>Welcome to Airport Wi-Fi</title></html>"
+
+# --- written without a network ---
+
+
+def test_what_is_written_without_a_network_is_sent_later_in_order(
+    laptop: Laptop, network: Network, elsewhere: httpx.Client
+) -> None:
+    network.down()
+    for name in ("uno.md", "dos.md", "tres.md"):
+        laptop.write(name)
+        assert "kept in the outbox (no connection to" in laptop("post", name)
+    laptop.write("dos.md", rating=9)
+    laptop("post", "dos.md")
+    chosen = laptop.ids()
+    assert list(chosen) == ["uno.md", "dos.md", "tres.md"]
+    assert "no connection" in laptop("outbox", "send", answer=1)
+    network.up()
+    said = laptop("outbox", "send")
+    assert re.findall(r"^(\w+\.md): sent, http", said, re.MULTILINE) == ["uno.md", "dos.md", "tres.md"]
+    assert said.endswith("all is sent\n")
+    stored = [held(elsewhere, review_id) for review_id in chosen.values()]
+    assert [(review["title"], review["version"], review["state"]) for review in stored] == [
+        ("uno", 1, "published"), ("dos", 1, "published"), ("tres", 1, "published"),
+    ]  # fmt: skip
+    assert stored[1]["rating"] == 9
+    assert stored == sorted(stored, key=lambda review: review["created_at"])
+    assert laptop("post", ".") == "dos.md: unchanged\ntres.md: unchanged\nuno.md: unchanged\n"
+
+
+def test_nobody_has_to_be_signed_in_to_write(
+    tmp_path: Path, network: Network, author: Author, elsewhere: httpx.Client
+) -> None:
+    laptop = Laptop(tmp_path, author.email)
+    laptop.write("luz.md")
+    assert "nobody is signed in on this machine; sign in: publisher login URL" in laptop("post", "luz.md", answer=1)
+    (chosen,) = laptop.ids().values()
+    laptop.sign_in(network.url)
+    assert "luz.md: sent" in laptop("post", "luz.md")
+    assert held(elsewhere, chosen)["version"] == 1
+
+
+def test_a_new_file_a_change_and_a_dry_run(laptop: Laptop, elsewhere: httpx.Client) -> None:
+    laptop.write("luz.md")
+    assert laptop("post", "luz.md", "--dry-run") == "luz.md: new, would send: create\n"
+    assert not (laptop.folder / ".publisher").exists()
+    before = laptop.read("luz.md")
+    chosen = ids_of(laptop.told("post", "luz.md"))["luz.md"]
+    assert laptop.read("luz.md") == before
+    laptop.edit("luz.md", "equilibrada", "ligera")
+    assert laptop("post", "luz.md", "--dry-run") == "luz.md: changed, would send: amend\n"
+    laptop("post", "luz.md")
+    stored = held(elsewhere, chosen)
+    assert (stored["version"], stored["content"]) == (2, "Una cámara **ligera**.\n")
+    laptop("post", "luz.md", "--write-id")
+    assert f"id: {chosen}\n" in laptop.read("luz.md")
+    assert laptop("post", "luz.md") == "luz.md: unchanged\n"
+
+
+def test_drafts_moments_and_publishing(laptop: Laptop, elsewhere: httpx.Client) -> None:
+    laptop.write("borrador.md")
+    chosen = ids_of(laptop.told("post", "borrador.md", "--draft"))["borrador.md"]
+    assert held(elsewhere, chosen)["state"] == "draft"
+    assert laptop("post", "borrador.md") == "borrador.md: unchanged\n"
+    laptop("post", "borrador.md", "--publish")
+    assert held(elsewhere, chosen)["state"] == "published"
+    laptop.write("luego.md", publish_at="2035-01-31 09:00:00-03:00")
+    assert "luego.md: sent, scheduled" in laptop("post", "luego.md")
+    later = ids_of(laptop.told("post", "luego.md"))["luego.md"]
+    assert held(elsewhere, later)["publish_at"] == "2035-01-31T12:00:00Z"
+    laptop.edit("luego.md", "2035-01", "2036-01")
+    laptop("post", "luego.md")
+    assert held(elsewhere, later)["publish_at"] == "2036-01-31T12:00:00Z"
+
+
+def test_a_moment_that_passed_while_it_waited_is_now(laptop: Laptop, network: Network, elsewhere: httpx.Client) -> None:
+    network.down()
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
+    laptop.write("pronto.md", publish_at=soon)
+    laptop("post", "pronto.md")
+    (chosen,) = set(laptop.ids().values())
+    time.sleep(1.2)
+    network.up()
+    laptop("outbox", "send")
+    assert held(elsewhere, chosen)["state"] == "published"
+    assert laptop("post", "pronto.md") == "pronto.md: unchanged\n"
+
+
+# --- bad networks ---
+
+
+def test_an_answer_lost_after_success_does_nothing_twice(
+    laptop: Laptop, network: Network, elsewhere: httpx.Client
+) -> None:
+    laptop.write("luz.md")
+    network.lose_once("POST")
+    assert "broke off" in laptop("post", "luz.md")
+    (waiting,) = laptop.told("outbox", "list")
+    assert waiting["doubtful"]
+    assert held(elsewhere, waiting["id"])["version"] == 1
+    assert "luz.md: sent" in laptop("outbox", "send")
+    keys = [
+        headers["idempotency-key"] for method, path, headers in network.asked if (method, path) == ("POST", "/reviews")
+    ]
+    assert keys == [waiting["key"]] * 2
+    network.lose_once("PATCH")
+    laptop.edit("luz.md", "equilibrada", "ligera")
+    assert "broke off" in laptop("post", "luz.md")
+    assert "luz.md: sent" in laptop("post", "luz.md")
+    stored = held(elsewhere, waiting["id"])
+    assert (stored["version"], stored["content"]) == (2, "Una cámara **ligera**.\n")
+
+
+def test_a_file_changed_while_its_answer_is_lost_is_changed_once(
+    laptop: Laptop, network: Network, elsewhere: httpx.Client
+) -> None:
+    laptop.write("luz.md")
+    network.lose_once("POST")
+    laptop("post", "luz.md")
+    network.down()
+    for words in ("ligera", "pesada"):
+        laptop.write("luz.md", f"Una cámara {words}.\n")
+        laptop("post", "luz.md")
+    assert [entry["request"] for entry in laptop.told("outbox", "list")] == ["create", "amend"]
+    (chosen,) = set(laptop.ids().values())
+    network.up()
+    laptop("outbox", "send")
+    stored = held(elsewhere, chosen)
+    assert (stored["version"], stored["content"]) == (2, "Una cámara pesada.\n")
+
+
+def test_a_change_of_the_camera_whose_answer_is_lost_is_recognised(
+    laptop: Laptop, network: Network, elsewhere: httpx.Client
+) -> None:
+    laptop.write("luz.md")
+    chosen = ids_of(laptop.told("post", "luz.md"))["luz.md"]
+    laptop.edit("luz.md", "Sony A7 IV", "Leica  m11")
+    network.lose_once("PATCH")
+    laptop("post", "luz.md")
+    elsewhere.patch(f"/reviews/{chosen}", json={"rating": 3}, headers={"If-Match": '"2"'}).raise_for_status()
+    assert "luz.md: sent" in laptop("outbox", "send")
+    assert held(elsewhere, chosen)["product"]["name"] == "Leica M11"
+    assert "luz.md: updated" in laptop("pull")
+
+
+def test_a_copy_of_the_folder_sends_the_same_and_once(
+    laptop: Laptop, second_laptop: Laptop, network: Network, elsewhere: httpx.Client
+) -> None:
+    network.down()
+    laptop.write("luz.md")
+    laptop("post", "luz.md")
+    (chosen,) = laptop.ids().values()
+    second_laptop.folder.rmdir()
+    shutil.copytree(laptop.folder, second_laptop.folder)
+    network.up()
+    for each in (laptop, second_laptop):
+        assert "luz.md: sent" in each("outbox", "send")
+        assert each("post", "luz.md") == "luz.md: unchanged\n"
+    assert held(elsewhere, chosen)["version"] == 1
+
+
+def test_an_answer_lost_for_longer_than_a_key_is_remembered(
+    laptop: Laptop, network: Network, api_server: Server, author: Author, elsewhere: httpx.Client
+) -> None:
+    def forget(tx: Transaction) -> None:
+        tx.db.conn.execute("DELETE FROM replies WHERE editor_id = ?", (author.id,))
+
+    laptop.write("luz.md", camera="ILCE-7M4", title="  Una   luz  ", tags=["Viaje", "viaje"])
+    network.lose_once("POST")
+    laptop("post", "luz.md")
+    (chosen,) = laptop.ids().values()
+    with api_server.writes() as writer:
+        writer.run(forget)
+    held(elsewhere, chosen)
+    elsewhere.patch(f"/reviews/{chosen}", json={"rating": 3}, headers={"If-Match": '"1"'}).raise_for_status()
+    assert "luz.md: sent" in laptop("outbox", "send")
+    laptop("pull")
+    assert "rating: 3" in laptop.read("luz.md")
+    assert held(elsewhere, chosen)["version"] == 2
+
+
+def test_a_network_that_answers_in_the_api_s_place_is_not_believed(
+    laptop: Laptop, network: Network, elsewhere: httpx.Client
+) -> None:
+    laptop.write("luz.md")
+    for status in (200, 302, 401, 403, 404, 412):
+        network.say(status, PORTAL, content_type="text/html", location="http://login.airport.example/")
+        laptop.change_session(expires_at=0.0 if status == 401 else 9e9)
+        assert f"something else answered (status {status})" in laptop("post", "luz.md")
+    network.say(502, PORTAL, content_type="text/html")
+    assert "cannot answer now (status 502)" in laptop("post", "luz.md")
+    (waiting,) = laptop.told("outbox", "list")
+    assert not waiting["refused"]
+    network.honest()
+    assert "luz.md: sent" in laptop("outbox", "send")
+    assert held(elsewhere, waiting["id"])["version"] == 1
+
+
+def test_a_short_pause_is_waited_for_and_a_long_one_is_not(laptop: Laptop, network: Network) -> None:
+    laptop.write("luz.md")
+    for status in (429, 503):
+        network.say_once(status, "busy", retry_after="1")
+        said = laptop("post", "luz.md", "--as-new")
+        assert re.search(r"trying again at \d\d:\d\d:\d\d \(Ctrl-C stops; nothing is lost\)\nluz.md: sent", said), said
+    network.say_once(429, "busy", retry_after="3600")
+    assert "kept in the outbox" in laptop("post", "luz.md", "--as-new")
+    network.say_once(507, "the disk is full")
+    assert "cannot write now: the disk is full" in laptop("outbox", "send", answer=1)
+    assert "all is sent" in laptop("outbox", "send")
+
+
+def test_waiting_goes_on_by_itself(laptop: Laptop, network: Network) -> None:
+    network.down()
+    laptop.write("luz.md")
+    laptop("post", "luz.md")
+    running = laptop.start("outbox", "send", "--wait")
+    assert running.stdout is not None
+    assert "trying again at" in running.stdout.readline()
+    network.up()
+    said, _ = running.communicate(timeout=30)
+    assert running.returncode == 0
+    assert said.splitlines()[-2:] == [said.splitlines()[-2], "all is sent"]
+    assert "luz.md: sent" in said
+
+
+def test_a_failure_of_the_site_is_tried_again(laptop: Laptop, network: Network) -> None:
+    laptop.write("luz.md")
+    laptop.write("sombra.md")
+    network.say_once(500, "the service failed")
+    said = laptop("post", ".", answer=1)
+    assert "luz.md: not sent, will be tried again: the service failed" in said
+    assert "sombra.md: sent" in said
+    network.say_once(500, "the service failed again")
+    running = laptop.start("outbox", "send", "--wait")
+    said, _ = running.communicate(timeout=30)
+    assert "the site failed: the service failed again; trying again at" in said
+    assert said.endswith("all is sent\n")
+
+
+def test_ctrl_c_in_the_middle_of_a_request_loses_nothing(
+    laptop: Laptop, network: Network, elsewhere: httpx.Client
+) -> None:
+    laptop.write("luz.md")
+    network.hangs = True
+    running = laptop.start("post", "luz.md")
+    until(lambda: any(method == "POST" and path == "/reviews" for method, path, _ in network.asked), "the request")
+    running.send_signal(signal.SIGINT)
+    said, _ = running.communicate(timeout=10)
+    assert "1 review kept in the outbox (stopped)" in said
+    assert "Traceback" not in said
+    network.hangs = False
+    network.holds.set()
+    (chosen,) = laptop.ids().values()
+    assert "luz.md: sent" in laptop("outbox", "send")
+    assert held(elsewhere, chosen)["version"] == 1
+
+
+# --- refusals ---
+
+
+def test_a_refused_review_is_set_aside_and_holds_back_only_itself(
+    laptop: Laptop, network: Network, free_slug: str
+) -> None:
+    laptop.write("primera.md", slug=free_slug)
+    laptop("post", "primera.md")
+    network.down()
+    laptop.write("segunda.md", slug=free_slug, publish_at="2035-01-01T00:00:00Z")
+    laptop.write("tercera.md")
+    laptop("post", "segunda.md", "tercera.md")
+    network.up()
+    said = laptop("outbox", "send", answer=1)
+    assert f"segunda.md: refused: slug: {free_slug} is taken" in said
+    assert "tercera.md: sent" in said
+    assert "1 review refused; mend the file and post it again" in said
+    listed = laptop("outbox", "list")
+    assert f"refused: slug: {free_slug} is taken" in listed
+    assert len(laptop.told("outbox", "list")) == 2
+    laptop.edit("segunda.md", free_slug, f"{free_slug}-otra")
+    assert "segunda.md: sent, scheduled" in laptop("post", "segunda.md")
+    assert laptop("outbox", "list") == "nothing waits\n"
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_others_go(laptop: Laptop) -> None:
+    laptop.write("mala.md", rating=8.3)
+    laptop.write("buena.md")
+    said = laptop("post", "mala.md", "buena.md", answer=1)
+    assert "mala.md: not posted: rating: a number from 0 to 10, in steps of 0.5" in said
+    assert "buena.md: sent" in said
+
+
+def test_somebody_else_s_review_may_not_be_changed(laptop: Laptop, beto: httpx.Client, network: Network) -> None:
+    theirs = beto.post("/reviews", json={"title": "De Beto", "content": "Suya.", "camera_model": "Leica M11"}).json()
+    laptop.write("de-beto.md", "Mía.\n", id=theirs["id"])
+    assert "conflict" in laptop("post", "de-beto.md", answer=1)
+    said = laptop("resolve", "de-beto.md", "--mine", answer=1)
+    assert "refused: you may not do this: only its editor" in said
+    assert held(beto, theirs["id"])["content"] == "Suya."
+
+
+def test_a_review_that_was_deleted_on_the_site(laptop: Laptop, elsewhere: httpx.Client) -> None:
+    laptop.write("luz.md")
+    chosen = ids_of(laptop.told("post", "luz.md"))["luz.md"]
+    elsewhere.delete(f"/reviews/{chosen}", headers={"If-Match": "*"}).raise_for_status()
+    assert "luz.md: gone: deleted on the site; the file stays" in laptop("pull")
+    laptop.edit("luz.md", "equilibrada", "ligera")
+    assert "refused: the review is gone" in laptop("post", "luz.md", answer=1)
+    again = ids_of(laptop.told("post", "luz.md", "--as-new"))["luz.md"]
+    assert again != chosen
+    assert held(elsewhere, again)["version"] == 1
+
+
+def test_entries_are_shown_and_dropped(laptop: Laptop, network: Network) -> None:
+    network.down()
+    laptop.write("luz.md", rating=9, publish_at="2035-01-01T00:00:00Z")
+    laptop("post", "luz.md")
+    first, second = laptop.told("outbox", "list")
+    shown = laptop("outbox", "show", str(first["number"]))
+    assert shown.startswith(f"new luz.md (review {first['id']}, key {first['key']})\n")
+    assert "\nrating: 9.0\n" in shown
+    assert "publish_at: 2035-01-01T00:00:00Z" in laptop("outbox", "show", str(second["number"]))
+    laptop("outbox", "drop", str(first["number"]), answer=1, typed="n\n")
+    assert "2 dropped" in laptop("outbox", "drop", str(first["number"]), typed="y\n")
+    assert laptop("outbox", "list") == "nothing waits\n"
+    assert "no entry of the outbox has the number" in laptop("outbox", "show", "99", answer=1)
+    network.up()
+    assert "luz.md: sent" in laptop("post", "luz.md")
