@@ -19,6 +19,7 @@ from api import docs, document
 from api.auth import Tokens
 from api.ending import told_of_signals
 from api.gauges import Stores
+from api.importing import Desk
 from api.keys import Ring
 from api.metrics import Metrics
 from api.newsroom import Newsroom
@@ -29,6 +30,8 @@ from api.routes import (
     audit,
     auth,
     editors,
+    imports,
+    jobs,
     monitoring,
     moves,
     product_revisions,
@@ -41,6 +44,7 @@ from api.routes import (
 )
 from api.shell import Application
 from api.wire import Addresses
+from api.works import Works
 from publisher import logs, sandbox, settings
 from publisher.content import hint
 from publisher.content.writer import Writer
@@ -74,7 +78,7 @@ def create_app(settings: Settings) -> Litestar:
         newsroom = _newsroom(settings, metrics)
         app.state["newsroom"] = newsroom
         try:
-            with told_of_signals(newsroom.watch.end):
+            with told_of_signals(newsroom.end):
                 yield
         finally:
             await newsroom.end_streams()
@@ -83,7 +87,8 @@ def create_app(settings: Settings) -> Litestar:
     app = Application(
         route_handlers=[
             system.router, monitoring.router, auth.router, reviews.router, moves.router, revisions.router,
-            products.router, product_revisions.router, editors.router, publishes.router, audit.router, webhooks.router,
+            products.router, product_revisions.router, editors.router, imports.router, jobs.router, publishes.router,
+            audit.router, webhooks.router,
             openapi_document,
         ],
         lifespan=[open_newsroom],
@@ -110,23 +115,31 @@ def _newsroom(settings: Settings, metrics: Metrics) -> Newsroom:
     data_dir.mkdir(parents=True, exist_ok=True)
     signing = Ring(data_dir / "keys")
     wake = hint.Hint(hint.path(data_dir))
+    writer = Writer(
+        settings.data.content_db,
+        wake=wake,
+        measure=metrics.committed,
+        deliver=asyncio.get_running_loop().call_soon_threadsafe,
+    )
+    renderer = sandbox.Sandbox()
+    addresses = Addresses(base)
+    desk = Desk(
+        writer=writer, render=renderer.render, wake=wake, addresses=addresses, language=settings.site.language,
+        largest=settings.api.max_body,
+    )  # fmt: skip
     newsroom = Newsroom(
         data_dir=data_dir,
         content_db=settings.data.content_db,
-        writer=Writer(
-            settings.data.content_db,
-            wake=wake,
-            measure=metrics.committed,
-            deliver=asyncio.get_running_loop().call_soon_threadsafe,
-        ),
+        writer=writer,
         wake=wake,
-        renderer=sandbox.Sandbox(),
+        renderer=renderer,
         is_small=sandbox.is_small,
         keys=signing,
         tokens=Tokens(signing, issuer=base, life=timedelta(minutes=settings.api.token_minutes)),
-        addresses=Addresses(base),
+        addresses=addresses,
         language=settings.site.language,
         receipts=Receipts(settings.data.ledger_db),
+        works=Works(settings.data.jobs_db, data_dir / "imports", desk, largest=settings.api.max_import),
         metrics=metrics,
         metrics_token=settings.metrics.token,
         low_water=settings.data.low_water,
@@ -151,6 +164,7 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
             Tag("auth", "Signing in, staying signed in, signing out."),
             Tag("reviews", "What editors write."),
             Tag("publishes", "How far what was written has come on its way to the readers."),
+            Tag("jobs", "Long work: imports, rebuilds, exports."),
             Tag("products", "The cameras and lenses that reviews are about."),
             Tag("editors", "Accounts: your own, and for administrators everybody's."),
             Tag("audit", "Who did what, when."),

@@ -11,12 +11,14 @@ from api import proposals
 from api.auth import Principal
 from api.proposals import Edit
 from api.wire import Chosen, NewReview, PartOfReview, Standing, WholeReview, chosen
+from api.wire_jobs import ImportedReview
 from publisher.content import log, products, reviews, revisions
 from publisher.content.database import Database
 from publisher.content.model import Product, ProductId, Review, State, Text
 from publisher.content.revisions import Difference, Revision
 from publisher.content.writer import Transaction
 from publisher.errors import (
+    ConflictError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
@@ -84,6 +86,34 @@ def create(tx: Transaction, who: Principal, said: NewReview, product: Chosen, bo
         tx, draft, body, editor_id=who.editor_id, state=State(said.state), review_id=said.id, about=about
     )
     return Standing(review, about, body)
+
+
+def bring_in(
+    tx: Transaction,
+    who: Principal,
+    said: ImportedReview,
+    review_id: str,
+    product: Chosen,
+    body: Text,
+    language: str,
+) -> tuple[Standing, bool]:
+    """Write a review of an import, and say whether it is new; one that is there and says the same stays as it is.
+
+    Raises ConflictError when another review has the id, or this one says something else.
+    """
+    about = _product(tx, product)
+    draft = said.draft(about.id, language)
+    held = _own(tx.db, who, review_id)
+    if held is None:
+        review = reviews.create(
+            tx, draft, body, editor_id=who.editor_id, state=State(said.state), review_id=review_id,
+            published_at=_published_at(said, tx.at),
+        )  # fmt: skip
+        return Standing(review, about, body), True
+    same = said.published_at is None or said.published_at == held.published_at
+    if not same or reviews.update(tx, review_id, draft, body).version != held.version:
+        raise ConflictError(f"the review {review_id} says something else; change it with PUT and If-Match")
+    return Standing(held, about, body), False
 
 
 def replace(
@@ -204,6 +234,25 @@ def _seen(db: Database, who: Principal, review_id: str) -> Review:
     if review.state is not State.published and review.editor_id != who.editor_id and not who.sees_to_all:
         raise NotFoundError(f"no review has the id {review_id}")
     return review
+
+
+def _own(db: Database, who: Principal, review_id: str) -> Review | None:
+    """The review with this id; None when there is none, ConflictError when it is another's."""
+    try:
+        review = reviews.get(db, review_id)
+    except NotFoundError:
+        return None
+    if review.editor_id != who.editor_id:
+        raise ConflictError(f"another review has the id {review_id}")
+    return review
+
+
+def _published_at(said: ImportedReview, at: datetime) -> datetime | None:
+    if said.published_at is None:
+        return None
+    if said.state != "published" or said.published_at > at:
+        raise InvalidError("$.published_at", "has to be a moment in the past, of a review that is published")
+    return said.published_at.astimezone(UTC)
 
 
 def _standing(db: Database, review: Review) -> Standing:

@@ -25,6 +25,7 @@ from api.shell import request_id
 from api.throttle import Throttle
 from api.under_way import UnderWay
 from api.wire import Addresses
+from api.works import Works
 from publisher.content import editors, sessions
 from publisher.content.database import Database, connect
 from publisher.content.hint import Hint
@@ -95,6 +96,7 @@ class Newsroom:
         addresses: Addresses,
         language: str,
         receipts: Receipts,
+        works: Works,
         metrics: Metrics,
         metrics_token: str,
         low_water: int,
@@ -107,8 +109,8 @@ class Newsroom:
         self.data_dir, self.keys, self.tokens = data_dir, keys, tokens
         self.addresses, self.language = addresses, language
         self._writer, self._renderer, self._is_small = writer, renderer, is_small
-        self._wake, self._receipts = wake, receipts
-        self.watch = Watch(receipts.version)
+        self._wake, self._receipts, self.works = wake, receipts, works
+        self.watch = Watch(lambda: (receipts.version(), works.version()))
         self._connections = Connections(content_db)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="content-reader")
         self._small = ThreadPoolExecutor(SMALL_RENDERERS, thread_name_prefix="markdown")
@@ -185,12 +187,23 @@ class Newsroom:
         """What `work(*args)` returns, done in a reader's thread."""
         return await self._in(self._readers, work, *args)
 
+    def wake_worker(self) -> None:
+        """There is something to do for the worker, which was not written by the writer."""
+        self._wake()
+
+    def end(self) -> None:
+        """End every stream, and begin no long work: the service is to stop."""
+        self.watch.end()
+        self.works.end()
+
     async def end_streams(self) -> None:
-        """End every event stream, so that their clients need not be waited for."""
+        """End every stream, so that their clients need not be waited for."""
+        self.end()
         await self.watch.close()
 
     def close(self) -> None:
         """Finish what was begun and let everything go, once the streams have ended."""
+        self.works.close()
         for pool in (self._passwords, self._small, self._large, self._readers):
             pool.shutdown()
         self._connections.close()

@@ -152,47 +152,63 @@ def problem(
     detail: str,
     *,
     errors: tuple[FieldProblem, ...] = (),
-    candidates: tuple[Candidate, ...] = (),
-    current_version: int | None = None,
-    proposal: WholeReview | WholeProduct | None = None,
     headers: dict[str, str] | None = None,
 ) -> Answer:
     """The answer to a request that cannot be fulfilled."""
-    content = Problem(
-        type=f"/docs#{code}", title=HTTPStatus(status).phrase, status=status, detail=detail, code=code,
-        request_id=request_id(request.scope),
-        field=errors[0].field if errors else None, errors=errors, candidates=candidates,
-        current_version=current_version, proposal=proposal,
-    )  # fmt: skip
-    return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+    return _answered(_document(request_id(request.scope), status, code, detail, errors=errors), headers)
+
+
+def described(error: PublisherError, identity: str) -> Problem | None:
+    """The problem document of an error about what was asked, under a request's id; None when the service failed."""
+    status = STATUS.get(error.code)
+    if status is None or type(error) in (StoreError, DeliveryError):
+        return None
+    details: dict[str, Any] = {}
+    if isinstance(error, InvalidError):
+        details["errors"] = (FieldProblem(error.field, error.reason),)
+    if isinstance(error, AmbiguousNameError):
+        details["candidates"] = tuple(Candidate(*each) for each in error.candidates)
+    if isinstance(error, MarkdownError):
+        details["errors"] = (FieldProblem("$.content", str(error)),)
+    if isinstance(error, StaleVersionError):
+        details["current_version"] = error.current
+        details["proposal"] = error.proposal if isinstance(error.proposal, WholeReview | WholeProduct) else None
+    return _document(identity, status, error.code, str(error), **details)
+
+
+def of_service(identity: str) -> Problem:
+    """The problem document of a failure that nobody foresaw: nothing about it."""
+    return _document(identity, 500, INTERNAL, "the service failed; its log has the reason under this request_id")
 
 
 def foreseen(request: Request[Any, Any, Any], error: PublisherError) -> Answer:
     """The answer to an error of the publisher's tree."""
-    status = STATUS.get(error.code)
-    if status is None:
-        return unforeseen(request, error)
-    if isinstance(error, InvalidError):
-        errors = (FieldProblem(error.field, error.reason),)
-        meant = error.candidates if isinstance(error, AmbiguousNameError) else ()
-        candidates = tuple(Candidate(*each) for each in meant)
-        return problem(request, status, error.code, str(error), errors=errors, candidates=candidates)
-    if isinstance(error, MarkdownError):
-        return problem(request, status, error.code, str(error), errors=(FieldProblem("$.content", str(error)),))
-    if isinstance(error, StaleVersionError):
-        headers = {"ETag": f'"{error.current}"'}
-        proposal = error.proposal if isinstance(error.proposal, WholeReview | WholeProduct) else None
-        return problem(
-            request, status, error.code, str(error), current_version=error.current, proposal=proposal, headers=headers
-        )
-    if isinstance(error, UnauthenticatedError):
-        challenge = 'Bearer error="invalid_token"' if isinstance(error, TokenError) else "Bearer"
-        return problem(request, status, error.code, str(error), headers={"WWW-Authenticate": challenge})
     if type(error) is StoreError:
         return unavailable(request, error)
     if type(error) is DeliveryError:
         return _unread(request, error)
-    return problem(request, status, error.code, str(error))
+    made = described(error, request_id(request.scope))
+    if made is None:
+        return unforeseen(request, error)
+    headers = {}
+    if isinstance(error, StaleVersionError):
+        headers["ETag"] = f'"{error.current}"'
+    if isinstance(error, UnauthenticatedError):
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if isinstance(error, TokenError) else "Bearer"
+    return _answered(made, headers)
+
+
+def _document(
+    identity: str, status: int, code: str, detail: str, *, errors: tuple[FieldProblem, ...] = (), **details: Any
+) -> Problem:
+    return Problem(
+        type=f"/docs#{code}", title=HTTPStatus(status).phrase, status=status, detail=detail, code=code,
+        request_id=identity, field=errors[0].field if errors else None, errors=errors, **details,
+    )  # fmt: skip
+
+
+def _answered(made: Problem, headers: dict[str, str] | None) -> Answer:
+    return Response(made, status_code=made.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def unavailable(request: Request[Any, Any, Any], error: Exception) -> Answer:
@@ -204,7 +220,7 @@ def unavailable(request: Request[Any, Any, Any], error: Exception) -> Answer:
 
 def _unread(request: Request[Any, Any, Any], error: Exception) -> Answer:
     """The answer when the worker's files cannot be read: try again; what failed goes to the log."""
-    _log.error("the ledger failed (request %s)", request.scope["request_id"], exc_info=error)  # type: ignore[typeddict-item]
+    _log.error("the ledger failed", exc_info=error, extra=_of(request))
     headers = {"Retry-After": str(RETRY_SECONDS)}
     return problem(
         request, 503, "delivery_failed", "how far publishes are cannot be read now; try again", headers=headers
@@ -243,7 +259,7 @@ def _named(request: Request[Any, Any, Any], key: str) -> str:
 def unforeseen(request: Request[Any, Any, Any], error: Exception) -> Answer:
     """The answer to a failure that nobody foresaw: nothing about it."""
     _log.error("a request failed", exc_info=error, extra=_of(request))
-    return problem(request, 500, INTERNAL, "the service failed; its log has the reason under this request_id")
+    return _answered(of_service(request_id(request.scope)), None)
 
 
 def _of(request: Request[Any, Any, Any]) -> dict[str, Any]:
@@ -259,10 +275,10 @@ def too_often(seconds: float) -> HTTPException:
     return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(wait)})
 
 
-def too_many_streams() -> HTTPException:
-    """The error for a client that follows more than it may."""
-    detail = "too many event streams are open; close one, or ask for the state itself"
-    return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(RETRY_SECONDS)})
+def too_many(what: str) -> HTTPException:
+    """The error for a client that asks for more than can be done at once: too many … `what`."""
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return HTTPException(status_code=429, detail=f"too many {what}", headers=headers)
 
 
 HANDLERS: dict[int | type[Exception], Handler] = {

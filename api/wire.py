@@ -271,6 +271,10 @@ class Addresses(msgspec.Struct, frozen=True):
         publish = publish_address(standing.seq) if standing.seq else UNSET
         return ReviewAnswer(**self._head(standing), content=standing.text.markdown, publish=publish)
 
+    def page(self, slug: str) -> str:
+        """The public address of a review."""
+        return f"{self.base}/reviews/{slug}/"
+
     def product(self, product: Product) -> ProductAnswer:
         """A product with its public addresses."""
         kind = "cameras" if product.kind == "camera" else "lenses"
@@ -287,7 +291,7 @@ class Addresses(msgspec.Struct, frozen=True):
         review, product = standing.review, standing.product
         return {
             "id": review.id, "slug": review.slug, "state": review.state, "version": review.version,
-            "url": f"{self.base}/reviews/{review.slug}/",
+            "url": self.page(review.slug),
             "document": f"{self.base}/content/reviews/{review.slug}.json",
             "title": review.title, "summary": review.summary, "lang": review.lang,
             "product": None if product is None else ProductName(

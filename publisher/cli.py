@@ -16,11 +16,13 @@ from publisher.errors import PublisherError, SettingsError
 COMMANDS = {
     "audit": "publisher.cli_audit",
     "build": "publisher.cli_publish",
+    "bundle": "publisher.cli_bundle",
     "conflicts": "publisher.cli_outbox",
     "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
     "import": "publisher.cli_content",
+    "jobs": "publisher.cli_jobs",
     "keys": "publisher.cli_keys",
     "login": "publisher.cli_account",
     "logout": "publisher.cli_account",

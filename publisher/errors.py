@@ -20,10 +20,12 @@
     ├── PreconditionRequiredError     precondition_required
     ├── MarkdownError                 bad_markdown
     │   └── MarkdownTimeoutError      markdown_too_slow
+    ├── JobStoppedError               job_stopped
     ├── ImportSourceError             bad_import_source
     ├── BuildError                    build_failed
     │   └── DamagedObjectError        damaged_object
     ├── DeliveryError                 delivery_failed
+    │   ├── BundleError               bad_bundle
     │   ├── UnseenError               not_seen
     │   ├── TargetError               target_failed
     │   ├── PurgeError                purge_failed
@@ -178,6 +180,16 @@ class ImportSourceError(PublisherError):
     code = "bad_import_source"
 
 
+class JobStoppedError(PublisherError):
+    """A job was cancelled, or its process is to end and it goes on with the next one."""
+
+    code = "job_stopped"
+
+    def __init__(self, reason: str, *, is_cancelled: bool) -> None:
+        super().__init__(reason)
+        self.is_cancelled = is_cancelled
+
+
 class BuildError(PublisherError):
     """The site could not be rendered."""
 
@@ -201,6 +213,12 @@ class DeliveryError(PublisherError):
     """Something between the build and a reader failed."""
 
     code = "delivery_failed"
+
+
+class BundleError(DeliveryError):
+    """The bundles of a site are not what they should be, or cannot be read."""
+
+    code = "bad_bundle"
 
 
 class UnseenError(DeliveryError):

@@ -53,6 +53,11 @@ class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return Path(self.dir) / "ledger.db"
 
     @property
+    def jobs_db(self) -> Path:
+        """The long work that was asked for, and what became of it."""
+        return Path(self.dir) / "jobs.db"
+
+    @property
     def build_dir(self) -> Path:
         """The content-addressed store of rendered bodies."""
         return Path(self.dir) / "build"
@@ -104,6 +109,9 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port to listen on; 0 picks a free one.")] = 8000
     max_body: Annotated[Positive, Meta(description="Largest request body accepted, in bytes.")] = 1_000_000
+    max_import: Annotated[
+        Positive, Meta(description="Largest body of an import accepted, in bytes; it is kept on disk meanwhile.")
+    ] = 500_000_000
     token_minutes: Annotated[int, Meta(ge=1, le=15, description="Life of an access token, in minutes.")] = 15
 
 

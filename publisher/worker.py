@@ -20,7 +20,7 @@ import msgspec
 
 from publisher.builder import Builder, Built
 from publisher.bundler import Bundled
-from publisher.content import effects, reviews
+from publisher.content import effects, hold, reviews
 from publisher.content.database import Database, SqliteError, connect
 from publisher.content.hint import Listener
 from publisher.content.model import State
@@ -29,6 +29,7 @@ from publisher.delivery.probe import Expected, Probe
 from publisher.delivery.purging import Purger
 from publisher.delivery.push import Progress, Pushed, Pusher
 from publisher.delivery.receipts import BUILD, Route, Stage
+from publisher.errands import Errands
 from publisher.errors import (
     ConflictError,
     DamagedObjectError,
@@ -96,8 +97,13 @@ class Worker:
         clock: Callable[[], datetime] = now,
         probes: Sequence[Probe] = (),
         purgers: Sequence[Purger] = (),
+        errands: Errands | None = None,
     ) -> None:
-        """`probes` read back what was pushed to the targets that they name, `purgers` have their CDNs forget."""
+        """`probes` read back what was pushed to the targets that they name, `purgers` have their CDNs forget; `errands`
+        are done between rounds.
+        """
+        self._errands, self._is_stopping = errands, _never
+        self._turnstile = hold.Turnstile(hold.path(Path(content_db).parent))
         self._probes = {probe.target: probe for probe in probes}
         self._purgers = {purger.target: purger for purger in purgers}
         self._builder, self._pushers = builder, pushers
@@ -115,6 +121,8 @@ class Worker:
 
     def round(self) -> Round:
         """Fire what is due, build and push pages, then bundles. What fails is an outcome, not an exception."""
+        if self._errands is not None and self._errands.turn(self._is_stopping):
+            self._owing = True
         try:
             fired, built = self.fire(), self._build()
         except PublisherError as error:
@@ -163,6 +171,7 @@ class Worker:
 
     def run(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:
         """Work until `stop` is set, waiting longer after each failure in a row, never less than the hint allows."""
+        self._is_stopping = stop.is_set
         while not stop.is_set():
             done = self.round()
             on_round(done)
@@ -197,14 +206,21 @@ class Worker:
                 self._in_the_way.discard((target, stage))
 
     def _build(self) -> Built | None:
-        built = self._builder.build_pages() if self._builder.is_behind() else None
+        """Build what changed, unless an import holds: then all that it brings is built at its end."""
+        if not self._builder.is_behind():
+            return None
+        with self._turnstile.passing() as may_build:
+            built = self._builder.build_pages() if may_build else None
         if built is not None and built.release is not None:
             self._owing = True
         return built
 
     def _bundle(self) -> Bundled | None:
         renew_if_due(self._builder, self._content_db, self._clock)
-        bundled = self._builder.bundle() if self._builder.are_bundles_behind() else None
+        if not self._builder.are_bundles_behind():
+            return None
+        with self._turnstile.passing() as may_build:
+            bundled = self._builder.bundle() if may_build else None
         if bundled is not None and bundled.written + bundled.removed:
             self._owing = True
         return bundled
@@ -249,6 +265,10 @@ def deliver(
             continue
         pusher.note(clock(), pushed)
         return pushed
+
+
+def _never() -> bool:
+    return False
 
 
 def _publish_if_due(tx: Transaction, review_id: str) -> None:

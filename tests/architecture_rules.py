@@ -51,7 +51,7 @@ class Home:
 
 API = (
     *("api", "publisher.content", "publisher.errors", "publisher.delivery.receipts"),
-    *("publisher.keys", "publisher.logs", "publisher.monitoring", "publisher.sandbox"),
+    *("publisher.jobs", "publisher.keys", "publisher.logs", "publisher.monitoring", "publisher.sandbox"),
 )
 """What the HTTP face may import: of the delivery only the receipts, which it reads."""
 DESK = (
@@ -76,6 +76,7 @@ LAYERS = (
     Layer("publisher.site", ("publisher.site", "publisher.content.model", "publisher.errors")),
     Layer("publisher.delivery", ("publisher.delivery", "publisher.site.artifact", "publisher.errors")),
     Layer("publisher.desk", DESK),
+    Layer("publisher.jobs", ("publisher.content", "publisher.errors")),
     Layer("publisher.keys", ("publisher.errors",)),
     Layer("publisher.logs", ()),
     Layer("publisher.monitoring", ()),
@@ -84,7 +85,7 @@ LAYERS = (
     Layer("api", API),
 )
 
-BUCKETS = ("publisher.delivery.targets", "publisher.delivery.cdn", "publisher.backup")
+BUCKETS = ("publisher.delivery.s3", "publisher.delivery.cdn", "publisher.backup")
 DATABASES = (
     "publisher.content",
     "publisher.delivery.journal",
@@ -92,6 +93,7 @@ DATABASES = (
     "publisher.delivery.objects",
     "publisher.delivery.purges",
     "publisher.delivery.receipts",
+    "publisher.jobs",
 )
 
 HOMES = (
@@ -109,7 +111,15 @@ HOMES = (
     Home("sqlite_utils", DATABASES),
     Home("pysqlite3", (*DATABASES, "publisher.desk.records")),
     Home("jwt", ("api.auth", "publisher.site.sign")),
-    Home("urllib3", ("publisher.delivery.cdn.calls", "publisher.delivery.probe", "publisher.desk.client")),
+    Home(
+        "urllib3",
+        (
+            "publisher.bundle_reader",
+            "publisher.delivery.cdn.calls",
+            "publisher.delivery.probe",
+            "publisher.desk.client",
+        ),
+    ),
     Home("argon2", ("publisher.content.editors",)),
     Home("prometheus_client", ("api.metrics", "api.gauges", "publisher.monitoring")),
     Home("lensfunpy", ("publisher.content.catalogue",)),

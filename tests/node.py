@@ -24,3 +24,15 @@ def run(program: str, *arguments: str, cwd: Path | None = None) -> subprocess.Co
         timeout=240,
         check=False,
     )
+
+
+def script(name: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of `tests/clients` in Node."""
+    return subprocess.run(
+        ["node", "--disable-warning=ExperimentalWarning", str(FOLDER.parent / name), *arguments],
+        env=dict(os.environ) | environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )

@@ -14,7 +14,7 @@ from litestar.response import Stream
 
 from api.following import END, Event
 from api.newsroom import newsroom_of
-from api.problems import too_many_streams
+from api.problems import too_many
 from api.routes.answers import nothing
 from api.routes.asking import Asking
 from api.shell import bearer, is_bodiless
@@ -47,7 +47,7 @@ async def streamed(request: Asking, last: str | None, tell: Callable[[str], Awai
         return Response(b"", media_type=MEDIA_TYPE, headers=HEADERS)
     reader = request.user.editor_id
     if not watch.has_room(reader):
-        raise too_many_streams()
+        raise too_many("event streams are open; close one, or ask for the state itself")
     admit = partial(newsroom_of(request).gate.admit, bearer(request.scope))
     return Stream(watch.stream(reader, last or "", tell, admit), media_type=MEDIA_TYPE, headers=HEADERS)
 

@@ -23,7 +23,7 @@ from publisher.content.writer import Transaction
 BLOCK = 1024
 """Public changes within which only the last word of an entity counts as weight of the log."""
 GONE_WEIGHT, FIELDS_WEIGHT = 80, 1000
-LEAST_LOG = 256_000
+LEAST_LOG = 64_000
 """Bytes of log below which no new snapshot is worth its objects."""
 _REVIEW, _PRODUCT, _AUTHOR = msgspec.json.Decoder(Review), msgspec.json.Decoder(Product), msgspec.json.Decoder(Author)
 _PRODUCT_ROW = (

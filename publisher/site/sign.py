@@ -22,6 +22,20 @@ def signed(payload: bytes, kid: str, key: Ed25519PrivateKey) -> bytes:
     return _JWS.encode(payload, key, algorithm=ALGORITHM, headers={"kid": kid, "typ": SIGNED_TYPE}).encode()
 
 
+def read_keys(keyset: bytes) -> dict[str, Ed25519PublicKey]:
+    """The Ed25519 keys of a JSON Web Key Set, by their ids; TokenError when it is none."""
+    try:
+        held = jwt.PyJWKSet.from_json(keyset.decode()).keys
+    except (jwt.PyJWTError, ValueError) as error:
+        raise TokenError(f"this is no key set: {error}") from error
+    return {str(one.key_id): one.key for one in held if isinstance(one.key, Ed25519PublicKey)}
+
+
+def signer(signed: bytes) -> str:
+    """The id of the key that a verified head is signed with."""
+    return str(jwt.get_unverified_header(signed)["kid"])
+
+
 def verified(signed: bytes, keys: Mapping[str, Ed25519PublicKey]) -> bytes:
     """The payload of a signed head. Raises TokenError, saying why, when it is not signed by one of `keys`."""
     try:

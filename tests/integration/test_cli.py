@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from publisher import local, settings
+from publisher.jobs import Jobs
 from publisher.settings import S3, Data, Settings
 
 POST = "---\ntitle: La luz\ncamera: Canon EOS R5\ntags: [viaje]\n---\nUna reseña."
@@ -152,11 +153,39 @@ def test_a_store_that_is_away_loses_nothing(shell: Shell) -> None:
     assert "put" in shell("publish")
 
 
+@pytest.mark.parametrize(("module", "loaded"), [("cli_publish", False), ("delivery.s3", True)])
+def test_a_build_loads_no_library_of_a_store(module: str, loaded: bool) -> None:
+    script = f"import sys, publisher.{module}; print(bool({{'boto3', 'obstore'}} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert run.stdout.strip() == str(loaded)
+
+
 def spoil(shell: Shell, *statements: str) -> None:
     """Do it behind the program's back."""
     script = "import sys; from pysqlite3 import dbapi2 as s; s.connect(sys.argv[1]).executescript(sys.argv[2])"
     database = str(shell.folder / "data/content.db")
     subprocess.run([sys.executable, "-c", script, database, ";".join(statements)], check=True)
+
+
+def test_jobs_are_listed_shown_and_cancelled(shell: Shell) -> None:
+    assert "no job" in shell("jobs", "list")
+    assert json.loads(shell("jobs", "list", "--json")) == []
+    jobs = Jobs(shell.folder / "data" / "jobs.db")
+    asked = jobs.add("rebuild", asked_by="root", total=10).id
+    assert asked in shell("jobs", "list")
+    assert json.loads(shell("jobs", "show", asked, "--json"))["state"] == "waiting"
+    assert "rebuild cancelled" in shell("jobs", "cancel", asked)
+    assert "is cancelled already" in shell("jobs", "cancel", asked, answer=1)
+    assert "no job has the id" in shell("jobs", "show", "x", answer=1)
+    running = jobs.add("export", asked_by="root").id
+    jobs.take(("export",))
+    assert "export stopping" in shell("jobs", "cancel", running)
+    jobs.finish(running, "failed", {"written": 3}, code="target_failed", detail="no room")
+    said = shell("jobs", "show", running)
+    assert "written      3" in said
+    assert "target_failed: no room" in said
+    assert [job["id"] for job in json.loads(shell("jobs", "list", "--limit", "1", "--json"))] == [running]
+    jobs.close()
 
 
 def test_the_audit_finds_an_altered_row(shell: Shell) -> None:

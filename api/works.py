@@ -1,0 +1,60 @@
+"""Long work of the application: the jobs that it asks for, and the imports that it does itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from api.importing import WAITING, Desk, Files, Importer, Readers
+from api.problems import too_many
+from publisher.jobs import Job, Jobs, Kind
+
+AT_ONCE = 4
+"""Imports that may be sent at the same time: with those that wait for their turn, what the disk has to hold."""
+
+
+class Works:
+    """The jobs, the importer and those who read its answers. One for each running application, made on its loop."""
+
+    def __init__(self, jobs_db: Path, folder: Path, desk: Desk, *, largest: int) -> None:
+        """`folder` holds the rows of imports, `largest` is the most bytes that one may have."""
+        self.jobs, self.files, self.largest = Jobs(jobs_db), Files(folder), largest
+        self.readers = Readers(asyncio.get_running_loop())
+        self._watched = Jobs(jobs_db)
+        self._receiving = 0
+        self._own = Jobs(jobs_db)
+        self.importer = Importer(self._own, self.files, desk, self.readers)
+
+    def ask_for(self, kind: Kind, asked_by: str, request_id: str, total: int = 0, job_id: str = "") -> Job:
+        """Ask for a job. Raises ConflictError when too many of its kind wait."""
+        waiting = WAITING if kind == "import" else 1
+        return self.jobs.add(
+            kind, asked_by=asked_by, request_id=request_id, total=total, job_id=job_id, waiting=waiting
+        )
+
+    def version(self) -> int:
+        """Differs when any job may have changed."""
+        return self._watched.version()
+
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """Room for the rows of one import that is being sent; HTTPException (429) when there is none."""
+        if self._receiving >= AT_ONCE:
+            raise too_many("imports are being sent; send this one in a moment")
+        self._receiving += 1
+        try:
+            yield
+        finally:
+            self._receiving -= 1
+
+    def end(self) -> None:
+        """Begin nothing more, and stop soon what was begun."""
+        self.importer.stop()
+
+    def close(self) -> None:
+        """Wait until it has stopped, and let everything go."""
+        self.importer.close()
+        for jobs in (self.jobs, self._watched, self._own):
+            jobs.close()
