@@ -6,9 +6,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Advance = Callable[[int, int], None]
 PLAIN_EVERY_SECONDS = 5.0
@@ -16,6 +17,8 @@ PLAIN_EVERY_SECONDS = 5.0
 
 def console() -> Console:
     """Standard error: what a command says about its work; its results go to standard output."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False)
 
 
@@ -25,15 +28,24 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Advance]:
     if quiet:
         yield lambda done, total: None
     elif sys.stderr.isatty():
-        columns = (
-            TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )  # fmt: skip
-        with Progress(*columns, console=console(), transient=False) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        with _bar(what) as advance:
+            yield advance
     else:
         yield _plain_lines(what)
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Advance]:
+    # Imported here, because most commands are run by programs: 60 ms and 5 MB.
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description:<10}"), bars.BarColumn(), bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(), bars.TimeRemainingColumn(),
+    )  # fmt: skip
+    with bars.Progress(*columns, console=console(), transient=False) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _plain_lines(what: str) -> Advance:

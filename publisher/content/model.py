@@ -248,7 +248,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     publish_at: datetime | None
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
+class Card(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """A review as a listing shows it."""
 
     id: ReviewId

@@ -17,7 +17,7 @@ from publisher.content.database import Database, moment
 from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, Product, Review, Slug, Text
 
 _CARD = (
-    "SELECT r.id, r.slug, r.title, r.excerpt, r.lang, r.byline, e.name, e.slug, p.brand, p.model, p.slug,"
+    "SELECT q.ordinal, r.id, r.slug, r.title, r.excerpt, r.lang, r.byline, e.name, e.slug, p.brand, p.model, p.slug,"
     " p.kind, r.rating, r.tags, r.tag_slugs, r.version, r.published_at, r.updated_at"
     " FROM places q JOIN reviews r ON r.id = q.review_id JOIN editors e ON e.id = r.editor_id"
     " LEFT JOIN products p ON p.id = r.product_id WHERE q.listing = ? AND q.live = 1"
@@ -62,7 +62,9 @@ class Reading:
         self._editors: dict[str, Editor] = {}
         self.review_at = lru_cache(RECENT)(self._review_at)
         self.text = lru_cache(RECENT)(self._text)
-        self.front = lru_cache(RECENT)(self._front)
+        self.newest = lru_cache(RECENT)(self._newest)
+        self._recent_front = lru_cache(RECENT)(self._front)
+        self.span = lru_cache(RECENT)(self._span)
 
     def version(self) -> int:
         """The content version: the number of the newest change that readers can see."""
@@ -113,29 +115,36 @@ class Reading:
         row = self._conn.execute("SELECT title FROM listings WHERE name = ?", (name,)).fetchone()
         return row[0] if row else ""
 
-    def newest(self, listing: str) -> list[Card]:
+    def _newest(self, listing: str) -> list[Card]:
         """The newest 20 public reviews of a listing, newest first."""
         rows = self._conn.execute(_CARD + " ORDER BY q.ordinal DESC LIMIT ?", (listing, LISTING_PAGE))
-        return [_card(row) for row in rows]
+        return [_card(row[1:]) for row in rows]
 
-    def _front(self, listing: str) -> tuple[list[Card], int]:
+    def front(self, listing: str) -> tuple[list[Card], int]:
         """The newest 20 to 39 public reviews of a listing, newest first, and the number of the page they end with.
 
         All of them, and page 0, when they are fewer.
         """
+        placed, border = self._recent_front(listing)
+        return [card for _, card in placed], border
+
+    def _front(self, listing: str) -> tuple[list[tuple[int, Card]], int]:
         row = self._conn.execute(_LAST_OF_FRONT, (listing, LISTING_PAGE - 1)).fetchone()
         border = 0 if row is None else row[0] // LISTING_PAGE
         rows = self._conn.execute(
             _CARD + " AND q.ordinal >= ? ORDER BY q.ordinal DESC", (listing, border * LISTING_PAGE)
         )
-        return [_card(row) for row in rows], border
+        return [(row[0], _card(row[1:])) for row in rows], border
 
-    def span(self, listing: str, low: int, high: int) -> list[Card]:
+    def _span(self, listing: str, low: int, high: int) -> list[Card]:
         """The public reviews of a listing with ordinals in [low, high), newest first."""
+        placed, border = self._recent_front(listing)
+        if low >= border * LISTING_PAGE:  # so it is when a review is new: its page is on the front too
+            return [card for ordinal, card in placed if low <= ordinal < high]
         rows = self._conn.execute(
             _CARD + " AND q.ordinal >= ? AND q.ordinal < ? ORDER BY q.ordinal DESC", (listing, low, high)
         )
-        return [_card(row) for row in rows]
+        return [_card(row[1:]) for row in rows]
 
     def addresses(self, low: int, high: int) -> list[tuple[Slug, datetime]]:
         """Slug and last change of the public reviews with ordinals in [low, high), oldest first: for a sitemap."""

@@ -66,6 +66,7 @@ _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
 MEMOS = 16_384
 """Fragments that a renderer keeps: 20 MB at most."""
+_packed = msgspec.msgpack.Encoder().encode
 _TOOLS = ("jinja2", "babel", "msgspec", "markupsafe")
 
 
@@ -87,29 +88,37 @@ class _Constants(Extension):
 class _Memo(Extension):
     """`{% memo a, b %}…{% endmemo %}`: what was rendered of equal values once is not rendered again.
 
-    For what many pages show, such as a card of a listing. The block may use nothing that varies but the values named.
+    For what many pages show, such as a card of a listing. The block may use nothing that varies but the values named;
+    one that cannot be hashed is named as `value|packed`.
     """
 
     tags = {"memo"}  # noqa: RUF012 - as jinja2 declares it
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self._kept: dict[tuple[Any, ...], str] = {}
+        self._kept: dict[tuple[str, Any], str] = {}
+        environment.filters["kept"] = self._found
 
-    def parse(self, parser: Parser) -> nodes.Node:
+    def parse(self, parser: Parser) -> list[nodes.Node]:
         line = next(parser.stream).lineno
-        values = parser.parse_tuple()
+        values, where, said = parser.parse_tuple(), nodes.Const(f"{parser.name}:{line}"), f"memo_{line}"
         body = parser.parse_statements(("name:endmemo",), drop_needle=True)
-        call = self.call_method("_rendered", [nodes.Const(parser.name), nodes.Const(line), values])
-        return nodes.CallBlock(call, [], [], body).set_lineno(line)
+        # A filter is called directly; a call block makes a macro first, which a fragment that is known does not need.
+        found = nodes.Assign(nodes.Name(said, "store"), nodes.Filter(values, "kept", [where], [], None, None))
+        is_new = nodes.Test(nodes.Name(said, "load"), "none", [], [], None, None)
+        render = nodes.CallBlock(self.call_method("_rendered", [where, values]), [], [], body)
+        return [
+            found.set_lineno(line),
+            nodes.If(is_new, [render], [], [nodes.Output([nodes.Name(said, "load")])]).set_lineno(line),
+        ]
 
-    def _rendered(self, template: str, line: int, values: Any, caller: Callable[[], str]) -> str:
-        key = (template, line, values)
-        said = self._kept.get(key)
-        if said is None:
-            if len(self._kept) >= MEMOS:
-                self._kept.clear()
-            said = self._kept[key] = caller()
+    def _found(self, values: Any, where: str) -> str | None:
+        return self._kept.get((where, values))
+
+    def _rendered(self, where: str, values: Any, caller: Callable[[], str]) -> str:
+        if len(self._kept) >= MEMOS:
+            self._kept.clear()
+        said = self._kept[where, values] = caller()
         return said
 
 
@@ -146,7 +155,7 @@ class Renderer:
         """The context digest: equal when and only when rendering `page` again would change nothing."""
         name = self._template(page, context)
         closure = self._closures[name] if name else self._common
-        return _digest(closure.encode(), msgspec.msgpack.encode((page, context)))
+        return _digest(closure.encode(), _packed((page, context)))
 
     def artifact(self, page: Page, context: contexts.Context) -> Artifact:
         """The page's artifact. Raises BuildError naming the page when its template fails."""
@@ -217,6 +226,7 @@ class Renderer:
                 "number": self.words.number,
                 "iso": _iso,
                 "safe_html": Markup,
+                "packed": _packed,
             }
         )
         environment.add_extension(_Constants)
