@@ -63,6 +63,10 @@ lock: $(VENV)/.dev ## Pin every dependency by hash again (UPGRADE=--upgrade take
 	lock --group bench --constraints requirements-dev.txt --output-file requirements-bench.txt
 	for folder in $(NPM) $(PEERS); do npm --prefix "$$folder" install --package-lock-only; done
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## Let Schemathesis try the API for a quarter of an hour (ARGS="--max-time 60" for less)
+	@$(BIN)/python -m tests.fuzzing $(ARGS)
+
 .PHONY: bench
 bench: TOOLS := npm:npm strace:strace wrk:wrk
 bench: $(VENV)/.bench $(VENV)/.tools $(PEERS)/node_modules/.stamp ## Measure; ARGS chooses which benchmark and how large

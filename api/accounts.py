@@ -8,12 +8,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from api import patterns
 from publisher.content.editors import MAX_PASSWORD, MIN_PASSWORD
 from publisher.content.model import Editor, Role
 
 Token = Annotated[str, Meta(min_length=1, max_length=4096)]
-Email = Annotated[str, Meta(min_length=3, max_length=255)]
-PublicName = Annotated[str, Meta(min_length=1, max_length=120, description="Shown with their reviews.")]
+Email = Annotated[str, Meta(min_length=3, max_length=255), patterns.EMAIL]
+PublicName = Annotated[
+    str, Meta(min_length=1, max_length=120, description="Shown with their reviews."), patterns.NOT_BLANK
+]
 Password = Annotated[str, Meta(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
 
 

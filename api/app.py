@@ -25,6 +25,7 @@ from api.metrics import Metrics
 from api.newsroom import Newsroom
 from api.observer import Observer
 from api.problems import HANDLERS
+from api.queries import refuse_null
 from api.routes import (
     audit,
     auth,
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> Litestar:
         ],
         lifespan=[open_newsroom],
         exception_handlers=HANDLERS,
+        before_request=refuse_null,
         request_max_body_size=settings.api.max_body,
         logging_config=None,
         openapi_config=_openapi(settings),

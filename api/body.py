@@ -181,9 +181,13 @@ class Json(AbstractDTO[T]):
 
 
 def _require_json(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    said = False
     for name, value in connection.scope["headers"]:
+        if name == b"content-encoding" and value.strip().lower() != b"identity":
+            # Compressed, a few bytes can stand for any number of them; bodies are small, so none has to be.
+            headers = {"Accept-Encoding": "identity"}
+            raise HTTPException(status_code=415, detail="send the body without a Content-Encoding", headers=headers)
         if name == b"content-type":
-            if _MEDIA_TYPE.fullmatch(value.strip()):
-                return
-            break
-    raise HTTPException(status_code=415, detail="send the body as application/json in UTF-8")
+            said = _MEDIA_TYPE.fullmatch(value.strip()) is not None
+    if not said:
+        raise HTTPException(status_code=415, detail="send the body as application/json in UTF-8")

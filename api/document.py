@@ -19,11 +19,12 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.params import BodyKwarg
 from litestar.serialization import encode_json
 
-from api import links, yaml_text
+from api import links, patterns, wire, yaml_text
 from api.links import Node, operations
 from api.problems import MEANINGS, Problem
 from api.routes.answers import HEADERS, Answer, refusals
 
+VERY_LONG = 10_000
 REFERENCE = "#/components/schemas/"
 _OF_REFUSALS = {401: ("WWW-Authenticate",), 412: ("ETag",), 429: ("Retry-After",), 503: ("Retry-After",)}
 _PROBLEM = {"$ref": f"{REFERENCE}{Problem.__name__}"}
@@ -88,6 +89,7 @@ def _tidy(operation: Node) -> None:
     """What is left out is left out, never null: a header and a query have no way to say null."""
     for parameter in operation.get("parameters", ()):
         parameter.pop("deprecated", None)
+        parameter["required"] |= parameter["name"] == "If-Match"  # without it there is a 428, not a default
         schema = parameter["schema"]
         choices = [choice for choice in schema.pop("oneOf", ()) if choice != {"type": "null"}]
         if len(choices) == 1:
@@ -106,7 +108,9 @@ def _say_examples(operation: Node, handler: HTTPRouteHandler) -> None:
             media["schema"] = schema["allOf"][0] if "allOf" in schema else schema
             media["examples"] = _named(data.kwarg_definition.examples or ())
     for status, spec in (handler.responses or {}).items():
-        for media in operation["responses"][str(status)].get("content", {}).values():
+        for media_type, media in operation["responses"][str(status)].get("content", {}).items():
+            if media_type == "text/event-stream":
+                del media["schema"]  # tools take it for that of an event, which JSON Schema cannot tell from its text
             media["examples"] = _named(spec.examples or ())
 
 
@@ -175,7 +179,12 @@ def _schemas(made: Node, handlers: Iterable[HTTPRouteHandler]) -> Node:
     _, known = msgspec.json.schema_components(
         [types[name] for name in sorted(types)], ref_template=REFERENCE + "{name}"
     )
-    return _reachable(made["paths"], held | known)
+    schemas = _reachable(made["paths"], held | known)
+    for name in _reachable([item.get("requestBody", {}) for _, _, item in operations(made)], schemas):
+        _bound_text(schemas[name])
+        _join_null(schemas[name])
+        schemas[name].update(wire.RULES.get(name, {}))
+    return schemas
 
 
 def _structs(field: Any) -> Iterator[type]:
@@ -185,7 +194,37 @@ def _structs(field: Any) -> Iterator[type]:
         yield from _structs(inner)
 
 
-def _reachable(paths: Node, schemas: Node) -> Node:
+def _bound_text(schema: Any) -> None:
+    """Say of every text of a body, unless more is said of it, which characters it may hold.
+
+    Not of a very long one: tools multiply a pattern with a length, and take seconds over it. Its description says it.
+    """
+    if isinstance(schema, dict):
+        if (
+            schema.get("type") == "string"
+            and not {"pattern", "enum", "const", "format"} & set(schema)
+            and schema.get("maxLength", 0) <= VERY_LONG
+        ):
+            schema["pattern"] = patterns.TEXT
+        for part in schema.values():
+            _bound_text(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            _bound_text(part)
+
+
+def _join_null(schema: Any) -> None:
+    """Say of a text that may be null so in its type, which reads more easily than a choice of two schemas."""
+    if isinstance(schema, dict):
+        choices = schema.get("anyOf", [])
+        if len(choices) == 2 and choices[0].get("type") == "string" and choices[1] == {"type": "null"}:
+            del schema["anyOf"]
+            schema |= {**choices[0], "type": ["string", "null"]}
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        _join_null(part)
+
+
+def _reachable(paths: Any, schemas: Node) -> Node:
     """Those of the schemas that something leads to, by name."""
     seen, waiting = set[str](), _references(paths)
     while waiting:

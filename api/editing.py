@@ -27,7 +27,9 @@ from publisher.errors import (
 )
 
 FARTHEST = timedelta(days=3653)
-_TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
+_TAG = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
+_TAGS = re.compile(rf"\s*{_TAG}(?:\s*,\s*{_TAG})*\s*")
+_EACH_TAG = re.compile(_TAG)
 
 
 class Precondition(msgspec.Struct, frozen=True):
@@ -45,14 +47,9 @@ class Precondition(msgspec.Struct, frozen=True):
             raise PreconditionRequiredError('say which version you change: send If-Match with the ETag, such as "3"')
         if header.strip() == "*":
             return cls()
-        versions = []
-        for part in header.split(","):
-            match = _TAG.fullmatch(part)
-            if match is None:
-                raise InvalidError("If-Match", 'not an entity tag such as "3"')
-            strong = match[1] is None and match[2].isascii() and match[2].isdecimal() and len(match[2]) < 10
-            versions.append(int(match[2]) if strong else 0)
-        return cls(tuple(versions))
+        if not _TAGS.fullmatch(header):
+            raise InvalidError("If-Match", 'not an entity tag such as "3"')
+        return cls(tuple(_version(*tag.groups()) for tag in _EACH_TAG.finditer(header)))
 
     @property
     def newest(self) -> int:
@@ -69,6 +66,11 @@ class Precondition(msgspec.Struct, frozen=True):
             return
         found = None if edit is None else proposals.proposal(db, review, self.newest, edit)
         raise StaleVersionError(self.newest, review.version, found)
+
+
+def _version(weak: str | None, tag: str) -> int:
+    """The version that an entity tag says; 0, which none has, for one that is weak or not of ours."""
+    return int(tag) if weak is None and tag.isascii() and tag.isdecimal() and len(tag) < 10 else 0
 
 
 def read(db: Database, who: Principal, review_id: str) -> Standing:

@@ -11,8 +11,12 @@ METHODS = ("post", "get", "put", "patch", "delete")
 PARAMETER = re.compile(r"\{(\w+)\}")
 _SELF = "$response.body#/id"
 _VERSION = "$response.body#/version"
-_ALSO = {"createReview": {"getProduct": "$response.body#/product/id"}}
-"""Where an answer leads besides: to what, and where it holds that one's id."""
+_DELIVERY = {"webhook_id": "$response.body#/webhook_id", "delivery_id": _SELF}
+_ALSO = {
+    "createReview": {"getProduct": {"product_id": "$response.body#/product/id"}},
+    "pingWebhook": {"getDelivery": _DELIVERY, "replayDelivery": _DELIVERY},
+}
+"""Where the answer of an operation leads besides: to what, and where it holds what the path needs."""
 
 
 def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Node]]:
@@ -30,17 +34,19 @@ def link(document: Node) -> Node:
     of the same kind.
     """
     named: Node = {}
+    called = {operation["operationId"]: operation for _, _, operation in operations(document)}
+    for source, targets in _ALSO.items():
+        found = {name: _leading(called[name], said) for name, said in targets.items() if name in called}
+        named |= found
+        _lead(document, _kind(_well(called[source])), found)
     for method, path, operation in operations(document):
         if method != "post" or PARAMETER.search(path) or "201" not in operation["responses"]:
             continue
         below = {
-            other["operationId"]: _leading(other, _SELF)
+            other["operationId"]: _leading(other, {PARAMETER.findall(place)[0]: _SELF, "version": _VERSION})
             for _, place, other in operations(document)
             if place.startswith(path + "/{") and set(PARAMETER.findall(place)[1:]) <= {"version"}
         }
-        for _, _, other in operations(document):
-            if other["operationId"] in (also := _ALSO.get(operation["operationId"], {})):
-                below[other["operationId"]] = _leading(other, also[other["operationId"]])
         named |= below
         _lead(document, _kind(operation["responses"]["201"]), below)
     return named
@@ -50,7 +56,14 @@ def _lead(document: Node, kind: str | None, below: Node) -> None:
     for _, _, operation in operations(document):
         for status, response in operation["responses"].items():
             if status.startswith("2") and kind is not None and _kind(response) == kind:
-                response["links"] = {name: {"$ref": f"#/components/links/{name}"} for name in below}
+                links = {name: {"$ref": f"#/components/links/{name}"} for name in below}
+                response["links"] = response.get("links", {}) | links
+
+
+def _well(operation: Node) -> Node:
+    """The answer of an operation when all is well."""
+    found: Node = next(response for status, response in operation["responses"].items() if status.startswith("2"))
+    return found
 
 
 def _kind(response: Node) -> str | None:
@@ -61,12 +74,12 @@ def _kind(response: Node) -> str | None:
     return None
 
 
-def _leading(operation: Node, identity: str) -> Node:
-    """A link to `operation`, whose path begins with the id that stands at `identity`."""
+def _leading(operation: Node, path: Mapping[str, str]) -> Node:
+    """A link to `operation`; `path` says where the answer holds what stands in its path."""
     said = {}
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
-            said[parameter["name"]] = _VERSION if parameter["name"] == "version" else identity
+            said[parameter["name"]] = path[parameter["name"]]
         elif parameter["name"] == "If-Match":
             said["If-Match"] = "$response.header.ETag"
     return {"operationId": operation["operationId"], "parameters": said, "description": operation["summary"]}

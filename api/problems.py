@@ -236,7 +236,7 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
         return unforeseen(request, error)
     extra = error.extra if isinstance(error.extra, list) else []
     errors = tuple(
-        FieldProblem(str(part.get("key", "$")), str(part["message"]))
+        FieldProblem(_named(request, str(part.get("key", "$"))), str(part["message"]))
         for part in extra
         if isinstance(part, dict) and "message" in part
     )
@@ -247,6 +247,13 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
     return problem(
         request, status, CODES.get(status, "invalid"), detail, errors=errors, headers=dict(error.headers or {})
     )
+
+
+def _named(request: Request[Any, Any, Any], key: str) -> str:
+    """What a parameter is called over the wire, where its handler calls it something else."""
+    field = request.route_handler.parsed_fn_signature.parameters.get(key)
+    definition = None if field is None else field.kwarg_definition
+    return getattr(definition, "name", None) or key
 
 
 def unforeseen(request: Request[Any, Any, Any], error: Exception) -> Answer:

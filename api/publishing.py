@@ -13,7 +13,7 @@ from publisher.delivery.receipts import Receipt, Receipts
 from publisher.errors import InvalidError, NotFoundError
 
 _ID = re.compile(r"(r?)([1-9]\d{0,17})", re.ASCII)
-_CURSOR = re.compile(r"[1-9]\d{0,17}", re.ASCII)
+_CURSOR = re.compile(r"[0-9]{1,18}")
 
 
 def named(db: Database, book: Receipts, name: str) -> PublishAnswer:

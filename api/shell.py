@@ -15,6 +15,8 @@ from typing import Any, cast
 from litestar import Litestar
 from litestar.types import Message, Receive, Scope, Send
 
+from api.patience import patient
+
 _START = secrets.token_hex(4).encode()
 _NUMBERS = itertools.count(1)
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -74,7 +76,7 @@ class Application(Litestar):
                 message["body"] = b""
             await send(message)
 
-        await super().__call__(cast(Scope, scope), cast(Receive, receive), cast(Send, dress))
+        await super().__call__(cast(Scope, scope), patient(cast(Receive, receive)), cast(Send, dress))
 
     def _methods(self, scope: Mapping[str, Any]) -> bytes:
         """Every method of an address: Litestar's own answer forgets handlers that were registered later."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from api import patterns
 from publisher.content.model import (
     MAX_CONTENT,
     MAX_TAGS,
@@ -29,9 +30,17 @@ from publisher.content.model import (
     Text,
     Title,
 )
+from publisher.content.sheets import MAX_NAME
 from publisher.errors import InvalidError
 
-Content = Annotated[str, Meta(min_length=1, max_length=MAX_CONTENT, description="The body, in Markdown.")]
+Content = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_CONTENT,
+        description="The body, in Markdown, without control characters but tabs and line ends.",
+    ),
+]
 Summary = Annotated[str, Meta(max_length=600, description="A sentence or two for listings.")]
 Language = Annotated[
     str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", description="Language of the text (BCP 47).")
@@ -39,9 +48,12 @@ Language = Annotated[
 Byline = Annotated[str, Meta(max_length=300, description="Author as shown, when it is not the editor.")]
 Tags = Annotated[tuple[Tag, ...], Meta(max_length=MAX_TAGS)]
 Points = Annotated[tuple[Point, ...], Meta(max_length=12)]
-Name = Annotated[str, Meta(min_length=1, max_length=300)]
-Address = Annotated[str, Meta(min_length=1, max_length=80, description="The part of the public address.")]
-Identity = Annotated[str, Meta(min_length=1, max_length=64)]
+Headline = Annotated[Title, patterns.NOT_BLANK]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME), patterns.NOT_BLANK]
+Address = Annotated[
+    str, Meta(min_length=1, max_length=80, description="The part of the public address."), patterns.SLUG
+]
+Identity = Annotated[str, Meta(min_length=1, max_length=64), patterns.IDENTITY]
 FirstState = Literal["published", "draft"]
 LaterState = Literal["published", "draft", "archived"]
 
@@ -49,7 +61,7 @@ LaterState = Literal["published", "draft", "archived"]
 class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that an editor says of a review; exactly one of `camera_model`, `lens_model` and `product_id`."""
 
-    title: Title
+    title: Headline
     content: Content
     camera_model: Name | None = None
     lens_model: Name | None = None
@@ -88,7 +100,7 @@ class WholeReview(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class PartOfReview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A JSON Merge Patch (RFC 7396): a field left out stays, null takes a field back to its default."""
 
-    title: Title | UnsetType = UNSET
+    title: Headline | UnsetType = UNSET
     content: Content | UnsetType = UNSET
     camera_model: Name | UnsetType = UNSET
     lens_model: Name | UnsetType = UNSET
@@ -119,6 +131,20 @@ class PartOfReview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         )
 
 
+_NAMING = ("camera_model", "lens_model", "product_id")
+_ONE_OF_THEM = {"oneOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in _NAMING]}
+RULES: dict[str, dict[str, Any]] = {
+    "NewReview": _ONE_OF_THEM,
+    "WholeReview": _ONE_OF_THEM,
+    "PartOfReview": {
+        "dependentSchemas": {
+            name: {"properties": {other: False for other in _NAMING if other != name}} for name in _NAMING
+        }
+    },
+}
+"""What `chosen` asks of a body, as JSON Schema."""
+
+
 class Chosen(msgspec.Struct, frozen=True):
     """The product that a review is about: by its id, or by a kind and a name in any spelling."""
 
@@ -132,11 +158,7 @@ def chosen(body: Said | PartOfReview) -> Chosen | None:
 
     Raises InvalidError unless exactly one (in a patch: at most one) of the three fields is given.
     """
-    given = {
-        field: value
-        for field in ("camera_model", "lens_model", "product_id")
-        if isinstance(value := getattr(body, field), str)
-    }
+    given = {field: value for field in _NAMING if isinstance(value := getattr(body, field), str)}
     if len(given) > 1 or (not given and isinstance(body, Said)):
         field = list(given)[1] if given else "camera_model"
         raise InvalidError(f"$.{field}", "give exactly one of camera_model, lens_model and product_id")

@@ -8,10 +8,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from api import patterns
 from publisher.content.deliveries import Delivery, Event, State
 from publisher.content.webhooks import ALL, Kind, Subscribed, Webhook
 
-Url = Annotated[str, Meta(min_length=1, max_length=2000, description="Where to tell it: public, over HTTPS.")]
+Url = Annotated[
+    str, Meta(min_length=1, max_length=2000, description="Where to tell it: public, over HTTPS."), patterns.URL
+]
 Events = Annotated[tuple[Subscribed, ...], Meta(min_length=1, max_length=10, description="What to tell.")]
 Description = Annotated[str, Meta(max_length=300, description="For people.")]
 Secret = Annotated[str, Meta(description="Signs what is told (`whsec_…`). Told in this answer, and never again.")]

@@ -7,16 +7,14 @@ context digest is the same.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 
 import msgspec
 
+from publisher import looking
 from publisher.bundler import Bundled, Bundler, Signer
 from publisher.content import database, log
 from publisher.content.model import Change
@@ -24,16 +22,11 @@ from publisher.content.reading import Reading
 from publisher.delivery.journal import Journal
 from publisher.delivery.ledger import Desired, Ledger, Release
 from publisher.delivery.objects import Objects
+from publisher.looking import Children, Looker
 from publisher.site import pages, sync
-from publisher.site.artifact import Artifact
-from publisher.site.gather import gather
 from publisher.site.pages import Page, Site
 from publisher.site.render import Renderer
 
-BATCH = 250
-"""Pages handed to a process at once: long enough to hide the hand-over, short enough to share the work evenly."""
-ALONE = 5_000
-"""Pages up to which a full build is quicker in one process than in several."""
 Progress = Callable[[int, int], None]
 
 
@@ -51,14 +44,6 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     bundled: Bundled | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """Pages looked at in one go: rows to write, keys that have no page, and how many were as before."""
-
-    written: list[Desired]
-    absent: list[str]
-    same: list[str]
-
-
 class Builder:
     """Builds one site from one content database into one ledger and object store."""
 
@@ -74,10 +59,10 @@ class Builder:
         workers: int = 0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._content_db, self._build_dir = str(content_db), str(build_dir)
         self._db = database.connect(content_db, readonly=True)
-        self._ledger, self._objects, self._site, self._clock = ledger, objects, site, clock
-        self._workers = workers or len(os.sched_getaffinity(0))
+        self._ledger, self._objects, self._clock = ledger, objects, clock
+        processes = workers or len(os.sched_getaffinity(0))
+        self._children = Children(processes - 1, str(content_db), str(build_dir), site)
         self._renderer = Renderer(site)
         self._bundler = Bundler(self._db, ledger, objects, site, signer)
 
@@ -122,7 +107,8 @@ class Builder:
         BuildError when a page cannot be rendered; the ledger is then as it was.
         """
         if clean or self._must_look_at_all():
-            full = self._everything(clean, on_progress)
+            with self._ledger.staging():
+                full = self._everything(clean, on_progress)
             if self.behind() <= 0:
                 return full
             more = self._changes(on_progress)
@@ -163,49 +149,33 @@ class Builder:
         with database.snapshot(self._db):
             reading, head = Reading(self._db), log.head(self._db)
             changes = log.since(self._db, self._ledger.cursor())
-            touched = sorted(self.affected(reading, changes), key=_subject)
+            touched = looking.in_order(self.affected(reading, changes))
             version = reading.version()
-            held = self._ledger.contexts(pages.key(page) for page in touched)
-            outcome = look(touched, held, reading, self._renderer, self._objects)
+            outcome = Looker(reading, self._renderer, self._objects).look(touched, self._held(touched))
             on_progress(len(touched), len(touched))
-        return self._record(outcome.written, outcome.absent, len(touched), head, version)
+        return self._record(outcome.written, outcome.absent, len(touched), len(outcome.written), head, version)
 
     def _everything(self, clean: bool, on_progress: Progress) -> Built:
         with database.snapshot(self._db):
             reading, head = Reading(self._db), log.head(self._db)
-            version, listed = reading.version(), sorted(set(pages.everything(reading)), key=_subject)
-            assets = [_desired(artifact, "asset", self._objects) for artifact in self._renderer.assets()]
-            kept, written, done = {row.key for row in assets}, list(assets), 0
-            for batch, outcome in self._looked_at(listed, reading, clean):
-                written += outcome.written
-                kept.update(outcome.same)
-                kept.update(row.key for row in outcome.written)
-                done += batch
+            version, listed = reading.version(), looking.in_order(set(pages.everything(reading)))
+            looker = Looker(reading, self._renderer, self._objects)
+            held = (lambda batch: {}) if clean else self._held
+            self._ledger.stage([looking.desired(asset, "asset", self._objects) for asset in self._renderer.assets()])
+            rendered = done = 0
+            for outcome in looker.look_at_all(listed, held, self._children):
+                self._ledger.stage(outcome.written, outcome.same)
+                rendered += len(outcome.written)
+                done += len(outcome.written) + len(outcome.same) + len(outcome.absent)
                 on_progress(done, len(listed))
-        gone = [row.key for row in self._ledger.desired() if row.key not in kept and not sync.owns(row.key)]
-        return self._record(written, gone, len(listed), head, version, assets=len(assets))
+        gone = [key for key in self._ledger.unstaged() if not sync.owns(key)]
+        return self._record([], gone, len(listed), rendered, head, version)
 
-    def _looked_at(self, listed: list[Page], reading: Reading, clean: bool) -> Iterator[tuple[int, Outcome]]:
-        """Every batch of pages with its outcome, in order."""
-        work = ((batch, self._held(batch, clean)) for batch in _batches(listed))
-        if self._workers == 1 or len(listed) <= ALONE:
-            for batch, held in work:
-                yield len(batch), look(batch, held, reading, self._renderer, self._objects)
-            return
-        with ProcessPoolExecutor(
-            self._workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
-            initargs=(self._content_db, self._build_dir, self._site),
-        ) as pool:
-            for (batch, _), outcome in _ahead(pool, work, 4 * self._workers):
-                yield len(batch), outcome
-
-    def _held(self, batch: list[Page], clean: bool) -> dict[str, str]:
-        return {} if clean else self._ledger.contexts(pages.key(page) for page in batch)
+    def _held(self, batch: Iterable[Page]) -> dict[str, str]:
+        return self._ledger.contexts(pages.key(page) for page in batch)
 
     def _record(
-        self, written: list[Desired], gone: list[str], seen: int, head: int, version: int, assets: int = 0
+        self, written: list[Desired], gone: list[str], seen: int, rendered: int, head: int, version: int
     ) -> Built:
         self._objects.flush()
         release = self._ledger.record(
@@ -219,66 +189,4 @@ class Builder:
             afresh=self._is_another_log(),
         )
         removed = release.removed if release else 0
-        return Built(seen=seen, rendered=len(written) - assets, removed=removed, seq=head, release=release)
-
-
-def look(
-    batch: Iterable[Page], held: dict[str, str], reading: Reading, renderer: Renderer, objects: Objects
-) -> Outcome:
-    """Look at each page: gather its context, and render it when its digest is not the one in `held`."""
-    outcome = Outcome([], [], [])
-    for page in batch:
-        context, key = gather(reading, page), pages.key(page)
-        if context is None:
-            outcome.absent.append(key)
-            continue
-        digest = renderer.digest(page, context)
-        if held.get(key) == digest:
-            outcome.same.append(key)
-        else:
-            outcome.written.append(_desired(renderer.artifact(page, context), digest, objects))
-    objects.flush()
-    return outcome
-
-
-def _desired(artifact: Artifact, context: str, objects: Objects) -> Desired:
-    body = objects.put(artifact.body)
-    return Desired(artifact.key, context, body, artifact.content_type, artifact.cache_control, int(artifact.tier))
-
-
-def _subject(page: Page) -> tuple[str, str, int]:
-    """An order in which pages about the same follow each other, so that what was read for one serves the next."""
-    return page.name, page.kind, page.number
-
-
-def _batches(listed: list[Page]) -> Iterator[list[Page]]:
-    for start in range(0, len(listed), BATCH):
-        yield listed[start : start + BATCH]
-
-
-Work = tuple[list[Page], dict[str, str]]
-
-
-def _ahead(pool: ProcessPoolExecutor, work: Iterator[Work], depth: int) -> Iterator[tuple[Work, Outcome]]:
-    """Results in order, with at most `depth` batches handed out at a time, so that memory stays bounded."""
-    waiting = [(item, pool.submit(_look, *item)) for item in islice(work, depth)]
-    while waiting:
-        item, future = waiting.pop(0)
-        yield item, future.result()
-        waiting += [(following, pool.submit(_look, *following)) for following in islice(work, 1)]
-
-
-_process: tuple[Reading, Renderer, Objects] | None = None
-
-
-def _begin(content_db: str, build_dir: str, site: Site) -> None:
-    """Set up a worker process: its own connection, held in one snapshot, and its own templates."""
-    global _process
-    db = database.connect(content_db, readonly=True)
-    db.conn.execute("BEGIN")
-    _process = (Reading(db), Renderer(site), Objects(build_dir))
-
-
-def _look(batch: list[Page], held: dict[str, str]) -> Outcome:
-    assert _process is not None
-    return look(batch, held, *_process)
+        return Built(seen=seen, rendered=rendered, removed=removed, seq=head, release=release)

@@ -85,7 +85,7 @@ LAYERS = (
     Layer("api", API),
 )
 
-BUCKETS = ("publisher.delivery.targets", "publisher.delivery.cdn", "publisher.backup")
+BUCKETS = ("publisher.delivery.s3", "publisher.delivery.cdn", "publisher.backup")
 DATABASES = (
     "publisher.content",
     "publisher.delivery.journal",

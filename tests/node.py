@@ -21,7 +21,7 @@ def run(program: str, *arguments: str, cwd: Path | None = None) -> subprocess.Co
         env=environ | QUIET,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 

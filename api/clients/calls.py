@@ -259,7 +259,7 @@ def _kept(document: Mapping[str, Any], response: Node) -> dict[str, str]:
         for name, expression in parameters.items():
             kept[_etag(identity) if name == "If-Match" else name] = expression
     for media in response.get("content", {}).values():
-        if media["schema"].get("$ref", "").endswith("/Grant"):
+        if media.get("schema", {}).get("$ref", "").endswith("/Grant"):
             kept |= {TOKEN: "$response.body#/access_token", REFRESH_TOKEN: "$response.body#/refresh_token"}
     return kept
 

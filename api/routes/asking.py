@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
+from api import patterns
 from api.auth import Principal
 from api.newsroom import newsroom_of
 from api.replay import once
@@ -24,7 +25,12 @@ from publisher.content.replies import Reply
 from publisher.content.writer import Transaction
 
 Limit = Annotated[int, QueryParameter(description="How many at most.", ge=1, le=browsing.MAX_PAGE)]
-Cursor = Annotated[str | None, QueryParameter(description="`next` of the page before.")]
+Cursor = Annotated[
+    str | None, QueryParameter(description="`next` of the page before.", schema_extra={"pattern": patterns.UUID7})
+]
+NumberCursor = Annotated[
+    str | None, QueryParameter(description="`next` of the page before.", schema_extra={"pattern": patterns.NUMBER})
+]
 Asking = Request[Principal, Any, State]
 ReviewId = Annotated[
     str,
@@ -50,6 +56,7 @@ IfMatch = Annotated[
         "`*` changes whatever is there. Without it, 428.",
         examples=[Example(summary="The version that was read", value='"3"')],
         required=False,
+        schema_extra={"pattern": patterns.ENTITY_TAGS},
     ),
 ]
 IdempotencyKey = Annotated[
@@ -60,6 +67,7 @@ IdempotencyKey = Annotated[
         "is not done again but answered as it was.",
         examples=[Example(summary="A key", value="5b1f6f4e-7b0e-4c3c-9a58-1d5a3f0c2e11")],
         required=False,
+        schema_extra={"pattern": patterns.KEY},
     ),
 ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 from typing import Annotated
 
@@ -12,14 +11,14 @@ from litestar.params import QueryParameter
 from api import wire_audit
 from api.access import SECURITY, administrator, signed_in
 from api.newsroom import newsroom_of
+from api.queries import MOMENT, moment_of
 from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, Cursor, Limit
+from api.routes.asking import Asking, Limit, NumberCursor
 from api.routes.examples import AUDIT
 from api.wire_audit import AuditPage
 from publisher.content import audit
 from publisher.content.audit import Order, Wanted
 from publisher.content.log import Entity
-from publisher.errors import InvalidError
 
 
 @get(
@@ -37,16 +36,20 @@ async def page(
     entity: Annotated[Entity | None, QueryParameter(description="To what kind of thing it was done.")] = None,
     entity_id: Annotated[str | None, QueryParameter(max_length=100, description="To what it was done.")] = None,
     kind: Annotated[str | None, QueryParameter(max_length=100, description="What was done.")] = None,
-    since: Annotated[datetime | None, QueryParameter(description="From this moment on, with its time zone.")] = None,
-    until: Annotated[datetime | None, QueryParameter(description="Before this moment, with its time zone.")] = None,
+    since: Annotated[
+        str | None, QueryParameter(description="From this moment on, with its time zone.", schema_extra=MOMENT)
+    ] = None,
+    until: Annotated[
+        str | None, QueryParameter(description="Before this moment, with its time zone.", schema_extra=MOMENT)
+    ] = None,
     limit: Limit = 20,
-    cursor: Cursor = None,
+    cursor: NumberCursor = None,
 ) -> Response[AuditPage]:
     """One page of the log."""
-    for name, moment in (("since", since), ("until", until)):
-        if moment is not None and moment.tzinfo is None:
-            raise InvalidError(name, "needs a time zone, such as a final Z")
-    wanted = Wanted(actor=actor, entity=entity, entity_id=entity_id, kind=kind, since=since, until=until)
+    wanted = Wanted(
+        actor=actor, entity=entity, entity_id=entity_id, kind=kind, since=moment_of("since", since),
+        until=moment_of("until", until),
+    )  # fmt: skip
     found, following = await newsroom_of(request).read(
         partial(audit.page, cursor=cursor, limit=limit, wanted=wanted, order=order)
     )

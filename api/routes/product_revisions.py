@@ -11,7 +11,7 @@ from api.access import SECURITY, signed_in
 from api.editing import Precondition
 from api.newsroom import newsroom_of
 from api.routes.answers import answers, etag, refusals
-from api.routes.asking import Asking, Cursor, IdempotencyKey, IfMatch, Limit, NextVersion, ProductId, Version
+from api.routes.asking import Asking, IdempotencyKey, IfMatch, Limit, NextVersion, NumberCursor, ProductId, Version
 from api.routes.examples import PRODUCT, PRODUCT_DIFFERENCE, PRODUCT_REVISION, PRODUCT_REVISIONS
 from api.routes.stocking import stocked
 from api.wire import ProductAnswer
@@ -25,7 +25,7 @@ from api.wire_products import ProductDifference, ProductRevisionAnswer, ProductR
     responses=answers(ProductRevisionPage, PRODUCT_REVISIONS) | refusals("not_found"),
 )
 async def page(
-    request: Asking, product_id: ProductId, limit: Limit = 20, cursor: Cursor = None
+    request: Asking, product_id: ProductId, limit: Limit = 20, cursor: NumberCursor = None
 ) -> Response[ProductRevisionPage]:
     """One page of the history."""
     question = partial(cataloguing.versions, product_id=product_id, cursor=cursor, limit=limit)

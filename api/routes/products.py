@@ -16,7 +16,7 @@ from api.editing import Precondition
 from api.newsroom import newsroom_of
 from api.problems import MEANINGS, MEDIA_TYPE, Problem, problem
 from api.routes.answers import Answer, answers, etag, refusals
-from api.routes.asking import Asking, Cursor, IdempotencyKey, IfMatch, Limit, ProductId
+from api.routes.asking import Asking, IdempotencyKey, IfMatch, Limit, NumberCursor, ProductId
 from api.routes.examples import MERGED, MOVED, PRODUCT, PRODUCT_ID, PRODUCTS
 from api.routes.stocking import merged, stocked
 from api.wire import ProductAnswer, ProductPage
@@ -130,7 +130,7 @@ async def page(
         ),
     ] = None,
     limit: Limit = 20,
-    cursor: Cursor = None,
+    cursor: NumberCursor = None,
 ) -> Response[ProductPage]:
     """One page of the catalogue."""
     newsroom, sought = newsroom_of(request), Sought(kind=kind, brand=brand, name=name, text=text)

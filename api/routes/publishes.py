@@ -14,7 +14,7 @@ from api.access import SECURITY, signed_in
 from api.following import Event
 from api.newsroom import newsroom_of
 from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, Cursor, Limit
+from api.routes.asking import Asking, Limit, NumberCursor
 from api.routes.examples_publishes import PUBLISH, PUBLISH_EVENTS, PUBLISHES
 from api.routes.streams import FOLLOWING, LastEventId, streamed, streams
 from api.wire_publishes import PublishAnswer, PublishPage
@@ -38,7 +38,7 @@ PublishId = Annotated[
 async def page(
     request: Asking,
     limit: Limit = 20,
-    cursor: Cursor = None,
+    cursor: NumberCursor = None,
 ) -> Response[PublishPage]:
     """One page of the list."""
     found, following = await newsroom_of(request).follow(partial(publishing.page, cursor=cursor, limit=limit))

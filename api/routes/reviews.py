@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import Response, Router, delete, get, patch, post, put
 from litestar.openapi.spec import Example
@@ -40,7 +40,6 @@ from api.wire import (
 )
 from publisher.content import browsing
 from publisher.content.model import State
-from publisher.errors import InvalidError
 
 SIMPLE = Example(
     summary="The simplest review",
@@ -68,7 +67,7 @@ FULL = Example(
 )
 AMENDED = Example(summary="Publish a draft with another rating", value={"state": "published", "rating": 9})
 CHANGING = ("forbidden", "not_found")
-REWRITING = ("ambiguous_name", *CHANGING)
+REWRITING = ("ambiguous_name", "conflict", *CHANGING)
 
 
 @post(
@@ -108,7 +107,8 @@ async def page(
     limit: Limit = 20,
     cursor: Cursor = None,
     review_state: Annotated[
-        str | None, QueryParameter(name="state", description="draft, scheduled, published or archived.")
+        Literal["draft", "scheduled", "published", "archived"] | None,
+        QueryParameter(name="state", description="Only those that stand there."),
     ] = None,
     mine: Annotated[bool, QueryParameter(description="Only those that you wrote.")] = False,
     editor: Annotated[str | None, QueryParameter(description="Only those of the editor with this id.")] = None,
@@ -128,7 +128,7 @@ async def page(
     if mine and editor not in (None, who.editor_id):
         return Response(ReviewPage(reviews=(), next=None))
     wanted = browsing.Wanted(
-        state=_state(review_state),
+        state=None if review_state is None else State(review_state),
         editor_id=who.editor_id if mine else editor,
         product=product,
         tag=tag,
@@ -230,14 +230,6 @@ async def remove(request: Asking, review_id: ReviewId, if_match: IfMatch = None)
     condition = Precondition.parse(if_match)
     operation = partial(editing.remove, who=request.user, review_id=review_id, condition=condition)
     return Response(None, headers={"Link": monitor(await written(request, operation))})
-
-
-def _state(name: str | None) -> State | None:
-    if name is None:
-        return None
-    if name not in State.__members__ or name == State.deleted:
-        raise InvalidError("state", "one of draft, scheduled, published, archived")
-    return State(name)
 
 
 router = Router(

@@ -13,11 +13,11 @@ from api.newsroom import newsroom_of
 from api.routes.answers import answers, etag, refusals
 from api.routes.asking import (
     Asking,
-    Cursor,
     IdempotencyKey,
     IfMatch,
     Limit,
     NextVersion,
+    NumberCursor,
     ReviewId,
     Version,
     changed,
@@ -39,7 +39,7 @@ async def page(
     request: Asking,
     review_id: ReviewId,
     limit: Limit = 20,
-    cursor: Cursor = None,
+    cursor: NumberCursor = None,
 ) -> Response[RevisionPage]:
     """One page of the history."""
     question = partial(editing.history, who=request.user, review_id=review_id, cursor=cursor, limit=limit)

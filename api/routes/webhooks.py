@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-import msgspec
 from litestar import Response, Router, delete, get, patch, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter, QueryParameter
@@ -16,7 +15,7 @@ from api.access import SECURITY, administrator, signed_in
 from api.body import Json
 from api.newsroom import newsroom_of, written
 from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, Cursor, Limit
+from api.routes.asking import Asking, Limit, NumberCursor
 from api.routes.examples_webhooks import (
     DELIVERIES,
     DELIVERY_ID,
@@ -43,7 +42,6 @@ from api.wire_webhooks import (
 from publisher.content import deliveries, webhooks
 from publisher.content.database import Database
 from publisher.content.deliveries import Delivery, Event, State
-from publisher.errors import InvalidError
 
 WebhookId = Annotated[
     str, PathParameter(description="The id of the webhook.", examples=[Example(summary="A webhook", value=WEBHOOK_ID)])
@@ -185,13 +183,13 @@ async def page(
     request: Asking,
     webhook_id: WebhookId,
     delivery_state: Annotated[
-        str | None, QueryParameter(name="state", description="waiting, delivered or failed.")
+        State | None, QueryParameter(name="state", description="Only those that stand there.")
     ] = None,
     limit: Limit = 20,
-    cursor: Cursor = None,
+    cursor: NumberCursor = None,
 ) -> Response[DeliveryPage]:
     """One page of them."""
-    found, following = await newsroom_of(request).read(_page, webhook_id, _state(delivery_state), cursor, limit)
+    found, following = await newsroom_of(request).read(_page, webhook_id, delivery_state, cursor, limit)
     return Response(DeliveryPage(deliveries=tuple(map(wire_webhooks.delivery, found)), next=following))
 
 
@@ -226,13 +224,6 @@ async def replay(request: Asking, webhook_id: WebhookId, delivery_id: DeliveryId
 def _accepted(made: Delivery) -> Response[DeliveryAnswer]:
     headers = {"Location": f"/webhooks/{made.webhook_id}/deliveries/{made.id}"}
     return Response(wire_webhooks.delivery(made), status_code=202, headers=headers)
-
-
-def _state(named: str | None) -> State | None:
-    try:
-        return msgspec.convert(named, type=State | None)  # type: ignore[no-any-return]
-    except msgspec.ValidationError as error:
-        raise InvalidError("state", "use waiting, delivered or failed") from error
 
 
 def _page(

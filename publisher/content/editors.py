@@ -26,7 +26,7 @@ MIN_PASSWORD, MAX_PASSWORD = 10, 200
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _SLOTS = threading.BoundedSemaphore(2)
 _NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$RzdoWGdyZGNIMDZhMHRaZg$mS1xRhHaEgZ0S/bZ9TNXvTPPqdHbXTPJCJqAJn0bbq0"
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]{1,190}")
 
 
 def from_row(row: Sequence[Any]) -> Editor:
@@ -52,8 +52,8 @@ def generated_password() -> str:
 
 def create(tx: Transaction, *, email: str, name: str, role: Role, password_hash: str) -> Editor:
     """Add an account; ConflictError when the e-mail address has one."""
-    address = email.strip().casefold()
-    if not _EMAIL.fullmatch(address):
+    address = email.casefold()
+    if not _EMAIL.fullmatch(email):
         raise InvalidError("$.email", "not an e-mail address")
     if not name.strip():
         raise InvalidError("$.name", "needs at least one character")

@@ -91,6 +91,8 @@ def find_or_create(tx: Transaction, kind: Kind, name: str) -> Product:
         return known
     brands = [row[0] for row in tx.db.conn.execute("SELECT DISTINCT brand FROM products")]
     brand, model = names.split_brand(words, brands)
+    if not (names.normal(brand) and names.normal(model)):  # half of it says nothing: `® X`
+        brand = model = words
     if (titled := spellings.titled(tx.db, kind, brand, model)) is not None:
         return get(tx.db, titled)
     made = create(tx, brand=brand, model=model, spec=CameraSpec() if kind == "camera" else LensSpec())

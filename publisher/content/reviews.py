@@ -107,7 +107,7 @@ def create(
 
     `about` is the product of the draft, from a caller of the same transaction that has read it already.
 
-    Raises ConflictError when `review_id` is taken, InvalidError for a bad id, slug, product or schedule.
+    Raises ConflictError when `review_id` or the slug is taken, InvalidError for a bad id, slug, product or schedule.
     """
     if about is None or about.merged_into is not None:
         about = _about(tx, draft)

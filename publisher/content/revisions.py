@@ -140,6 +140,6 @@ def before(cursor: str | None) -> int:
     """The version that a page of revisions begins below; InvalidError when the cursor is none."""
     if cursor is None:
         return MAX_VERSION
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
         raise InvalidError("cursor", "not the cursor of a page")
     return int(cursor)

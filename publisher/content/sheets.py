@@ -10,7 +10,7 @@ from publisher.errors import InvalidError
 
 MAX_NAME = 150
 MAX_ALIASES = 60
-_ASCENDING = (("iso_min", "iso_max"), ("focal_min_mm", "focal_max_mm"))
+ASCENDING = (("iso_min", "iso_max"), ("focal_min_mm", "focal_max_mm"))
 """Figures of which the second is never the smaller one."""
 
 
@@ -47,7 +47,7 @@ def _require_name(field: str, name: str) -> None:
 
 def _require_order(product: Product) -> None:
     sheet = figures(product.spec)
-    for low, high in _ASCENDING:
+    for low, high in ASCENDING:
         least, most = sheet.get(low), sheet.get(high)
         if least is not None and most is not None and most < least:
             raise InvalidError(f"$.spec.{high}", f"smaller than {low}")

@@ -21,6 +21,7 @@ from publisher.delivery import journal, purges
 from publisher.delivery.cdn import Cdn
 from publisher.delivery.journal import Journal
 from publisher.delivery.purges import Purges
+from publisher.delivery.staging import Staging
 from publisher.errors import DeliveryError
 from publisher.site.artifact import Tier
 
@@ -120,6 +121,7 @@ class Ledger:
         self._conn: Any = connection
         self.db = sqlite_utils.Database(connection, execute_plugins=False)
         self.journal = Journal(connection)
+        self._staging = Staging(connection)
 
     def close(self) -> None:
         """Close the database."""
@@ -164,6 +166,24 @@ class Ledger:
         ):
             yield Desired(*row)
 
+    @contextmanager
+    def staging(self) -> Iterator[None]:
+        """What `stage` is given inside is stored by a `record` inside, or forgotten."""
+        try:
+            yield
+        finally:
+            self._staging.clear()
+
+    def stage(self, written: Iterable[Desired], same: Iterable[str] = ()) -> None:
+        """Put aside what keys should hold, and which keys hold it already, until `record` stores all at once."""
+        self._conn.execute("BEGIN")
+        self._staging.add(map(msgspec.structs.astuple, written), same)
+        self._conn.execute("COMMIT")
+
+    def unstaged(self) -> list[str]:
+        """Every key of the site of which `stage` was told nothing."""
+        return self._staging.absent()
+
     def record(
         self,
         written: Iterable[Desired],
@@ -178,22 +198,22 @@ class Ledger:
     ) -> Release | None:
         """Store a build's outcome, queue what changed for every target, and advance the cursor, all at once.
 
-        `gone` keys of the lasting tiers stay on the targets for readers that still hold pages naming them. `afresh`
-        says that the log is another than that of the build before. Returns the release, or None when no byte and no
-        header changed.
+        What was staged is part of the outcome. `gone` keys of the lasting tiers stay on the targets for readers that
+        still hold pages naming them. `afresh` says that the log is another than that of the build before. Returns the
+        release, or None when no byte and no header changed.
         """
         conn = self._conn
         with self.transaction():
             after = 0 if afresh else self.cursor()
             if afresh:
                 self.journal.forget()
-            changed, removed = self._change(written, gone)
+            differ, removed = self._change(written, gone)
             self._set_fact("cursor", str(seq))
             self._set_fact("cursor_hash", log_hash)
             self._set_fact("edition", edition)
-            if not changed:
+            if not differ + removed:
                 return None
-            fields = (seq, content_version, at.isoformat(), len(changed) - removed, removed)
+            fields = (seq, content_version, at.isoformat(), differ, removed)
             number = conn.execute(
                 "INSERT INTO releases (seq, content_version, built_at, written, removed) VALUES (?,?,?,?,?)"
                 " RETURNING number",
@@ -226,27 +246,21 @@ class Ledger:
         with self.transaction():
             self._conn.executemany("DELETE FROM bundles WHERE name = ?", ((name,) for name in dropped))
             self._conn.executemany("REPLACE INTO bundles VALUES (?,?,?,?)", map(msgspec.structs.astuple, made))
-            changed, removed = self._change(written, gone)
+            differ, removed = self._change(written, gone)
             self._set_fact("bundles", state)
-        return len(changed) - removed, removed
+        return differ, removed
 
-    def _change(self, written: Iterable[Desired], gone: Iterable[str]) -> tuple[list[str], int]:
-        """Store what keys should hold, and queue what changed for every target; the keys, and how many are removed."""
-        conn, changed, removed = self._conn, list[str](), 0
-        for row in written:
-            old = conn.execute(
-                "SELECT body, content_type, cache_control FROM desired WHERE key = ?", (row.key,)
-            ).fetchone()
-            conn.execute("REPLACE INTO desired VALUES (?,?,?,?,?,?)", msgspec.structs.astuple(row))
-            if old != (row.body, row.content_type, row.cache_control):
-                changed.append(row.key)
+    def _change(self, written: Iterable[Desired], gone: Iterable[str]) -> tuple[int, int]:
+        """Store what keys should hold, and queue what changed for every target; how many differ, how many went."""
+        conn, removed = self._conn, list[str]()
+        self._staging.add(map(msgspec.structs.astuple, written))
+        differ = self._staging.store()
         for key in gone:
             tier = conn.execute("DELETE FROM desired WHERE key = ? RETURNING tier", (key,)).fetchone()
             if tier is not None and tier[0] not in LASTING:
-                changed.append(key)
-                removed += 1
-        conn.executemany("INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in changed))
-        return changed, removed
+                removed.append(key)
+        conn.executemany("INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in removed))
+        return differ, len(removed)
 
     def invalidate(self, bodies: Iterable[str]) -> None:
         """Forget how the objects with these bodies were made, so that the next build makes them anew."""

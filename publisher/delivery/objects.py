@@ -19,34 +19,41 @@ from publisher.errors import BuildError, DamagedObjectError
 _SCHEMA = "CREATE TABLE IF NOT EXISTS objects (digest TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT"
 _PRAGMAS = (
     "busy_timeout = 60000",
-    "page_size = 8192",
+    "page_size = 32768",
     "journal_mode = WAL",
     "synchronous = NORMAL",
-    "wal_autocheckpoint = 4000",
+    "wal_autocheckpoint = 1000",
 )
+
+MUCH = 8_000_000
+"""Bytes that wait in memory at most."""
 
 
 class Objects:
     """The content-addressed store below `folder`; safe to share among threads, and to open in several processes.
 
-    What was put is kept in memory until `flush`.
+    What was put is kept in memory until `flush`, or until it is much.
     """
 
     def __init__(self, folder: Path | str) -> None:
         self._path = Path(folder, "objects.db")
         self._lock = threading.Lock()
         self._new: dict[str, bytes] = {}
+        self._size = 0
         self._connection = self._opened()
 
     def put(self, body: bytes) -> str:
         """Take a body and return its digest (SHA-256, hex); a body that is there already is not written again."""
         digest = hashlib.sha256(body).hexdigest()
         self._new[digest] = body
+        self._size += len(body)
+        if self._size > MUCH:
+            self.flush()
         return digest
 
     def flush(self) -> None:
         """Write what was put since the last flush, all or nothing. Raises BuildError when it cannot be written."""
-        new, self._new = self._new, {}
+        new, self._new, self._size = self._new, {}, 0
         if not new:
             return
         with self._lock:

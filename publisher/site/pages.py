@@ -108,6 +108,8 @@ _PATHS = {
     "asset": "assets/{name}",
 }
 KINDS = tuple(_PATHS)
+OWN = frozenset({"review", "review-json"})
+"""Pages that show one review and none besides."""
 
 
 def key(page: Page) -> str:

@@ -27,16 +27,16 @@ def openapi(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def redocly(said: dict[str, Any], folder: Path) -> list[str]:
-    """What redocly finds, each with its severity and place."""
+    """What redocly finds, warnings included, each with its rule and place."""
     (folder / "openapi.json").write_text(json.dumps(said))
     ran = node.run("redocly", "lint", "openapi.json", "--extends=recommended", "--format=json", cwd=folder)
     assert ran.returncode in (0, 1), ran.stderr
     found = json.loads(ran.stdout)
-    return [f"{one['severity']}: {one['message']} at {one['location'][0].get('pointer')}" for one in found["problems"]]
+    return [f"{one['ruleId']}: {one['message']} at {one['location'][0].get('pointer')}" for one in found["problems"]]
 
 
 def spectral(said: dict[str, Any], folder: Path) -> list[str]:
-    """What spectral finds, hints included."""
+    """What spectral finds, hints included, each with its rule and place."""
     (folder / "openapi.json").write_text(json.dumps(said))
     (folder / "ruleset.yaml").write_text('extends: ["spectral:oas"]\n')
     ran = node.run(
@@ -56,17 +56,36 @@ def test_the_document_passes(linter: str, openapi: dict[str, Any], tmp_path: Pat
     assert LINTERS[linter](openapi, tmp_path) == []
 
 
+def _part(openapi: dict[str, Any]) -> dict[str, Any]:
+    """A small part of the document, for the whole takes a linter seconds: one address, without links."""
+    said: dict[str, Any] = json.loads(json.dumps(openapi))
+    said["paths"] = {"/reviews": said["paths"]["/reviews"]}
+    del said["components"]["links"]
+    for operation in said["paths"]["/reviews"].values():
+        for response in operation["responses"].values():
+            response.pop("links", None)
+    return said
+
+
+def _plant(said: dict[str, Any]) -> dict[str, str]:
+    """Put three faults into `said`; returns for each linter what it must speak of."""
+    write, read = said["paths"]["/reviews"]["post"], said["paths"]["/reviews"]["get"]
+    (media,) = write["requestBody"]["content"].values()
+    next(iter(media["examples"].values()))["value"]["rating"] = "high"
+    write["operationId"] = read["operationId"]
+    (answer,) = read["responses"]["200"]["content"].values()
+    answer["schema"] = {"$ref": "#/components/schemas/Nothing"}
+    return {
+        "redocly": "no-invalid-media-type-examples operation-operationId-unique no-unresolved-refs",
+        "spectral": "oas3-valid-media-example operation-operationId-unique invalid-ref",
+    }
+
+
 @pytest.mark.parametrize("linter", LINTERS)
-@pytest.mark.parametrize("fault", ["an example that breaks its schema", "a reference to nowhere", "a doubled id"])
-def test_a_planted_fault_is_found(linter: str, fault: str, openapi: dict[str, Any], tmp_path: Path) -> None:
-    said = json.loads(json.dumps(openapi))
-    operation = said["paths"]["/reviews"]["post"]
-    if fault.startswith("an example"):
-        (media,) = operation["requestBody"]["content"].values()
-        next(iter(media["examples"].values()))["value"]["rating"] = "high"
-    elif fault.startswith("a reference"):
-        (media,) = operation["requestBody"]["content"].values()
-        media["schema"] = {"$ref": "#/components/schemas/Nothing"}
-    else:
-        operation["operationId"] = said["paths"]["/reviews"]["get"]["operationId"]
-    assert LINTERS[linter](said, tmp_path)
+def test_planted_faults_are_found(linter: str, openapi: dict[str, Any], tmp_path: Path) -> None:
+    said = _part(openapi)
+    before = {finding.split(":")[0] for finding in LINTERS[linter](said, tmp_path)}
+    planted = set(_plant(said)[linter].split())
+    after = {finding.split(":")[0] for finding in LINTERS[linter](said, tmp_path)}
+    assert not planted & before
+    assert planted <= after

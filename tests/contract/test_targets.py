@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from publisher.delivery.cdn import tag
-from publisher.delivery.targets import S3, Folder, Target
+from publisher.delivery.s3 import S3
+from publisher.delivery.targets import Folder, Target
 from publisher.errors import TargetError
 from publisher.settings import Settings
 from tests.newsroom import Memory

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from publisher import settings
+from publisher import local, settings
 from publisher.content import editors
 from publisher.content.database import Database, connect
 from publisher.content.model import Editor, Role
@@ -111,10 +111,13 @@ def _serving(folder: Path, accounts: dict[str, Editor]) -> Iterator[Server]:
     data_dir, log = folder / "data", folder / "server.log"
     port = _free_port()
     wanted = Settings(site=Site(url=SITE), data=Data(dir=str(data_dir)), api=Api(port=port, max_body=MAX_BODY))
-    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws", "--factory"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "api.app:from_environment"]
     server = Server(
-        f"http://127.0.0.1:{port}", data_dir, log, accounts, command=command, environ=settings.environment(wanted)
+        f"http://127.0.0.1:{port}",
+        data_dir,
+        log,
+        accounts,
+        command=local.api_command(wanted),
+        environ=settings.environment(wanted),
     )
     try:
         server.start()

@@ -175,3 +175,15 @@ def test_an_answer_is_remembered_over_a_restart(tmp_path: Path) -> None:
     db = connect(tmp_path / "data" / "content.db", readonly=True)
     assert db["reviews"].count == 1
     db.close()
+
+
+@pytest.mark.parametrize("tags", ['"a,b", "1"', 'W/"1","1"', '"0" , "1"'])
+def test_several_tags_may_be_named_and_hold_commas(tags: str, ana: httpx.Client) -> None:
+    path = f"/reviews/{ana.post('/reviews', json=CAMERA).json()['id']}"
+    assert ana.patch(path, json={"rating": 7}, headers={"If-Match": '"1,1", W/"1"'}).status_code == 412
+    assert ana.patch(path, json={"rating": 7}, headers={"If-Match": tags}).status_code == 200
+
+
+def test_half_a_name_that_says_nothing_is_the_name_as_a_whole(ana: httpx.Client) -> None:
+    made = ana.post("/reviews", json=CAMERA | {"camera_model": "® Zorki"})
+    assert (made.status_code, made.json()["product"]["name"]) == (201, "® Zorki")

@@ -243,6 +243,8 @@ def test_an_unknown_method_is_a_405_that_names_those_known(
         ("/reviews?cursor=x", "cursor"),
         ("/reviews?state=deleted", "state"),
         ("/reviews?state=x", "state"),
+        ("/reviews?state=null", "state"),
+        ("/products?kind=%4eull", "kind"),
         ("/reviews?mine=perhaps", "mine"),
         ("/products?cursor=-1", "cursor"),
         ("/products?cursor=" + "9" * 400, "cursor"),
@@ -306,3 +308,8 @@ def test_head_is_get_without_the_body(path: str, ana: httpx.Client) -> None:
     assert head.headers["content-type"] == got.headers["content-type"]
     if path not in ("/nothing",):
         assert head.headers["content-length"] == got.headers["content-length"]
+
+
+def test_a_text_may_be_the_word_null(ana: httpx.Client) -> None:
+    tagged = ana.post("/reviews", json=GOOD | {"tags": ["null"]}).json()["id"]
+    assert [review["id"] for review in ana.get("/reviews?tag=null").json()["reviews"]] == [tagged]

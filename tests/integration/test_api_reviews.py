@@ -97,8 +97,8 @@ def test_a_client_may_choose_the_id_once(ana: httpx.Client) -> None:
 def test_a_slug_belongs_to_one_review(ana: httpx.Client) -> None:
     assert made(ana, slug="mine-alone")["slug"] == "mine-alone"
     again = ana.post("/reviews", json=CAMERA | {"slug": "mine-alone"})
-    assert again.status_code == 400
-    assert again.json()["field"] == "$.slug"
+    assert again.status_code == 409
+    assert again.json()["detail"] == "the address mine-alone is taken; choose another slug"
 
 
 def test_put_says_everything_anew(ana: httpx.Client) -> None:

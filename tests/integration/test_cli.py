@@ -153,6 +153,13 @@ def test_a_store_that_is_away_loses_nothing(shell: Shell) -> None:
     assert "put" in shell("publish")
 
 
+@pytest.mark.parametrize(("module", "loaded"), [("cli_publish", False), ("delivery.s3", True)])
+def test_a_build_loads_no_library_of_a_store(module: str, loaded: bool) -> None:
+    script = f"import sys, publisher.{module}; print(bool({{'boto3', 'obstore'}} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert run.stdout.strip() == str(loaded)
+
+
 def spoil(shell: Shell, *statements: str) -> None:
     """Do it behind the program's back."""
     script = "import sys; from pysqlite3 import dbapi2 as s; s.connect(sys.argv[1]).executescript(sys.argv[2])"

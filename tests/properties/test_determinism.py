@@ -15,14 +15,14 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import hashlib, sys, tempfile
 from pathlib import Path
-from publisher import builder
+from publisher import builder, looking
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
 from publisher.signing import Signing
 from publisher.site.pages import Site
 
 if __name__ == "__main__":
-    builder.ALONE = 0
+    looking.ALONE = 0
     site = Site(title="RandomCameraReviews", language="es", url="https://reviews.example")
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(":memory:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pysqlite3 import dbapi2 as sqlite3
 from publisher.delivery import diff
 from publisher.delivery.diff import Wave
 from publisher.delivery.ledger import Desired, Held, Ledger
-from publisher.delivery.objects import Objects
+from publisher.delivery.objects import MUCH, Objects
 from publisher.delivery.push import Pusher, plan
 from publisher.errors import BuildError, DamagedObjectError, TargetError
 from tests.newsroom import Memory
@@ -114,6 +115,42 @@ def test_a_refused_record_leaves_everything_as_it_was(ledger: Ledger) -> None:
     assert (ledger.cursor(), ledger.edition()) == (1, "e")
 
 
+def test_what_was_staged_is_stored_by_the_record_and_what_was_not_is_known(ledger: Ledger) -> None:
+    record(ledger, desired("a"), desired("b"), desired("c"))
+    ledger.settle("memory", [held("a"), held("b"), held("c")], (), ())
+    with ledger.staging():
+        ledger.stage([desired("a", "b2"), desired("new")], same=["b"])
+        assert [row.key for row in ledger.desired()] == ["a", "b", "c"], "nothing is stored yet"
+        assert ledger.unstaged() == ["c"]
+        assert record(ledger, gone=("c",), seq=2)
+        assert ledger.unstaged() == ["a", "b", "new"], "a record leaves nothing staged"
+    assert [(row.key, row.body) for row in ledger.desired()] == [("a", "b2"), ("b", "b1"), ("new", "b1")]
+    assert {step.key: step.reason for step in plan(ledger, "memory")} == {"new": "new", "a": "body", "c": "gone"}
+    release = ledger.release()
+    assert release is not None
+    assert (release.written, release.removed) == (2, 1)
+
+
+def test_what_was_staged_is_forgotten_when_the_build_fails(ledger: Ledger) -> None:
+    with suppress(RuntimeError), ledger.staging():
+        ledger.stage([desired("a")])
+        raise RuntimeError("planted")
+    assert record(ledger, desired("b"))
+    assert [row.key for row in ledger.desired()] == ["b"]
+
+
+def test_the_ledger_is_open_to_others_while_rows_are_staged(tmp_path: Path) -> None:
+    ledger, other = Ledger(tmp_path / "ledger.db"), Ledger(tmp_path / "ledger.db")
+    with ledger.staging():
+        ledger.stage([desired("a")])
+        other.db.execute("PRAGMA busy_timeout = 0")
+        assert record(other, desired("b")), "no lock is held"
+        assert record(ledger, seq=2)
+    assert [row.key for row in other.desired()] == ["a", "b"]
+    for one in (ledger, other):
+        one.close()
+
+
 def test_a_key_that_changed_while_it_was_put_is_owed_again(ledger: Ledger) -> None:
     record(ledger, desired("a", "b1"))
     record(ledger, desired("a", "b2"), seq=2)
@@ -164,6 +201,13 @@ def test_an_object_is_stored_once_and_read_back(objects: Objects, tmp_path: Path
     again = Objects(tmp_path)
     assert again.get(digest) == b"uno"
     again.close()
+
+
+def test_much_does_not_wait_in_memory(objects: Objects, tmp_path: Path) -> None:
+    digests = [objects.put(bytes([number]) * 1_000_000) for number in range(MUCH // 1_000_000 + 1)]
+    with sqlite3.connect(tmp_path / "objects.db") as other:
+        assert other.execute("SELECT count(*) FROM objects").fetchone()[0] == len(digests), "written without a flush"
+    other.close()
 
 
 @pytest.mark.parametrize("damage", [b"", b"un", b"dos", b"unoo", None])

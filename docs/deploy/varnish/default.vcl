@@ -1,0 +1,213 @@
+vcl 4.1;
+
+import std;
+
+backend store {
+	.host = "127.0.0.1";
+	.port = "8333";
+	.host_header = "127.0.0.1:8333";
+	.connect_timeout = 1s;
+	.first_byte_timeout = 10s;
+	.between_bytes_timeout = 10s;
+	.probe = {
+		.url = "/content/robots.txt";
+		.interval = 1s;
+		.timeout = 1s;
+		.window = 4;
+		.threshold = 2;
+		.initial = 2;
+	}
+}
+
+acl purgers { "127.0.0.1"; }
+
+sub vcl_recv {
+	if (req.restarts > 0 && req.method == "PURGE") {
+		return (purge);
+	}
+	if (req.restarts == 0) {
+		unset req.http.X-Plain;
+		unset req.http.X-Missing;
+		unset req.http.X-Moved;
+		unset req.http.X-Preflight;
+		set req.http.X-Path = regsub(req.url, "\?.*$", "");
+		if (req.method == "PURGE" || req.method == "BAN") {
+			if (client.ip !~ purgers) {
+				return (synth(705, "Method Not Allowed"));
+			}
+			if (req.method == "BAN") {
+				if (req.http.X-Tag ~ "^[0-9a-z-]+$") {
+					ban("obj.http.x-amz-meta-cache-tag == " + req.http.X-Tag);
+				} else {
+					ban("obj.status != 0");
+				}
+				return (synth(200, "Banned"));
+			}
+			call address;
+			unset req.http.X-Plain;
+			return (purge);
+		}
+		if (req.method == "OPTIONS") {
+			return (synth(704, "No Content"));
+		}
+		if (req.method != "GET" && req.method != "HEAD") {
+			return (synth(705, "Method Not Allowed"));
+		}
+		if (req.http.Content-Length ~ "[1-9]" || req.http.Transfer-Encoding) {
+			return (synth(700, "Bad Request"));
+		}
+		if (req.url ~ "(?i)^[^?]*(//|/(\.|%2e){1,2}(/|\?|$)|%2f|%5c|%00|\\)") {
+			set req.http.X-Missing = "1";
+		} elsif (req.http.X-Path != "/content" && req.url ~ "^/([^?]*/)?[^/?.]+(\?.*)?$") {
+			set req.http.X-Moved = regsub(req.url, "^([^?]*)(\?.*)?$", "\1/\2");
+			return (synth(708, "Permanent Redirect"));
+		}
+	}
+	call address;
+	unset req.http.Cookie;
+	unset req.http.Authorization;
+	call plain;
+	if (std.healthy(req.backend_hint)) {
+		set req.grace = 10m;
+	}
+	return (hash);
+}
+
+# The key of an object, and of its place in the cache: no query, no host.
+sub address {
+	if (req.http.X-Missing) {
+		set req.url = "/content/404.html";
+	} elsif (req.http.X-Path ~ "^/content/?$") {
+		set req.url = "/content/content/index.json";
+	} elsif (req.http.X-Path ~ "/$") {
+		set req.url = "/content" + req.http.X-Path + "index.html";
+	} else {
+		set req.url = "/content" + req.http.X-Path;
+	}
+}
+
+# A range counts bytes of what is stored, and a HEAD tells its length: for both an object is kept uncompressed.
+sub plain {
+	unset req.http.X-Plain;
+	if (req.method == "HEAD" || req.http.Range || req.http.Accept-Encoding !~ "gzip") {
+		set req.http.X-Plain = "1";
+		unset req.http.Accept-Encoding;
+	}
+}
+
+sub vcl_purge {
+	if (!req.http.X-Plain) {
+		set req.http.X-Plain = "1";
+		return (restart);
+	}
+	return (synth(200, "Purged"));
+}
+
+sub vcl_hash {
+	hash_data(req.url);
+	hash_data(req.http.X-Plain);
+	return (lookup);
+}
+
+sub vcl_backend_fetch {
+	unset bereq.http.X-Path;
+	unset bereq.http.X-Missing;
+	unset bereq.http.Accept-Encoding;
+	unset bereq.http.Origin;
+	unset bereq.http.X-Forwarded-For;
+}
+
+sub vcl_backend_response {
+	unset beresp.http.Vary;
+	unset beresp.http.Set-Cookie;
+	unset beresp.http.x-amz-request-id; unset beresp.http.x-amz-id-2; unset beresp.http.x-amz-version-id; unset beresp.http.x-amz-server-side-encryption; unset beresp.http.x-amz-storage-class; unset beresp.http.x-amz-replication-status; unset beresp.http.x-amz-expiration; unset beresp.http.x-amz-bucket-region; unset beresp.http.seaweed-x-amz-etag; unset beresp.http.seaweed-x-amz-owner;
+	if (beresp.status == 400 || beresp.status == 403 || beresp.status == 404) {
+		set beresp.ttl = 30s;
+		set beresp.grace = 0s;
+		set beresp.uncacheable = false;
+	} elsif (beresp.status >= 500) {
+		if (bereq.is_bgfetch) {
+			return (abandon);
+		}
+		set beresp.ttl = 0s;
+		set beresp.grace = 0s;
+	} else {
+		set beresp.grace = 7d;
+	}
+	if (!bereq.http.X-Plain && beresp.http.Content-Type ~ "^(text/html|text/css|text/javascript|text/plain|application/json|application/feed\+json|application/manifest\+json|application/xml|application/atom\+xml|image/svg\+xml)") {
+		set beresp.do_gzip = true;
+	}
+}
+
+sub vcl_backend_error {
+	if (bereq.is_bgfetch) {
+		return (abandon);
+	}
+}
+
+sub vcl_deliver {
+	if (!req.http.X-Missing && (resp.status == 400 || resp.status == 403 || resp.status == 404)) {
+		set req.http.X-Missing = "1";
+		unset req.http.Range;
+		return (restart);
+	}
+	if (req.http.X-Missing) {
+		set resp.status = 404;
+		set resp.reason = "Not Found";
+		set resp.http.Cache-Control = "public, max-age=30";
+		unset resp.http.ETag;
+		unset resp.http.Last-Modified;
+		unset resp.http.Accept-Ranges;
+	}
+	if (resp.status >= 500) {
+		return (synth(703, "Service Unavailable"));
+	}
+	call headers;
+}
+
+sub vcl_synth {
+	if (resp.status == 704) {
+		set resp.http.Allow = "GET, HEAD, OPTIONS";
+		if (req.http.X-Path ~ "^/(content|\.well-known)(/|$)") {
+			set resp.http.Access-Control-Allow-Methods = "GET, HEAD, OPTIONS"; set resp.http.Access-Control-Allow-Headers = "If-None-Match, Range"; set resp.http.Access-Control-Max-Age = "86400";
+		}
+		set resp.status = 204;
+		set resp.body = "";
+	} elsif (resp.status == 705) {
+		set resp.http.Allow = "GET, HEAD, OPTIONS";
+		set resp.status = 405;
+		set resp.body = "This address can only be read.";
+	} elsif (resp.status == 708) {
+		set resp.http.Location = req.http.X-Moved;
+		set resp.http.Cache-Control = "public, max-age=300";
+		set resp.status = 308;
+		set resp.body = "";
+	} elsif (resp.status == 700) {
+		set resp.status = 400;
+		set resp.body = "A request to read carries no body.";
+	} elsif (resp.status == 703 || resp.status >= 500) {
+		set resp.status = 503;
+		set resp.http.Cache-Control = "no-store";
+		set resp.http.Retry-After = "5";
+		set resp.body = "The store behind this page does not answer. Please try again in a few seconds.";
+	} else {
+		set resp.body = "";
+	}
+	set resp.http.Content-Type = "text/plain; charset=utf-8";
+	call headers;
+	return (deliver);
+}
+
+sub headers {
+	unset resp.http.X-Varnish;
+	unset resp.http.Via;
+	unset resp.http.Server;
+	unset resp.http.x-amz-meta-cache-tag;
+	set resp.http.X-Content-Type-Options = "nosniff"; set resp.http.Referrer-Policy = "strict-origin-when-cross-origin";
+	if (resp.http.Content-Type ~ "^(text/html|image/svg)") {
+		set resp.http.Content-Security-Policy = "default-src 'self'; img-src 'self' https: data:; style-src 'self'; script-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
+	}
+	if (req.http.X-Path ~ "^/(content|\.well-known)(/|$)") {
+		set resp.http.Access-Control-Allow-Origin = "*"; set resp.http.Access-Control-Expose-Headers = "ETag";
+	}
+}
