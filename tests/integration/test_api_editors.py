@@ -63,7 +63,7 @@ def test_only_administrators_look_after_accounts(
 
 
 def test_an_account_is_made_with_a_generated_password_told_once(own_api_server: Server, root: httpx.Client) -> None:
-    answer = root.post("/editors", json={"email": " Eva@Example.com", "name": "Eva  Rojas", "role": "chief"})
+    answer = root.post("/editors", json={"email": "Eva@Example.com", "name": "Eva  Rojas", "role": "chief"})
     assert answer.status_code == 201, answer.text
     made = answer.json()
     assert (made["email"], made["name"], made["role"], made["disabled"]) == (
@@ -197,6 +197,9 @@ def test_two_administrators_cannot_remove_each_other(own_api_server: Server, roo
 
 def test_a_name_is_published(own_api_server: Server, root: httpx.Client) -> None:
     ana = own_api_server.accounts["ana"]
+    with own_api_server.client("ana") as client:
+        said = {"title": "Una reseña", "content": "Hola.", "camera_model": "Leica M11"}
+        assert client.post("/reviews", json=said).status_code == 201
     answer = root.patch(f"/editors/{ana.id}", json={"name": "Ana María Quispe"}).json()
     assert (answer["name"], answer["slug"], answer["version"]) == ("Ana María Quispe", ana.slug, 2)
     with own_api_server.client("ana") as client:
