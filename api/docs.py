@@ -146,19 +146,23 @@ def _operation(method: str, path: str, operation: Node) -> str:
         )
         parts.append(_table(("Parameter", "In", "Type", ""), rows))
     if body := operation.get("requestBody"):
-        for media in body["content"].values():
-            parts.append(f"<h4>Body</h4><p>{_type(media['schema'])}</p>")
+        for media_type, media in body["content"].items():
+            kind = _type(media["schema"]) if "schema" in media else f"<code>{escape(media_type)}</code>"
+            parts.append(f"<h4>Body</h4><p>{kind} {_prose(body.get('description', ''))}</p>")
             conditional = any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", ()))
-            parts += [_example(method, path, example["value"], conditional) for example in media["examples"].values()]
+            parts += [
+                _example(method, path, media_type, example["value"], conditional)
+                for example in media["examples"].values()
+            ]
     parts.append("<h4>Answers</h4>" + _answers(operation["responses"]) + "</section>")
     return "".join(parts)
 
 
-def _example(method: str, path: str, value: Any, conditional: bool) -> str:
-    said = json.dumps(value, ensure_ascii=False, indent=2)
+def _example(method: str, path: str, media_type: str, value: Any, conditional: bool) -> str:
+    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
     token = "" if path.startswith("/auth/") else " -H 'Authorization: Bearer …'"
     match = " -H 'If-Match: \"3\"'" if conditional else ""
-    call = f"curl -X {method.upper()} …{path}{token}{match} -H 'Content-Type: application/json' -d '{said}'"
+    call = f"curl -X {method.upper()} …{path}{token}{match} -H 'Content-Type: {media_type}' -d '{said}'"
     return f"<pre>{escape(call, quote=False)}</pre>"
 
 

@@ -25,6 +25,8 @@ from api.problems import MEANINGS, Problem
 from api.routes.answers import HEADERS, Answer, refusals
 
 VERY_LONG = 10_000
+PARTS = ("text/event-stream", "application/jsonl")
+"""Media types that are text in parts: a schema of the text as a whole says nothing, and tools take it for a part's."""
 REFERENCE = "#/components/schemas/"
 _OF_REFUSALS = {401: ("WWW-Authenticate",), 412: ("ETag",), 429: ("Retry-After",), 503: ("Retry-After",)}
 _PROBLEM = {"$ref": f"{REFERENCE}{Problem.__name__}"}
@@ -103,14 +105,17 @@ def _tidy(operation: Node) -> None:
 def _say_examples(operation: Node, handler: HTTPRouteHandler) -> None:
     data = handler.parsed_fn_signature.parameters.get("data")
     if data is not None and isinstance(data.kwarg_definition, BodyKwarg):
-        for media in operation["requestBody"]["content"].values():
+        body = operation["requestBody"]
+        for media_type, media in body["content"].items():
             schema = media["schema"]
             media["schema"] = schema["allOf"][0] if "allOf" in schema else schema
             media["examples"] = _named(data.kwarg_definition.examples or ())
+            if media_type in PARTS:
+                body["description"] = media.pop("schema").get("description", "")
     for status, spec in (handler.responses or {}).items():
         for media_type, media in operation["responses"][str(status)].get("content", {}).items():
-            if media_type == "text/event-stream":
-                del media["schema"]  # tools take it for that of an event, which JSON Schema cannot tell from its text
+            if media_type in PARTS:
+                del media["schema"]
             media["examples"] = _named(spec.examples or ())
 
 
