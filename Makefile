@@ -88,6 +88,10 @@ faults: $(VENV)/.dev ## Kill the API 200 times while editors write, and have 16 
 test-kills: $(VENV)/.dev ## Kill the editor's commands before each line of their code (some 2,500 runs)
 	@KILL_EVERY=1 $(BIN)/python -m pytest tests/integration/test_desk_sessions.py -k killed_anywhere --timeout 7200 $(ARGS)
 
+.PHONY: models
+models: $(VENV)/.dev $(NPM_STAMPS) ## Make types of the bundles for Kotlin and Swift: dist/models
+	@$(BIN)/python -m tests.models dist/models
+
 .PHONY: screenshots
 screenshots: $(VENV)/.dev $(VENV)/.tools ## Photograph the pages for the documentation
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)

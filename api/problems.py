@@ -49,6 +49,7 @@ STATUS = {
     "merged": 409,
     "key_in_use": 409,
     "key_reused": 422,
+    "address_taken": 409,
     "invalid": 400,
     "ambiguous_name": 422,
     "bad_markdown": 400,
@@ -89,6 +90,7 @@ MEANINGS = {
     "precondition_required": "The request does not say which version it is based on: send the `ETag` of what "
     "you read as `If-Match`.",
     "key_in_use": "A request with the same `Idempotency-Key` is still running.",
+    "address_taken": "Another review has the slug that was asked for.",
     "key_reused": "The `Idempotency-Key` came with another body before.",
     "too_slow": "The body came too slowly.",
     "body_too_large": "The body is larger than is accepted.",

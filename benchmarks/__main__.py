@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import document, full_build, machine, publish_latency, publish_vs_hugo, results, writes
+from benchmarks import document, full_build, machine, publish_latency, publish_vs_hugo, results, sync, writes
 from benchmarks.results import Report
 
 Benchmark = Callable[[Path, bool], Report]
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     publish_vs_hugo.NAME: publish_vs_hugo.run,
     full_build.NAME: full_build.run,
     writes.NAME: writes.run,
+    sync.NAME: sync.run,
 }
 PROGRAMS = ("weed", "caddy", "hugo", "rclone")
 

@@ -30,6 +30,8 @@ from publisher.site.pages import Site
 from publisher.site.sync_layout import Part, Span
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+MEMORY = 16_000_000
+"""Bytes of bodies that are held before they are written."""
 _SOURCES = {
     "publisher.site": ("sync.py", "sync_layout.py", "sync_wire.py", "pages.py"),
     "publisher.content": ("model.py", "effects.py"),
@@ -106,7 +108,7 @@ class Bundler:
             kept = self._ledger.kept()
             remembers = was is not None and was.edition == basis.edition and not clean and _continues(self._db, was)
             work = _Work(self._db, self._objects, self._site, kept if remembers else {})
-            pointers = self._pointers(work)
+            pointers = self._pointers(work, basis)
         self._objects.flush()
         wanted = {one.body for one in work.wanted.values()}
         new = [one for name, one in work.wanted.items() if kept.get(name) != one]
@@ -125,8 +127,8 @@ class Bundler:
             log_hash=log.hash_at(self._db, newest.seq), issued=said or NEVER, keys=self._signer.state(),
         )  # fmt: skip
 
-    def _pointers(self, work: _Work) -> list[Desired]:
-        basis, newest, keyset = self._basis(), effects.newest(self._db), self._signer.keyset()
+    def _pointers(self, work: _Work, basis: _Basis) -> list[Desired]:
+        newest, keyset = effects.newest(self._db), self._signer.keyset()
         segments = list(work.segments(newest))
         older, snapshot = work.older(newest), work.snapshot(newest)
         head = sync.head(
@@ -149,6 +151,7 @@ class _Work:
     def __init__(self, db: Database, objects: Objects, site: Site, kept: dict[str, Kept]) -> None:
         self._db, self._objects, self._site, self._kept = db, objects, site, kept
         self._standings: dict[int, Standing] = {}
+        self._unwritten = 0
         self.wanted: dict[str, Kept] = {}
 
     def segments(self, newest: Standing) -> Iterator[sync_wire.Segment]:
@@ -231,6 +234,10 @@ class _Work:
         if kept is None:
             body = make()
             kept = Kept(name, self._objects.put(body), len(body))
+            self._unwritten += len(body)
+            if self._unwritten >= MEMORY:
+                self._objects.flush()
+                self._unwritten = 0
         self.wanted[name] = msgspec.structs.replace(kept, member_of=member_of)
         return self.wanted[name]
 

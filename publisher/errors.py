@@ -11,7 +11,8 @@
     │   │   ├── StaleVersionError     stale_version
     │   │   ├── MergedError           merged
     │   │   ├── KeyInUseError         key_in_use
-    │   │   └── KeyReusedError        key_reused
+    │   │   ├── KeyReusedError        key_reused
+    │   │   └── AddressTakenError     address_taken
     │   └── InvalidError              invalid
     │       └── AmbiguousNameError    ambiguous_name
     ├── UnauthenticatedError          unauthenticated
@@ -108,6 +109,12 @@ class KeyInUseError(ConflictError):
     """A request with the same idempotency key is still running."""
 
     code = "key_in_use"
+
+
+class AddressTakenError(ConflictError):
+    """Another review has the slug that was asked for."""
+
+    code = "address_taken"
 
 
 class KeyReusedError(ConflictError):

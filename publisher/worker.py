@@ -41,6 +41,8 @@ from publisher.errors import (
 )
 
 TICK_SECONDS = 1.0
+QUIET_SECONDS, BUNDLES_WAIT_SECONDS = 0.1, 2.0
+"""Bundles for apps wait until nothing was written for so long, but not longer than that: readers' pages go first."""
 PATIENCE_SECONDS = (0.5, 60.0)
 """The first and the longest wait after a failed push."""
 
@@ -110,6 +112,7 @@ class Worker:
         self._content_db, self._clock = content_db, clock
         self._reading: Database = connect(content_db, readonly=True)
         self._owing = True
+        self._bundles_behind_since: float | None = None
         self._failures = 0
         self._in_the_way: set[tuple[str, Stage]] = {(BUILD, "rendered")}
         self._in_the_way |= {(pusher.target_name, "uploaded") for pusher in pushers}
@@ -121,6 +124,11 @@ class Worker:
 
     def round(self) -> Round:
         """Fire what is due, build and push pages, then bundles. What fails is an outcome, not an exception."""
+        done = self._pages()
+        return done if done.failure else self._bundles(done)
+
+    def _pages(self) -> Round:
+        """Fire what is due, build and push pages."""
         if self._errands is not None and self._errands.turn(self._is_stopping):
             self._owing = True
         try:
@@ -128,9 +136,11 @@ class Worker:
         except PublisherError as error:
             return Round(failure=str(error), patience=self._failed(BUILD, "rendered", error))
         self._recovered(BUILD, "rendered")
-        done = self._push(Round(fired=fired, built=built))
-        if done.failure:
-            return done
+        return self._push(Round(fired=fired, built=built))
+
+    def _bundles(self, done: Round) -> Round:
+        """Bring the bundles up to date and push them; `done` with what came of it."""
+        self._bundles_behind_since = None
         try:
             bundled = self._bundle()
         except PublisherError as error:
@@ -173,12 +183,25 @@ class Worker:
         """Work until `stop` is set, waiting longer after each failure in a row, never less than the hint allows."""
         self._is_stopping = stop.is_set
         while not stop.is_set():
-            done = self.round()
+            done = self._pages()
+            has_time = not done.failure and self._has_time_for_bundles(listener)
+            if has_time:
+                done = self._bundles(done)
             on_round(done)
             if done.failure:
                 self._wait(listener, stop, done.patience)
-            else:
+            elif has_time:
                 listener.wait(TICK_SECONDS)
+
+    def _has_time_for_bundles(self, listener: Listener) -> bool:
+        """Whether no page waits: nothing was written for a moment, or the bundles have waited for long enough."""
+        if not self._builder.are_bundles_behind():
+            return True
+        if self._bundles_behind_since is None:
+            self._bundles_behind_since = time.monotonic()
+        if time.monotonic() - self._bundles_behind_since >= BUNDLES_WAIT_SECONDS:
+            return True
+        return not listener.wait(QUIET_SECONDS)
 
     def _failed(self, target: str, stage: Stage, error: PublisherError) -> float:
         """Note what is in the way, and return the seconds to wait."""

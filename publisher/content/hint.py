@@ -43,15 +43,18 @@ class Listener:
             self._socket.bind(str(self._path))
             self._path.chmod(0o600)
 
-    def wait(self, seconds: float) -> None:
-        """Return at a hint or after `seconds`; hints that came together count as one."""
+    def wait(self, seconds: float) -> bool:
+        """Return at a hint or after `seconds`, and whether there was one; hints that came together count as one."""
         self._socket.settimeout(max(seconds, 0.001))
-        with suppress(TimeoutError):
+        try:
             self._socket.recv(16)
-            self._socket.setblocking(False)
-            with suppress(BlockingIOError):
-                while True:
-                    self._socket.recv(16)
+        except TimeoutError:
+            return False
+        self._socket.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                self._socket.recv(16)
+        return True
 
     def close(self) -> None:
         """Remove the socket."""

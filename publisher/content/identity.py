@@ -9,7 +9,7 @@ from publisher.content.ids import require_uuid7 as require_uuid7
 from publisher.content.ids import uuid7 as uuid7
 from publisher.content.model import Slug
 from publisher.content.writer import Transaction
-from publisher.errors import ConflictError, InvalidError
+from publisher.errors import AddressTakenError, InvalidError
 
 _ROOM = 8
 """Characters kept free for a number: a slug stays within its limit when it is numbered."""
@@ -18,7 +18,7 @@ _ROOM = 8
 def claim(tx: Transaction, kind: str, title: str, entity_id: str, wanted: str | None = None) -> Slug:
     """The slug of `entity_id` for `title` (or exactly `wanted`): its own if it ever had it, else the first free one.
 
-    A taken slug is numbered: `a7`, `a7-2`, `a7-3`. InvalidError when `wanted` is not a slug, ConflictError
+    A taken slug is numbered: `a7`, `a7-2`, `a7-3`. InvalidError when `wanted` is not a slug, AddressTakenError
     when another has it.
     """
     if wanted is not None and (not wanted or wanted != names.slugify(wanted, fallback="")):
@@ -27,7 +27,7 @@ def claim(tx: Transaction, kind: str, title: str, entity_id: str, wanted: str | 
     if _take(tx, kind, base, entity_id):
         return Slug(base)
     if wanted is not None:
-        raise ConflictError(f"the address {wanted} is taken; choose another slug")
+        raise AddressTakenError(f"the address {wanted} is taken; choose another slug")
     root = stem(base)
     if (own := _own_number(tx, kind, root, entity_id)) is not None:
         return own

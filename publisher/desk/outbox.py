@@ -122,7 +122,7 @@ def verdict(entry: Entry, answer: Answer) -> Verdict:
         return Busy()
     if answer.status == 412:
         return Stale()
-    if answer.status == 409 and entry.kind == "create":
+    if answer.status == 409 and entry.kind == "create" and trouble.code != "address_taken":
         return Taken()
     return Refused(_plainly(answer))
 

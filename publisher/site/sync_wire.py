@@ -182,6 +182,27 @@ DESCRIBED: dict[str, type] = {"head": Head, "segments": Segments, "parts": Parts
 def schema(name: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one of `DESCRIBED`."""
     (reference,), components = msgspec.json.schema_components([DESCRIBED[name]], ref_template="#/$defs/{name}")
-    for component in components.values():
-        component.pop("additionalProperties", None)  # readers must not trip over what is added later
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **reference, "$defs": components}
+    return {**_FRAME, "title": name, **reference, "$defs": _accurate(components)}
+
+
+def schema_of_all() -> dict[str, Any]:
+    """One schema with all of `DESCRIBED`, for programs that make types of it."""
+    references, components = msgspec.json.schema_components(list(DESCRIBED.values()), ref_template="#/$defs/{name}")
+    members = dict(zip(DESCRIBED, references, strict=True))
+    return {**_FRAME, "title": "Content", "type": "object", "properties": members, "$defs": _accurate(components)}
+
+
+_FRAME = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+_SPARSE = frozenset({"Segment", "CameraSpec", "LensSpec", "Source"})
+"""Structs of which members may be missing; all others are always written whole."""
+
+
+def _accurate(components: dict[str, Any]) -> dict[str, Any]:
+    """What msgspec cannot know: that defaults are written too, and that readers must not trip over later members."""
+    for name, component in components.items():
+        component.pop("additionalProperties", None)
+        if name not in _SPARSE:
+            component["required"] = list(component["properties"])
+        if "format" in component["properties"]:
+            component["properties"]["format"] = {"type": "integer", "const": 1}
+    return components

@@ -27,6 +27,8 @@ from publisher.settings import Api, Data, Settings, Site
 ROOT = Path(__file__).parents[2]
 PASSWORD = "a long enough password"
 START_SECONDS = 30
+TOKEN_SECONDS = 300
+"""After so long a token is taken anew: the server outlives a token, which is good for 15 minutes."""
 MAX_BODY = 1_000_000
 SITE = "http://portal.example"
 
@@ -39,7 +41,7 @@ class Server:
     data_dir: Path
     log: Path
     accounts: dict[str, Editor]
-    tokens: dict[str, str] = field(default_factory=dict, repr=False)
+    tokens: dict[str, tuple[float, str]] = field(default_factory=dict, repr=False)
     command: list[str] = field(default_factory=list, repr=False)
     environ: dict[str, str] = field(default_factory=dict, repr=False)
     process: subprocess.Popen[bytes] = field(init=False)
@@ -50,10 +52,12 @@ class Server:
         return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False, **options)
 
     def token(self, who: str) -> str:
-        """An access token of this account."""
-        if who not in self.tokens:
-            self.tokens[who] = self.grant(who)["access_token"]
-        return self.tokens[who]
+        """An access token of this account, which is good for some minutes yet."""
+        made, token = self.tokens.get(who, (0.0, ""))
+        if not token or time.monotonic() - made > TOKEN_SECONDS:
+            made, token = time.monotonic(), self.grant(who)["access_token"]
+            self.tokens[who] = made, token
+        return token
 
     def grant(self, who: str, password: str = PASSWORD) -> dict[str, Any]:
         """What signing in as this account gives: a session of its own."""

@@ -212,7 +212,7 @@ def test_streams_are_bounded_and_make_room_when_they_end(own_api_server: Server,
 
 def test_a_stream_ends_when_its_reader_signs_out(own_api_server: Server) -> None:
     grant = own_api_server.grant("ana")
-    own_api_server.tokens["ana"] = grant["access_token"]
+    own_api_server.tokens["ana"] = time.monotonic(), grant["access_token"]
     with own_api_server.client("ana") as client, own_api_server.client("beto") as other:
         place = post(client)["publish"] + "/events"
         with client.stream("GET", place) as answer:

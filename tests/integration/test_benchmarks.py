@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks import document, full_build, load, machine, peers, processes, results, writes
+from benchmarks import document, full_build, load, machine, peers, processes, results, sync, writes
 from benchmarks.results import Report, Result
 from publisher.content.database import connect
 
@@ -154,3 +154,16 @@ def test_quantiles_are_values_that_were_measured() -> None:
 def test_a_ratio_compares_medians() -> None:
     one = results.result("b", "c", "q", "s", [2.0, 4.0, 100.0], against=("base", [2.0, 2.0, 2.0]))
     assert one.ratio == 2
+
+
+def test_coming_up_to_date_is_measured_beside_both_others(tmp_path: Path) -> None:
+    report = sync.run(tmp_path, quick=True)
+    found = {(one.case.partition(", ")[2], one.quantity): one.median for one in report.results}
+    journeys = {case.partition(":")[0] for case, _ in found}
+    assert journeys == {"one publish behind", "a day behind", "a month behind", "new"}
+    for journey in journeys:
+        ways = {way: found[f"{journey}: {way}", "fetched"] for way in (sync.OURS, sync.SHARDS, sync.ALL)}
+        assert all(size > 0 for size in ways.values())
+        if journey != "new":
+            assert ways[sync.OURS] < ways[sync.SHARDS] <= ways[sync.ALL]
+    assert found["one publish behind: bundles", "requests"] == 2

@@ -1,0 +1,5 @@
+// Declarations of kotlinx.serialization, to compile the models against: Debian has the compiler, not the library.
+
+package kotlinx.serialization.json
+
+class Json
