@@ -178,7 +178,7 @@ class _Sized:
         return self._body(sync.key(sha256))
 
     def _body(self, key: str) -> bytes:
-        row = self._ledger.db.execute("SELECT body FROM desired WHERE key = ?", [key]).fetchone()
+        row = self._ledger.connection.execute("SELECT body FROM desired WHERE key = ?", [key]).fetchone()
         return self._objects.get(row[0])
 
 
