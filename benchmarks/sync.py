@@ -141,7 +141,7 @@ class _Sized:
         version, head, fetched = effects.at(self.db, number).seq, self.head, Fetched()
         fetched.add(self._body(sync_wire.SIGNED_HEAD))
         segments = head.segments
-        if not any(one.since <= version for one in segments) and head.older and head.older.since <= version:
+        if head.older is not None and not any(one.since <= version for one in segments):
             body = self._object(head.older.sha256)
             fetched.add(body)
             segments = (*segments, *msgspec.json.decode(body, type=sync_wire.Segments).segments)

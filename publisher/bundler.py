@@ -201,8 +201,15 @@ class _Work:
         )  # fmt: skip
 
     def _floor(self, edge: int) -> int:
+        """Where the oldest segments begin that are listed at `edge`: no later than the snapshot that is named there."""
         block = edge >> sync_layout.BLOCK_LEVEL << sync_layout.BLOCK_LEVEL
-        return sync_layout.floor(block, lambda number: self._at(number).log_weight, self._at(block).weight)
+        complete = (
+            one.number for one in effects.snapshots(self._db)
+            if edge - one.number >= len(sync_layout.parts(one.reviews, one.products))
+        )  # fmt: skip
+        return sync_layout.floor(
+            block, lambda number: self._at(number).log_weight, self._at(block).weight, next(complete, 0)
+        )
 
     def _part(self, one: Snapshot, part: Part, name: str) -> Kept:
         return self._made(

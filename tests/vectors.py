@@ -110,6 +110,14 @@ class Cases:
                   {HEAD: self.signed(self.with_snapshot())}, begin=0, version=self.old)  # fmt: skip
         self.case("so does one that is too old", "updated", {HEAD: self.signed(self.with_snapshot())},
                   begin=self.world.versions[0], version=self.old)  # fmt: skip
+        begun = self.with_snapshot()
+        listed = encoded({"format": 1, "segments": begun["segments"][1:]})
+        older = {"from": begun["snapshot"]["version"], "sha256": digest(listed), "bytes": len(listed)}
+        apart = {HEAD: self.signed(begun | {"segments": begun["segments"][:1], "older": older})}
+        found = apart | {f"/{sync.key(digest(listed))}": listed}
+        for begin in (0, self.world.versions[0]):
+            self.case(f"from {begin}, older segments lead to the snapshot only", "updated", found, begin=begin,
+                      version=self.old)  # fmt: skip
         self.case("members that nobody knows yet are passed over", "updated",
                   {HEAD: self.signed(self.changed(later={"x": [1]}))})  # fmt: skip
         renewed = self.changed(issued="2026-03-01T20:00:00Z", expires="2026-03-15T20:00:00Z")

@@ -55,13 +55,14 @@ def far(number: int, floor: int) -> list[Span]:
                     if one << BLOCK_LEVEL >= floor]  # fmt: skip
 
 
-def floor(number: int, log_weight: Callable[[int], int], weight: int) -> int:
+def floor(number: int, log_weight: Callable[[int], int], weight: int, snapshot: int) -> int:
     """Where the oldest block worth keeping begins: before it, the log outweighs half of all that is public.
 
-    `log_weight` says how much of the log there was up to a number. The newest two blocks are always kept.
+    `log_weight` says how much of the log there was up to a number. The newest two blocks are always kept, and all back
+    to the `snapshot` that the head names, without which nobody could get from it to the newest version.
     """
     newest = number >> BLOCK_LEVEL
-    end, first = log_weight(newest << BLOCK_LEVEL), max(newest - 2, 0)
+    end, first = log_weight(newest << BLOCK_LEVEL), max(min(newest - 2, snapshot >> BLOCK_LEVEL), 0)
     while first > 0 and 2 * (end - log_weight((first - 1) << BLOCK_LEVEL)) <= weight:
         first -= 1
     return first << BLOCK_LEVEL

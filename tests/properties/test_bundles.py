@@ -8,6 +8,7 @@ business of `tests/clients`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -130,11 +131,11 @@ class History:
     def plan(self, since: int, until: int) -> tuple[Plan, int, int]:
         """What a client at version `since` does at head `until`: its plan, requests and bytes, the head included."""
         head, requests, size = self.heads[until], 1, len(self.signed[until])
-        plan = protocol.choose(head, since, head.segments)
-        if not any(one.since <= since for one in head.segments) and head.older and head.older.since <= since:
+        segments = head.segments
+        if head.older is not None and not protocol.reaches(head, since):
             requests, size = requests + 1, size + head.older.object.length
-            listed = protocol.read_segments(self.objects[head.older.object.sha256], head)
-            plan = protocol.choose(head, since, (*head.segments, *listed))
+            segments += protocol.read_segments(self.objects[head.older.object.sha256], head)
+        plan = protocol.choose(head, since, segments)
         assert plan is not None
         fetched = [one.object for one in plan.segments if one.object is not None]
         if plan.snapshot is not None:
@@ -290,3 +291,28 @@ def test_any_history_leads_exactly_to_its_end(seed: int) -> None:
                 if until % 7 == 0:
                     assert history.followed(plan, history.states[since]) == history.states[until]
         history.close()
+
+
+def test_a_long_history_leads_to_its_end_from_nothing_and_from_anywhere(tmp_path: Path) -> None:
+    """Thousands of small changes: older segments are dropped, and the snapshot is blocks away from the newest."""
+    history = History(tmp_path, SEED)
+    history.publish()
+
+    def edit(tx: Any, low: int, high: int) -> None:
+        for number in range(low, high):
+            one = history.room.products[number % len(history.room.products)]
+            products.update(tx, one.id, model=f"Serie {number}")
+
+    ends = (300, 1_100, 2_000, 2_600, 3_300, 4_900, 5_600, 6_500)
+    for low, high in itertools.pairwise((0, *ends)):
+        history.room.writer.run(partial(edit, low=low, high=high))
+        history.publish()
+    reaches = [head.older.since for head in history.heads.values() if head.older is not None]
+    assert max(reaches) > 0, "older segments were dropped"
+    for until in sorted(history.heads)[1:]:
+        plan, _, _ = history.plan(0, until)
+        assert history.followed(plan, {}) == history.states[until], f"from nothing to {until}"
+        for since in (one for one in history.heads if one < until):
+            plan, _, _ = history.plan(since, until)
+            assert history.followed(plan, history.states[since]) == history.states[until], (since, until)
+    history.close()

@@ -84,10 +84,17 @@ def test_the_list_of_older_segments_changes_rarely() -> None:
 
 
 def test_blocks_are_kept_while_they_are_lighter_than_half_of_all() -> None:
-    assert sync_layout.floor(100 << 10, lambda number: number, 40 << 10) == 80 << 10
-    assert sync_layout.floor(100 << 10, lambda number: number, 0) == 98 << 10, "the newest two always"
-    assert sync_layout.floor(1 << 10, lambda number: number, 0) == 0
-    assert sync_layout.floor(100 << 10, lambda number: number, 10**9) == 0
+    snapshot = 99 << 10
+    assert sync_layout.floor(100 << 10, lambda number: number, 40 << 10, snapshot) == 80 << 10
+    assert sync_layout.floor(100 << 10, lambda number: number, 0, snapshot) == 98 << 10, "the newest two always"
+    assert sync_layout.floor(1 << 10, lambda number: number, 0, 0) == 0
+    assert sync_layout.floor(100 << 10, lambda number: number, 10**9, snapshot) == 0
+
+
+def test_blocks_are_kept_back_to_the_snapshot_whatever_they_weigh() -> None:
+    assert sync_layout.floor(100 << 10, lambda number: number, 0, (90 << 10) + 5) == 90 << 10
+    assert sync_layout.floor(100 << 10, lambda number: number, 40 << 10, (90 << 10) + 5) == 80 << 10
+    assert sync_layout.floor(100 << 10, lambda number: number, 0, 0) == 0, "there is no snapshot yet"
 
 
 def test_parts_of_a_snapshot_hold_every_ordinal_once() -> None:

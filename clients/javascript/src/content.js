@@ -245,12 +245,11 @@ export class Client {
 
   /** @param {Head} head @param {number} version */
   async #plan(head, version) {
-    const reaches = head.segments.some((segment) => segment.since <= version);
-    let plan = choose(head, version, head.segments);
-    if (!reaches && head.older && head.older.since <= version) {
-      const older = readSegments(await this.#object(head, head.older.object), head);
-      plan = choose(head, version, [...head.segments, ...older]);
+    const segments = [...head.segments];
+    if (head.older && !segments.some((segment) => segment.since <= version)) {
+      segments.push(...readSegments(await this.#object(head, head.older.object), head));
     }
+    const plan = choose(head, version, segments);
     if (!plan) throw new RefusedError("inconsistent", `nothing in the head leads from version ${version} to it`);
     return plan;
   }

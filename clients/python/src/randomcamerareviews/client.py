@@ -183,11 +183,10 @@ class Client:
             self._store.trust(keyset)
 
     def _plan(self, head: Head, version: int) -> Plan:
-        plan = protocol.choose(head, version, head.segments)
-        reaches = any(segment.since <= version for segment in head.segments)
-        if not reaches and head.older is not None and head.older.since <= version:
-            older = protocol.read_segments(self._object(head, head.older.object), head)
-            plan = protocol.choose(head, version, (*head.segments, *older))
+        segments = head.segments
+        if head.older is not None and not protocol.reaches(head, version):
+            segments += protocol.read_segments(self._object(head, head.older.object), head)
+        plan = protocol.choose(head, version, segments)
         if plan is None:
             raise RefusedError("inconsistent", f"nothing that the head names leads from version {version} to it")
         return plan

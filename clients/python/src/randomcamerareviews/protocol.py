@@ -133,6 +133,11 @@ def require_newer(head: Mark, known: Mark | None) -> None:
         raise RefusedError("forked", f"version {head.version} is not the one that is known")
 
 
+def reaches(head: Head, version: int) -> bool:
+    """Whether the segments of the head alone reach back to `version`; if not, the older ones must be read."""
+    return any(segment.since <= version for segment in head.segments)
+
+
 def choose(head: Head, version: int, segments: Iterable[Segment]) -> Plan | None:
     """The cheapest way from `version` (0 of an empty copy) to the head; None when `segments` do not lead there."""
     cost: dict[int, tuple[int, int]] = {head.mark.version: (0, 0)}
