@@ -33,6 +33,7 @@ class PreviewAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A link to a preview: whoever has it can read the review until it ends."""
 
     url: str
+    token: Annotated[str, Meta(description="The last part of `url`.")]
     version: Annotated[int | None, Meta(description="The version that it shows; null: the newest, at every look.")]
     expires_at: datetime
 

@@ -38,6 +38,7 @@ WRITTEN = {**HEAD, "content": "Una cámara **equilibrada**."}
 SCHEDULED = {**WRITTEN, "state": "scheduled", "published_at": None, "publish_at": "2027-01-01T08:00:00Z"}
 PREVIEW = {
     "url": "https://api.example/preview/eyJ0eXAiOiJwcmV2aWV3K2p3dCJ9.eyJ…",
+    "token": "eyJ0eXAiOiJwcmV2aWV3K2p3dCJ9.eyJ…",
     "version": None,
     "expires_at": "2026-11-21T19:30:00Z",
 }

@@ -33,7 +33,7 @@ Minutes = Annotated[
 PreviewToken = Annotated[
     str,
     PathParameter(
-        description="From the `url` of the answer.",
+        description="The `token` of the answer.",
         examples=[Example(summary="Of a link that has ended", value="eyJ0eXAiOiJwcmV2aWV3K2p3dCJ9.e30.x")],
     ),
 ]
@@ -61,11 +61,11 @@ async def make(
     at, life = datetime.now(UTC).replace(microsecond=0), timedelta(minutes=minutes)
     token = newsroom.tokens.issue_preview(who, review_id, version, at, life)
     url = f"{address_of(request)}/preview/{token}"
-    return Response(PreviewAnswer(url=url, version=version, expires_at=at + life))
+    return Response(PreviewAnswer(url=url, token=token, version=version, expires_at=at + life))
 
 
 @get(
-    "/preview/{token:str}",
+    "/preview/{preview_token:str}",
     operation_id="getPreview",
     summary="See a preview",
     description="The page that a link shows, as HTML; the link is the permission. Style and links lead to the portal.",
@@ -80,10 +80,10 @@ async def make(
     }
     | refusals("bad_token", "forbidden", "not_found", "store_failed"),
 )
-async def show(request: Request[Any, Any, Any], token: PreviewToken) -> Response[bytes]:
+async def show(request: Request[Any, Any, Any], preview_token: PreviewToken) -> Response[bytes]:
     """The page."""
     newsroom = newsroom_of(request)
-    who, look = await newsroom.gate.show(token)
+    who, look = await newsroom.gate.show(preview_token)
     standing, editor = await newsroom.read(previews.shown, who, look.rev, look.ver)
     until = datetime.fromtimestamp(look.exp, UTC)
     page = await newsroom.elsewhere(newsroom.previews.page, standing, editor, until)

@@ -260,4 +260,4 @@ def test_it_appears_nowhere_public(own_api_server: Server, tmp_path: Path, reade
         assert SECRET.encode() not in said, path
         assert token.encode() not in said, path
         assert b"/preview/ey" not in said, path
-    assert "/preview/{token}" in own_api_server.log.read_text()
+    assert "/preview/{preview_token}" in own_api_server.log.read_text()

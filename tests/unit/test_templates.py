@@ -106,10 +106,6 @@ def _review(review: Review, product: Product | None) -> contexts.ReviewPage:
     return contexts.ReviewPage(review=review, html=HTML, editor=EDITOR, product=product)
 
 
-def _preview(review: Review, product: Product | None) -> contexts.Preview:
-    return contexts.Preview(review=review, html=HTML, editor=EDITOR, product=product, until=NOW)
-
-
 UNKNOWN = replace(CAMERA, spec=CameraSpec(), aliases=(), source="")
 CIRCLE = replace(CAMERA, spec=CameraSpec(crop_factor=2.0))
 PRIME = replace(LENS, spec=LensSpec(crop_factor=1.5, focal_min_mm=35, focal_max_mm=35, aperture_wide=1.8))
@@ -121,11 +117,6 @@ PAGES: dict[str, tuple[Page, contexts.Context]] = {
     "review": (Page("review", "la-a7"), _review(REVIEW, CAMERA)),
     "review of a lens": (Page("review", "la-a7"), _review(REVIEW, LENS)),
     "review, bare": (Page("review", "la-a7"), _review(BARE, None)),
-    "preview": (Page("review", "la-a7"), _preview(REVIEW, CAMERA)),
-    "preview, bare": (Page("review", "la-a7"), _preview(replace(BARE, state=State.archived), None)),
-    "preview, scheduled": (
-        Page("review", "la-a7"), _preview(replace(BARE, state=State.scheduled, published_at=None, publish_at=NOW), None)
-    ),
     "moved": (Page("review", "vieja"), contexts.Moved(path="/reviews/la-a7/")),
     "camera": (Page("camera", "sony-a7-iv"), _product(CAMERA, CARDS, "/cameras/sony-a7-iv/reviews/1/")),
     "camera, unknown": (Page("camera", "sony-a7-iv"), _product(UNKNOWN, [], None)),
@@ -147,8 +138,7 @@ PAGES: dict[str, tuple[Page, contexts.Context]] = {
     **{kind: (Page(kind), contexts.Plain(kind=kind)) for kind in ("compare", "offline", "not-found")},
 }  # fmt: skip
 EMPTY = ("editor, empty", "tag, empty", "tag-page, empty")
-PREVIEWS = ("preview", "preview, bare", "preview, scheduled")
-HIDDEN = (*EMPTY, *PREVIEWS, "moved", "offline", "not-found")
+HIDDEN = (*EMPTY, "moved", "offline", "not-found")
 XML: dict[str, tuple[Page, contexts.Context]] = {
     "atom": (Page("atom"), contexts.Feed(cards=[*CARDS, MARKED], updated=NOW)),
     "atom, empty": (Page("atom"), contexts.Feed(cards=[], updated=None)),
@@ -262,11 +252,9 @@ def test_a_page_is_whole_and_safe(renderer: Renderer, name: str) -> None:
 def test_only_pages_worth_finding_are_indexed(renderer: Renderer, name: str) -> None:
     page = Parsed(text_of(renderer, *PAGES[name]))
     canonical = [one["href"] for one in page.all("link") if one["rel"] == "canonical"]
-    assert ((page.meta("robots") or "").startswith("noindex")) == (name in HIDDEN)
+    assert (page.meta("robots") == "noindex") == (name in HIDDEN)
     if name == "moved":
         assert canonical == ["https://example.org/reviews/la-a7/"]
-    elif name in PREVIEWS:
-        assert canonical == []
     elif name not in ("offline", "not-found"):
         assert canonical == ["https://example.org" + pages.path(PAGES[name][0])]
 
@@ -303,21 +291,6 @@ def test_a_review_says_all_that_is_known(renderer: Renderer) -> None:
 def test_a_review_of_the_same_day_has_one_date(renderer: Renderer) -> None:
     same = replace(REVIEW, updated_at=NOW + timedelta(minutes=5))
     assert len(Parsed(text_of(renderer, Page("review", "la-a7"), _review(same, None))).all("time")) == 1
-
-
-def test_what_is_shown_from_elsewhere_leads_to_the_site(renderer: Renderer) -> None:
-    abroad = Renderer(renderer.site, origin=renderer.site.url)
-    for name in PREVIEWS:
-        here, there = (Parsed(text_of(one, *PAGES[name])) for one in (renderer, abroad))
-        assert [one if one.startswith(("#", "https://")) else f"https://example.org{one}" for one in targets(here)] == [
-            *targets(there)
-        ]
-
-
-def test_a_preview_says_that_it_is_one(renderer: Renderer) -> None:
-    said = {name: Parsed(text_of(renderer, *PAGES[name])).within["aside"] for name in PREVIEWS}
-    assert len({words.split("·")[1] for words in said.values()}) == 3
-    assert all("23:04 UTC" in words for words in said.values())
 
 
 def test_a_moved_page_sends_on(renderer: Renderer) -> None:
