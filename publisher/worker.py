@@ -42,7 +42,7 @@ from publisher.errors import (
 
 TICK_SECONDS = 1.0
 QUIET_SECONDS, BUNDLES_WAIT_SECONDS = 0.1, 2.0
-"""Bundles for apps wait until nothing was written for so long, but not longer than that: readers' pages go first."""
+"""Search index and bundles wait until nothing was written for so long, but not longer than that: readers' pages go first."""
 PATIENCE_SECONDS = (0.5, 60.0)
 """The first and the longest wait after a failed push."""
 
@@ -123,7 +123,7 @@ class Worker:
         return Route(target=name, purges=name in self._purgers, probes=name in self._probes)
 
     def round(self) -> Round:
-        """Fire what is due, build and push pages, then bundles. What fails is an outcome, not an exception."""
+        """Fire what is due, build and push pages, then search index and bundles. What fails is an outcome, not an exception."""
         done = self._pages()
         return done if done.failure else self._bundles(done)
 
@@ -139,7 +139,7 @@ class Worker:
         return self._push(Round(fired=fired, built=built))
 
     def _bundles(self, done: Round) -> Round:
-        """Bring the bundles up to date and push them; `done` with what came of it."""
+        """Bring search index and bundles up to date and push them; `done` with what came of it."""
         self._bundles_behind_since = None
         try:
             bundled = self._bundle()
@@ -240,11 +240,12 @@ class Worker:
 
     def _bundle(self) -> Bundled | None:
         renew_if_due(self._builder, self._content_db, self._clock)
-        if not self._builder.are_bundles_behind():
+        if not self._builder.are_bundles_behind() and not self._builder.is_index_behind():
             return None
         with self._turnstile.passing() as may_build:
+            indexed = self._builder.index() if may_build else None
             bundled = self._builder.bundle() if may_build else None
-        if bundled is not None and bundled.written + bundled.removed:
+        if any(one is not None and one.written + one.removed for one in (indexed, bundled)):
             self._owing = True
         return bundled
 

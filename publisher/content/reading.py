@@ -146,6 +146,13 @@ class Reading:
         )
         return [_card(row[1:]) for row in rows]
 
+    def placed(self, listing: str, low: int, high: int) -> list[tuple[int, Card]]:
+        """The public reviews of a listing with ordinals in [low, high), each with its own, oldest first."""
+        rows = self._conn.execute(
+            _CARD + " AND q.ordinal >= ? AND q.ordinal < ? ORDER BY q.ordinal", (listing, low, high)
+        )
+        return [(row[0], _card(row[1:])) for row in rows]
+
     def addresses(self, low: int, high: int) -> list[tuple[Slug, datetime]]:
         """Slug and last change of the public reviews with ordinals in [low, high), oldest first: for a sitemap."""
         rows = self._conn.execute(

@@ -226,9 +226,9 @@ class Ledger:
             row[0]: Kept(*row) for row in self.connection.execute("SELECT name, body, bytes, member_of FROM bundles")
         }
 
-    def kept_state(self) -> str:
-        """What the bundles were made from, as `keep` was told; empty before the first."""
-        return self._fact("bundles", "")
+    def kept_state(self, fact: str = "bundles") -> str:
+        """What the bundles (or the search index) were made from, as `keep` was told; empty before the first."""
+        return self._fact(fact, "")
 
     def keep(
         self,
@@ -238,6 +238,7 @@ class Ledger:
         gone: Iterable[str],
         *,
         state: str,
+        fact: str = "bundles",
     ) -> tuple[int, int]:
         """Store which bundles were made, which are no longer wanted, and their objects; how many differ, how many went.
 
@@ -247,7 +248,7 @@ class Ledger:
             self.connection.executemany("DELETE FROM bundles WHERE name = ?", ((name,) for name in dropped))
             self.connection.executemany("REPLACE INTO bundles VALUES (?,?,?,?)", map(msgspec.structs.astuple, made))
             differ, removed = self._change(written, gone)
-            self._set_fact("bundles", state)
+            self._set_fact(fact, state)
         return differ, removed
 
     def _change(self, written: Iterable[Desired], gone: Iterable[str]) -> tuple[int, int]:
@@ -268,8 +269,8 @@ class Ledger:
         with self.transaction():
             self.connection.executemany("UPDATE desired SET context = '' WHERE body = ?", listed)
             self.connection.executemany("DELETE FROM bundles WHERE body = ?", listed)
-            self._set_fact("edition", "")
-            self._set_fact("bundles", "")
+            for fact in ("edition", "bundles", "search"):
+                self._set_fact(fact, "")
 
     def register(self, target: str) -> None:
         """Make a target known; a new one is owed the whole site."""

@@ -19,6 +19,10 @@ SHARD = 250
 """Entries in one sitemap or product-finder file: about the square root of the reviews expected, so that neither a
 shard nor the index of shards is long."""
 
+CARDS = 8
+"""Reviews in one file of what search shows of them: a question's answers lie far apart, so that most of a larger one
+would be fetched in vain."""
+
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """What is the same on every page: title, language (`es`, `pt`, `en`), base URL without a final slash."""
@@ -51,6 +55,7 @@ class Source(Protocol):
     def newest(self, listing: str) -> list[Card]: ...
     def front(self, listing: str) -> tuple[list[Card], int]: ...
     def span(self, listing: str, low: int, high: int) -> list[Card]: ...
+    def placed(self, listing: str, low: int, high: int) -> list[tuple[int, Card]]: ...
     def addresses(self, low: int, high: int) -> list[tuple[Slug, datetime]]: ...
     def product_span(self, low: int, high: int) -> list[Product]: ...
     def product_count(self) -> int: ...
@@ -90,6 +95,7 @@ _PATHS = {
     "archive": "archive/{place}/index.html",
     "search": "search/index.html",
     "finder": "content/finder/{place}.json",
+    "search-cards": "content/search/cards/{place}.json",
     "compare": "compare/index.html",
     "offline": "offline/index.html",
     "not-found": "404.html",
@@ -148,6 +154,7 @@ def of_review(source: Source, review_id: str) -> set[Page]:
         if about == "all":
             found.update(_OF_EVERY_REVIEW)
             found.add(Page("sitemap-reviews", "", ordinal // SHARD))
+            found.add(Page("search-cards", "", ordinal // CARDS))
             found.update(_series("archive", "", ordinal))
             found.update(_series("content-page", "", ordinal))
         elif about == "product":
@@ -202,6 +209,8 @@ def everything(source: Source) -> Iterator[Page]:
     reviews = source.listing("all")
     for number in range(-(-reviews.given // SHARD)):
         yield Page("sitemap-reviews", "", number)
+    for number in range(-(-reviews.given // CARDS)):
+        yield Page("search-cards", "", number)
     yield from _numbered("archive", "", reviews)
     yield from _numbered("content-page", "", reviews)
     for brand_slug, *_ in source.brands():
