@@ -17,6 +17,7 @@ from publisher.content import hint
 from publisher.delivery import export as exporting
 from publisher.delivery import push as pushing
 from publisher.delivery.diff import Step, Wave
+from publisher.delivery.history import Rollback
 from publisher.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -100,10 +101,10 @@ def _push(parts: plant.Plant, dry_run: bool, in_json: bool) -> None:
         name = plant.target_name(parts.settings)
         steps = pushing.plan(parts.ledger, name)
         if in_json:
-            emit([{"do": _verb(step), "key": step.key, "reason": step.reason} for step in steps])
+            emit([{"do": verb(step), "key": step.key, "reason": step.reason} for step in steps])
             return
         for step in steps:
-            click.echo(f"{_verb(step):6}  {step.reason:7}  {step.key}")
+            click.echo(f"{verb(step):6}  {step.reason:7}  {step.key}")
         click.echo(f"{len(steps):,} steps; nothing was done", err=True)
         return
     with progress("pushing", quiet=in_json) as advance:
@@ -113,10 +114,21 @@ def _push(parts: plant.Plant, dry_run: bool, in_json: bool) -> None:
     elif pushed.puts or pushed.deletes:
         click.echo(f"{pushed.puts:,} put ({size(pushed.bytes)}), {pushed.deletes:,} deleted")
     else:
-        click.echo("nothing to push: the bucket holds the newest release")
+        click.echo("nothing to push: the bucket holds what it should")
+    if (back := parts.ledger.history.rollback()) is not None:
+        click.echo(held_back(back), err=True)
 
 
-def _verb(step: Step) -> str:
+def held_back(back: Rollback) -> str:
+    """Why newer pages are not shown, and what ends it."""
+    return (
+        f"the pages were rolled back to release {back.release} by {back.actor} ({back.at:%Y-%m-%d %H:%M}Z):"
+        f" {back.waiting:,} keys of the newest release wait; `publisher rollback --end` lets them go"
+    )
+
+
+def verb(step: Step) -> str:
+    """What is done to a key."""
     return "delete" if step.wave is Wave.delete else "put"
 
 
@@ -187,17 +199,21 @@ def status(held: Settings, in_json: bool) -> None:
             name: {"waiting": parts.ledger.waiting(name), "release": parts.ledger.delivered_release(name)}
             for name in parts.ledger.targets()
         }
-        pages = parts.ledger.counts()["all"]
+        pages, back = parts.ledger.counts()["all"], parts.ledger.history.rollback()
         if parts.settings.s3.bucket:
             targets.setdefault(plant.target_name(parts.settings), {"waiting": pages, "release": 0})
     if in_json:
-        emit({"changes_to_build": behind, "release": release, "pages": pages, "targets": targets})
+        emit({
+            "changes_to_build": behind, "release": release, "pages": pages, "rollback": back, "targets": targets,
+        })  # fmt: skip
         return
     click.echo(f"to build   {behind:,} change{'' if behind == 1 else 's'}")
     if release is None:
         click.echo("release    none yet; run `publisher build`")
     else:
         click.echo(f"release    {release.number} ({pages:,} files), built {release.built_at[:19]}Z")
+    if back is not None:
+        click.echo(held_back(back))
     for name, target in targets.items():
         waiting = target["waiting"]
         state = "up to date" if not waiting else f"{waiting:,} files waiting; run `publisher push`"

@@ -21,6 +21,7 @@ from publisher.content.database import connect
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.probe import Expected, Probe
+from publisher.delivery.purges import Purges
 from publisher.delivery.purging import Purger
 from publisher.delivery.push import Pusher
 from publisher.delivery.targets import Target
@@ -30,6 +31,7 @@ from publisher.jobs import Jobs
 from publisher.settings import Settings
 from publisher.signing import Signing
 from publisher.site.pages import Site
+from publisher.turns import Turn
 from publisher.webhooks.courier import Courier
 from publisher.worker import Round
 
@@ -46,6 +48,11 @@ def target_name(settings: Settings) -> str:
     store = urlsplit(settings.s3.endpoint)
     host = "local" if store.hostname in ("127.0.0.1", "localhost", "::1") else store.netloc or "aws"
     return f"{settings.s3.bucket}@{host}"
+
+
+def target_names(settings: Settings) -> list[str]:
+    """The names of all targets of the settings, in their order."""
+    return [target_name(settings)]
 
 
 def bucket(settings: Settings) -> S3:
@@ -67,14 +74,17 @@ def bucket(settings: Settings) -> S3:
 class Plant:
     """Opened once by a command, closed at its end; parts are made when first asked for.
 
-    With `exclusive` it holds the lease of the data directory: only one process builds and pushes at a time.
+    With `exclusive` it has the turn on the data directory: only one process builds and pushes at a time. A worker is
+    waited for so many seconds (`patience`), until it lends its own.
     """
 
-    def __init__(self, settings: Settings, *, exclusive: bool = True) -> None:
+    def __init__(self, settings: Settings, *, exclusive: bool = True, patience: float = 0.0) -> None:
         self.settings = settings
         self._open = ExitStack()
+        self.turn = Turn(settings.data.dir)
         if exclusive:
-            self._open.enter_context(worker.lease(settings.data.dir))
+            self.turn.take(patience)
+            self._open.callback(self.turn.give_back)
         try:
             self._content = connect(settings.data.content_db)
             self._open.callback(self._content.close)
@@ -119,6 +129,19 @@ class Plant:
         self._open.callback(pusher.close)
         return pusher
 
+    def pushers(self) -> list[Pusher]:
+        """A pusher to each target of the settings, in their order."""
+        return [self.pusher()]
+
+    def purges(self) -> dict[str, Purges]:
+        """What each target owes its CDN, by the target's name; targets without a CDN owe nothing."""
+        if self.settings.cdn.kind == "none":
+            return {}
+        from publisher import cdns
+
+        name, cdn = target_name(self.settings), cdns.chosen(self.settings.cdn, self.settings.site.url)
+        return {name: self.ledger.purges(name, cdn)}
+
     def worker(self) -> tuple[worker.Worker, Callable[[Round], None]]:
         """The worker that builds the site and pushes it to the bucket, and what is to be told of its rounds.
 
@@ -127,7 +150,7 @@ class Plant:
         from publisher.monitoring import WorkerMetrics
         from publisher.reporting import Reporter
 
-        data, pushers = self.settings.data, [self.pusher()]
+        data, pushers = self.settings.data, self.pushers()
         metrics = WorkerMetrics(data.dir)
         reporter = Reporter(data.content_db, self.ledger, pushers, metrics, clock=worker.now)
         self._open.callback(reporter.close)
@@ -143,8 +166,9 @@ class Plant:
         purgers = [self.purger(pusher) for pusher in pushers] if self.settings.cdn.kind != "none" else []
         builder = self.builder()
         made = worker.Worker(
-            builder, pushers, data.content_db, probes=probes, purgers=purgers, errands=self.errands(builder)
-        )
+            builder, pushers, data.content_db, probes=probes, purgers=purgers, errands=self.errands(builder),
+            turn=self.turn,
+        )  # fmt: skip
         return made, on_round
 
     def errands(self, builder: Builder) -> Errands:
