@@ -9,7 +9,7 @@ from functools import partial
 import click
 import msgspec
 
-from publisher import everywhere, local, plant, rollback, turns, worker
+from publisher import everywhere, local, rollback, turns, worker
 from publisher.cli_output import progress, size
 from publisher.cli_publish import as_json, emit, held_back, verb
 from publisher.content import database, log
@@ -163,7 +163,7 @@ def _go(parts: Plant, release: int, quiet: bool) -> list[Went]:
         rollback.end(parts.ledger, worker.now())
     with progress("pushing", quiet=quiet) as advance:
         return everywhere.deliver(
-            parts.pushers(), parts.builder(), parts.purges(), clock=worker.now, on_progress=advance
+            map(parts.pusher, parts.regions()), parts.builder(), parts.purges(), clock=worker.now, on_progress=advance
         )
 
 
@@ -183,7 +183,7 @@ def _restore(parts: Plant, release: int, quiet: bool) -> int:
 def _rehearse(parts: Plant, release: int, with_content: bool, in_json: bool) -> None:
     history, now = parts.ledger.history, worker.now()
     change = partial(history.roll_back, release, at=now, actor="") if release else partial(history.end, now)
-    found = rollback.steps(parts.ledger, plant.target_names(parts.settings), change)
+    found = rollback.steps(parts.ledger, [region.name for region in parts.regions()], change)
     if in_json:
         emit(
             {name: [{"do": verb(s), "key": s.key, "reason": s.reason} for s in steps] for name, steps in found.items()}
