@@ -163,6 +163,13 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port to listen on; 0 picks a free one.")] = 8000
+    url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://\S+)?$",
+            description="Public base URL of the API, for the links that it gives; empty takes it from each request.",
+        ),
+    ] = ""
     max_body: Annotated[Positive, Meta(description="Largest request body accepted, in bytes.")] = 1_000_000
     max_import: Annotated[
         Positive, Meta(description="Largest body of an import accepted, in bytes; it is kept on disk meanwhile.")
