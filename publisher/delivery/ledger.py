@@ -222,9 +222,8 @@ class Ledger:
 
     def kept(self) -> dict[str, Kept]:
         """The bundles that were made and are still wanted, by name."""
-        return {
-            row[0]: Kept(*row) for row in self.connection.execute("SELECT name, body, bytes, member_of FROM bundles")
-        }
+        rows = self.connection.execute("SELECT name, body, bytes, member_of FROM bundles")
+        return {row[0]: Kept(*row) for row in rows}
 
     def kept_state(self) -> str:
         """What the bundles were made from, as `keep` was told; empty before the first."""
@@ -271,11 +270,18 @@ class Ledger:
             self._set_fact("edition", "")
             self._set_fact("bundles", "")
 
-    def register(self, target: str) -> None:
-        """Make a target known; a new one is owed the whole site."""
+    def register(self, target: str, place: str = "") -> None:
+        """Make a target known; a new one, or one that is at another place than before, is owed the whole site."""
+        conn, fact = self.connection, f"place {target}"
         with self.transaction():
-            if self.connection.execute("INSERT OR IGNORE INTO targets VALUES (?)", (target,)).rowcount:
-                self.connection.execute("INSERT OR IGNORE INTO pending SELECT ?, key FROM desired", (target,))
+            is_known = not conn.execute("INSERT OR IGNORE INTO targets VALUES (?)", (target,)).rowcount
+            before = self._fact(fact, place)
+            self._set_fact(fact, place or before)
+            if is_known and before in ("", place or before):
+                return
+            for table in ("held", "pending", "deliveries", "reached", "purges", "troubles"):
+                conn.execute(f"DELETE FROM {table} WHERE target = ?", (target,))
+            conn.execute("INSERT INTO pending SELECT ?, key FROM desired", (target,))
 
     def targets(self) -> list[str]:
         """Names of the known targets."""
@@ -367,8 +373,8 @@ class Ledger:
 
     def delivered_release(self, target: str) -> int:
         """The newest release that a target holds whole; 0 when none."""
-        row = self.connection.execute("SELECT coalesce(max(release), 0) FROM deliveries WHERE target = ?", (target,))
-        return int(row.fetchone()[0])
+        query = "SELECT coalesce(max(release), 0) FROM deliveries WHERE target = ?"
+        return int(self.connection.execute(query, (target,)).fetchone()[0])
 
     def pointers(self, target: str) -> list[tuple[str, str]]:
         """Keys of the last tier that a target holds, with the digests of their bodies."""
@@ -377,9 +383,8 @@ class Ledger:
 
     def release(self) -> Release | None:
         """The newest release."""
-        row = self.connection.execute(
-            "SELECT number, seq, content_version, built_at, written, removed FROM releases ORDER BY number DESC LIMIT 1"
-        ).fetchone()
+        query = "SELECT number, seq, content_version, built_at, written, removed FROM releases ORDER BY number DESC"
+        row = self.connection.execute(f"{query} LIMIT 1").fetchone()
         return None if row is None else Release(*row)
 
     def counts(self) -> Mapping[str, int]:
@@ -389,7 +394,7 @@ class Ledger:
 
     def _fact(self, name: str, default: str) -> str:
         row = self.connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return default if row is None else str(row[0])
+        return str(row[0]) if row else default
 
     def _set_fact(self, name: str, value: str) -> None:
         self.connection.execute("REPLACE INTO facts VALUES (?, ?)", (name, value))
