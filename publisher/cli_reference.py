@@ -98,6 +98,11 @@ def varnish_example() -> str:
     return cli_edge.text("varnish", "127.0.0.1:8333", "content")
 
 
+def aws_example() -> str:
+    """deploy/aws/template.yaml: what `publisher edge config cloudfront` says."""
+    return cli_edge.text("cloudfront", "", "")
+
+
 def schema_page() -> str:
     """docs/design/schema.md: the tables of the content database."""
     with tempfile.TemporaryDirectory() as folder:
@@ -115,6 +120,7 @@ PAGES = {
     "docs/commands.md": commands_page,
     "deploy/nginx/nginx.conf": nginx_example,
     "deploy/varnish/default.vcl": varnish_example,
+    "deploy/aws/template.yaml": aws_example,
 }
 
 
