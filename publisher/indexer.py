@@ -170,9 +170,7 @@ class _Work:
         digest, files = postings.segment(gathered, hides)
         one = Segment(digest, len(files))
         for key, body in zip(_keys(name, one), files, strict=True):
-            self.written.append(
-                Desired(key, "", self._objects.put(body), content_type(key), IMMUTABLE, Tier.bundle)
-            )
+            self.written.append(Desired(key, "", self._objects.put(body), content_type(key), IMMUTABLE, Tier.bundle))
         return self._kept(name, one)
 
     def _kept(self, name: str, one: Segment) -> str:

@@ -41,7 +41,7 @@ from publisher.turns import Turn
 
 TICK_SECONDS = 1.0
 QUIET_SECONDS, BUNDLES_WAIT_SECONDS = 0.1, 2.0
-"""Search index and bundles wait until nothing was written for so long, but not longer than that: readers' pages go first."""
+"""Index and bundles wait until nothing was written for so long, but not longer than that: readers' pages go first."""
 PATIENCE_SECONDS = (0.5, 60.0)
 """The first and the longest wait after a failed push."""
 
@@ -109,7 +109,7 @@ class Worker:
         return Route(target=name, purges=name in self._purgers, probes=name in self._probes)
 
     def round(self) -> Round:
-        """Fire what is due, build and push pages, then search index and bundles. What fails is an outcome, not an exception."""
+        """Fire what is due, build, push pages, then index and bundles. What fails is an outcome, not an exception."""
         done = self._pages()
         return done if done.failure else self._bundles(done)
 

@@ -65,7 +65,7 @@ def standing(db: Database, number: int, low: int, high: int) -> Iterator[Said]:
     for ordinal, review_id in rows:
         row = db.conn.execute(_STANDING, (review_id, number)).fetchone()
         if row is not None and row[1] > 0:
-            yield _said(db, ordinal, review_id, *row, True)
+            yield _said(db, ordinal, review_id, row[0], row[1], True)
 
 
 def _said(db: Database, ordinal: int, review_id: str, version: int, weight: int, is_new: bool) -> Said:

@@ -21,7 +21,9 @@ def hashed(files: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:
 
     def visit(name: str, above: tuple[str, ...]) -> tuple[str, bytes]:
         if name in above or name not in files:
-            raise BuildError(f"{' -> '.join((*above, name))}: an asset imports {'itself' if name in above else 'nothing'}")
+            raise BuildError(
+                f"{' -> '.join((*above, name))}: an asset imports {'itself' if name in above else 'nothing'}"
+            )
         if name not in done:
 
             def instead(match: re.Match[bytes]) -> bytes:

@@ -107,8 +107,8 @@ def moved(site: Site, context: contexts.Moved) -> bytes:
 def finder(context: contexts.Finder) -> bytes:
     """A shard of the product finder: a row for each ordinal, null where a product was merged into another.
 
-    A row is [0 of a camera or 1 of a lens, brand, model, aliases, mounts, slug]; the slug is missing when the name gives
-    it, and so are empty lists at the end.
+    A row is [0 of a camera or 1 of a lens, brand, model, aliases, mounts, slug]; the slug is missing when the name
+    gives it, and so are empty lists at the end.
     """
     rows: list[list[Any] | None] = [None] * (max((p.ordinal for p in context.products), default=-1) + 1 - context.low)
     for one in context.products:

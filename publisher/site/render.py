@@ -60,8 +60,8 @@ _DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
     "finder": lambda site, context: bundles.finder(context),
     "search-cards": lambda site, context: bundles.search_cards(context),
 }
-_LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "search-cards", "schema", "compare",
-                     "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
+_LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "search-cards", "schema",
+                     "compare", "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
 _POINTERS = frozenset({"sitemap", "service-worker"})
 _CONSTANTS = re.compile(r'\{\{ (_|url|asset)\("([^"\\]*)"\) \}\}')
 _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

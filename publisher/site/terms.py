@@ -1,8 +1,8 @@
 """Words of reviews as the search index knows them: folded, stemmed, weighed by where and how often they stand.
 
 One stemmer serves Spanish, Portuguese and English, so a question needs no language and `resolución`, `resolução` and
-`resolution` meet. It takes off plurals, genders, the commonest endings of verbs, and `-mente`; what it makes of words is
-in `tests/stems.json`, which the browser's side (`site_templates/assets/terms.js`) is held to as well.
+`resolution` meet. It takes off plurals, genders, the commonest endings of verbs, and `-mente`; what it makes of words
+is in `tests/stems.json`, which the browser's side (`site_templates/assets/terms.js`) is held to as well.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ VOCABULARY = 200_000
 """Words whose stems are kept: some 30 MB."""
 STOP = frozenset(
     "a al as com como con da das de del do dos e el em en es esta este estas estos foi for in is it la las le lo los"
-    " mas me muy na nas no nos nao o of on os ou para pela pelo pero por que se ser si sin son su sua sus seu tal tambem"
-    " tambien the their this that to um uma un una uno unos was with y ya and are at be but by from has have not or you"
-    " your we".split()
+    " mas me muy na nas no nos nao o of on os ou para pela pelo pero por que se ser si sin son su sua sus seu tal"
+    " tambem tambien the their this that to um uma un una uno unos was with y ya and are at be but by from has have not"
+    " or you your we".split()
 )
 """Words that say nothing of what a text is about; questions leave them out too."""
 _PLURALS = (

@@ -201,6 +201,7 @@ async function answer({ isOpen = false } = {}) {
     const found = await engine.search(known.read(said.q), { isOpen, tag: said.tag, year: said.year, products: among });
     if (now !== turn) return;
     const terms = termsOf(said.q);
+    if (!found.isWhole && named.length) found.ordinals = [];
     const left = { ordinals: [...found.ordinals], terms, isOpen, question: said.q };
     rest = () => left;
     reviews.parentElement.hidden = found.ordinals.length === 0;

@@ -98,8 +98,9 @@ def test_filters_narrow(told: Told) -> None:
     asked = finding.site(told.room) | {
         "facets": True,
         "reviews": [
-            {"question": "", "tag": "uno"}, {"question": "", "products": [camera.ordinal]}, {"question": "luz", "tag": "uno"},
-            {"question": "luz", "year": "2026"}, {"question": "luz", "year": "1999"}, {"question": camera.name},
+            {"question": "", "tag": "uno"}, {"question": "", "products": [camera.ordinal]},
+            {"question": "luz", "tag": "uno"}, {"question": "luz", "year": "2026"},
+            {"question": "luz", "year": "1999"}, {"question": camera.name},
         ],
     }  # fmt: skip
     answers = finding.ask(told.room.folder, asked)
@@ -111,7 +112,11 @@ def test_filters_narrow(told: Told) -> None:
 
 def test_a_part_of_the_last_word_is_enough_while_it_is_typed(told: Told) -> None:
     asked = finding.site(told.room) | {
-        "reviews": [{"question": "retr", "isOpen": True}, {"question": "retr"}, {"question": "retr luz", "isOpen": True}]
+        "reviews": [
+            {"question": "retr", "isOpen": True},
+            {"question": "retr"},
+            {"question": "retr luz", "isOpen": True},
+        ]
     }
     begun, whole, before = finding.ask(told.room.folder, asked)["reviews"]
     assert set(begun["ordinals"]) == told.expected("retrato")
@@ -143,14 +148,20 @@ def test_reviews_of_a_merged_product_are_found_under_the_one_that_stayed(told: T
 
 
 RELEVANCE: tuple[tuple[str, str], ...] = (
-    ("El enfoque automático de la A7 IV en bodas", "Sigue el ojo de la novia sin perderlo. Los disparos son silenciosos."),
+    (
+        "El enfoque automático de la A7 IV en bodas",
+        "Sigue el ojo de la novia sin perderlo. Los disparos son silenciosos.",
+    ),
     ("Un año con la Leica M11", "Telémetro, sensor de sesenta megapíxeles y paciencia. El visor óptico enamora."),
     ("Retratos con el 85 mm", "Desenfoque suave, piel natural y nitidez en los ojos a plena apertura."),
     ("Fotografía nocturna en Salta", "Ruido bajo a ISO 6400, cielo limpio, trípode ligero y mucho frío."),
     ("Baterías: cuánto duran en la montaña", "Con frío la batería pierde la mitad. Lleva dos de repuesto."),
     ("Noite no Rio de Janeiro", "A câmera mostrou pouco ruído e boa estabilização. As imagens têm cores vivas."),
     ("Lentes baratas para viagem", "Três objetivas leves e um preço justo. O foco é rápido."),
-    ("Street photography with a compact", "A small body, a silent shutter and quick focusing. The pictures have character."),
+    (
+        "Street photography with a compact",
+        "A small body, a silent shutter and quick focusing. The pictures have character.",
+    ),
     ("Sharpness of three macro lenses", "We compared resolution at the edges and the working distance."),
     ("Menús y botones: la ergonomía importa", "La empuñadura es profunda, los diales firmes y el menú confuso."),
     ("Video en 4K sin calentarse", "Graba una hora seguida. La estabilización ayuda al caminar."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,14 @@ from tests.newsroom import Newsroom, text
 def test_spans_follow_one_another_from_the_base_to_the_newest_change(since: int, more: int) -> None:
     older, recent = search_layout.spans(since + more, since)
     borders = [since, *(span.high for span in older), recent.high]
-    assert [Span(low, high) for low, high in zip(borders, borders[1:], strict=False)] == [*older, recent]
+    assert [Span(low, high) for low, high in pairwise(borders)] == [*older, recent]
     assert all(span.low < span.high for span in older)
     assert recent.high - recent.low < 8
     assert len(older) <= more // search_layout.BLOCK + 1 + len(search_layout.SIZES)
 
 
 def test_most_segments_stay_when_something_is_published() -> None:
-    written = sum(
-        len({*search_layout.spans(n, 0)[0]} - {*search_layout.spans(n - 1, 0)[0]}) for n in range(1, 4097)
-    )
+    written = sum(len({*search_layout.spans(n, 0)[0]} - {*search_layout.spans(n - 1, 0)[0]}) for n in range(1, 4097))
     assert written == 4096 // 8, "one in eight changes, of whatever size"
 
 
@@ -51,7 +49,9 @@ def test_every_term_is_in_the_shard_that_the_bounds_say(said: dict[str, list[int
     *shards, index = map(json.loads, files)
     found: dict[str, list[int]] = {}
     for term in said:
-        number = max(n for n, bound in enumerate(index["bounds"]) if bound.encode("utf-16-be") <= term.encode("utf-16-be"))
+        number = max(
+            n for n, bound in enumerate(index["bounds"]) if bound.encode("utf-16-be") <= term.encode("utf-16-be")
+        )
         found[term] = shards[number][term]
     assert found == {term: postings.distances(n * 10 + 5 for n in sorted(said[term])) for term in said}
     assert sum(map(len, shards)) == len(said)
