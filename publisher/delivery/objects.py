@@ -79,6 +79,11 @@ class Objects:
             raise DamagedObjectError(digest)
         return bytes(row[0])
 
+    def size(self) -> int:
+        """Bytes of all bodies that are kept."""
+        with self._lock:
+            return int(self._connection.execute("SELECT coalesce(sum(length(body)), 0) FROM objects").fetchone()[0])
+
     def discard(self, digest: str) -> None:
         """Remove a damaged body, so that it is written again when it is put; a store beyond reading begins anew."""
         with self._lock:
