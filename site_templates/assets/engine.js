@@ -92,7 +92,7 @@ export class Engine {
 
   // The segments, newest first, with what newer ones hide of each.
   async #read(before) {
-    const head = await this.#get(HEAD);
+    const head = await this.#get(HEAD, { isNew: true });
     const said = JSON.stringify(head);
     if (before?.said === said) return before;
     const older = new Map(before?.named);

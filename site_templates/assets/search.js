@@ -111,13 +111,20 @@ function narrowed(known, { kind, brand, mount }) {
   return new Set(known.products.filter(fits).map((one) => one.ordinal));
 }
 
+function cardsAt(place, options) {
+  const asked = get(`/content/search/cards/${place}.json`, options).catch((problem) => {
+    if (problem.status === 404) return {};
+    cards.delete(place);
+    throw problem;
+  });
+  cards.set(place, asked);
+  return asked;
+}
+
+// What is shown of a review; null when it is not public any more. A cache may be older than the index.
 async function card(ordinal) {
   const place = Math.floor(ordinal / CARDS) + 1;
-  if (!cards.has(place)) {
-    cards.set(place, get(`/content/search/cards/${place}.json`).catch((problem) => (problem.status === 404 ? {} : Promise.reject(problem))));
-    cards.get(place).catch(() => cards.delete(place));
-  }
-  const row = (await cards.get(place))[ordinal];
+  const row = (await (cards.get(place) ?? cardsAt(place)))[ordinal] ?? (await cardsAt(place, { isNew: true }))[ordinal];
   if (!row) return null;
   const [slug, title, excerpt, author, date, rating, product] = row;
   return { slug, title, excerpt, author, date, rating, product };
