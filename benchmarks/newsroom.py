@@ -69,7 +69,7 @@ class Watch:
     """What the ledger of a running stack says of its worker."""
 
     def __init__(self, settings: Settings) -> None:
-        self._target = plant.target_name(settings)
+        self._target = plant.regions(settings)[0].name
         self._ledger = Ledger(settings.data.ledger_db)
 
     def close(self) -> None:

@@ -15,12 +15,13 @@ from publisher.errors import SettingsError
 from publisher.settings import Cdn as Chosen
 
 
-def chosen(settings: Chosen, site_url: str) -> Cdn:
-    """The adapter of the CDN before a site at `site_url`; SettingsError that names what is missing."""
+def chosen(settings: Chosen, site_url: str, target: str = "") -> Cdn:
+    """The adapter of the CDN before a site at `site_url`; SettingsError that names what is missing (at `target`)."""
     needed = {"cloudfront": ["site"], "cloudflare": ["site", "token"], "fastly": ["site", "token"]}
     for name in needed.get(settings.kind, ["edges"]):
         if not getattr(settings, name):
-            raise SettingsError(f"a CDN of kind {settings.kind} needs CDN_{name.upper()} ([cdn] {name})")
+            where = f"cdn.{name} of target {target}" if target else f"CDN_{name.upper()} ([cdn] {name})"
+            raise SettingsError(f"a CDN of kind {settings.kind} needs {where}")
     match settings.kind:
         case "cloudfront":
             return CloudFront(settings.site, endpoint=settings.api)

@@ -15,9 +15,11 @@ from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
     "audit": "publisher.cli_audit",
+    "backup": "publisher.cli_backup",
     "build": "publisher.cli_publish",
     "bundle": "publisher.cli_bundle",
     "conflicts": "publisher.cli_outbox",
+    "cost": "publisher.cli_cost",
     "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
@@ -33,7 +35,10 @@ COMMANDS = {
     "pull": "publisher.cli_desk",
     "push": "publisher.cli_publish",
     "reconcile": "publisher.cli_publish",
+    "releases": "publisher.cli_rollback",
     "resolve": "publisher.cli_outbox",
+    "restore": "publisher.cli_backup",
+    "rollback": "publisher.cli_rollback",
     "status": "publisher.cli_publish",
     "up": "publisher.cli_up",
     "worker": "publisher.cli_publish",

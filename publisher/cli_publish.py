@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,9 +14,13 @@ import msgspec
 from publisher import local, logs, plant, worker
 from publisher.cli_output import progress, size
 from publisher.content import hint
+from publisher.delivery import drift
 from publisher.delivery import export as exporting
 from publisher.delivery import push as pushing
 from publisher.delivery.diff import Step, Wave
+from publisher.delivery.history import Rollback
+from publisher.delivery.push import Pushed
+from publisher.errors import PublisherError
 from publisher.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,6 +29,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 def as_json(command: F) -> F:
     """Give a command the `--json` flag: one JSON document on standard output instead of words."""
     return click.option("--json", "in_json", is_flag=True, help="Print one JSON document, for scripts.")(command)
+
+
+def to_targets(command: F) -> F:
+    """Give a command the `--target` option."""
+    return click.option(
+        "--target", "names", multiple=True, metavar="NAME", help="Only this target; may be given several times."
+    )(command)
 
 
 def emit(value: object) -> None:
@@ -60,26 +71,29 @@ def build(held: Settings, clean: bool, in_json: bool) -> None:
 
 
 @click.command()
+@to_targets
 @click.option("--dry-run", is_flag=True, help="Print each put and delete with its reason, and do nothing.")
 @as_json
 @click.pass_obj
-def push(held: Settings, dry_run: bool, in_json: bool) -> None:
-    """Send what was built to the bucket. Resumes where it was stopped.
+def push(held: Settings, names: tuple[str, ...], dry_run: bool, in_json: bool) -> None:
+    """Send what was built to every target, in rollout order. Resumes where it was stopped.
 
     \b
     Examples:
       publisher push --dry-run
       publisher push
+      publisher push --target europe
     """
     with plant.Plant(local.remembered(held), exclusive=not dry_run) as parts:
-        _push(parts, dry_run, in_json)
+        _push(parts, names, dry_run, in_json)
 
 
 @click.command()
+@to_targets
 @click.option("--dry-run", is_flag=True, help="Build, then print each put and delete with its reason.")
 @as_json
 @click.pass_obj
-def publish(held: Settings, dry_run: bool, in_json: bool) -> None:
+def publish(held: Settings, names: tuple[str, ...], dry_run: bool, in_json: bool) -> None:
     """Build, then push.
 
     \b
@@ -92,31 +106,62 @@ def publish(held: Settings, dry_run: bool, in_json: bool) -> None:
         worker.renew_if_due(builder, parts.settings.data.content_db, worker.now)
         with progress("rendering", quiet=in_json) as advance:
             builder.build(on_progress=advance)
-        _push(parts, dry_run, in_json)
+        _push(parts, names, dry_run, in_json)
 
 
-def _push(parts: plant.Plant, dry_run: bool, in_json: bool) -> None:
+def _push(parts: plant.Plant, names: Sequence[str], dry_run: bool, in_json: bool) -> None:
+    """Push to each target in its turn; one that fails holds none of the others back, and is told of at the end."""
+    every = parts.regions(names)
     if dry_run:
-        name = plant.target_name(parts.settings)
-        steps = pushing.plan(parts.ledger, name)
-        if in_json:
-            emit([{"do": _verb(step), "key": step.key, "reason": step.reason} for step in steps])
-            return
-        for step in steps:
-            click.echo(f"{_verb(step):6}  {step.reason:7}  {step.key}")
-        click.echo(f"{len(steps):,} steps; nothing was done", err=True)
+        _rehearse(parts, [region.name for region in every], in_json)
         return
-    with progress("pushing", quiet=in_json) as advance:
-        pushed = worker.deliver(parts.pusher(), parts.builder(), worker.now, advance)
+    done, failures = dict[str, Pushed](), dict[str, PublisherError]()
+    builder = parts.builder()
+    for region in every:
+        with progress(f"pushing to {region.name}" if len(every) > 1 else "pushing", quiet=in_json) as advance:
+            try:
+                done[region.name] = worker.deliver(parts.pusher(region), builder, worker.now, advance)
+            except PublisherError as error:
+                failures[region.name] = error
     if in_json:
-        emit(pushed)
-    elif pushed.puts or pushed.deletes:
-        click.echo(f"{pushed.puts:,} put ({size(pushed.bytes)}), {pushed.deletes:,} deleted")
-    else:
-        click.echo("nothing to push: the bucket holds the newest release")
+        whole = {field: sum(getattr(pushed, field) for pushed in done.values()) for field in Pushed.__struct_fields__}
+        emit(whole | {"targets": done, "failures": {name: str(error) for name, error in failures.items()}})
+    for name, pushed in done.items() if not in_json else ():
+        where = f"{name}: " if len(every) > 1 else ""
+        if pushed.puts or pushed.deletes:
+            click.echo(f"{where}{pushed.puts:,} put ({size(pushed.bytes)}), {pushed.deletes:,} deleted")
+        else:
+            click.echo(f"{where}nothing to push: the bucket holds what it should")
+    if (back := parts.ledger.history.rollback()) is not None and not in_json:
+        click.echo(held_back(back), err=True)
+    *others, last = failures.values() or (None,)
+    for failure in others:
+        click.secho(f"publisher: {failure}", err=True, fg="red")
+    if last is not None:
+        raise last
 
 
-def _verb(step: Step) -> str:
+def _rehearse(parts: plant.Plant, names: Sequence[str], in_json: bool) -> None:
+    steps = [(name, step) for name in names for step in pushing.plan(parts.ledger, name)]
+    if in_json:
+        emit([{"target": name, "do": verb(step), "key": step.key, "reason": step.reason} for name, step in steps])
+        return
+    for name, step in steps:
+        where = f"{name}  " if len(names) > 1 else ""
+        click.echo(f"{where}{verb(step):6}  {step.reason:7}  {step.key}")
+    click.echo(f"{len(steps):,} steps; nothing was done", err=True)
+
+
+def held_back(back: Rollback) -> str:
+    """Why newer pages are not shown, and what ends it."""
+    return (
+        f"the pages were rolled back to release {back.release} by {back.actor} ({back.at:%Y-%m-%d %H:%M}Z):"
+        f" {back.waiting:,} keys of the newest release wait; `publisher rollback --end` lets them go"
+    )
+
+
+def verb(step: Step) -> str:
+    """What is done to a key."""
     return "delete" if step.wave is Wave.delete else "put"
 
 
@@ -143,11 +188,12 @@ def export(held: Settings, folder: Path, in_json: bool) -> None:
 
 
 @click.command()
+@to_targets
 @click.option("--dry-run", is_flag=True, help="Print what differs, and do nothing.")
 @as_json
 @click.pass_obj
-def reconcile(held: Settings, dry_run: bool, in_json: bool) -> None:
-    """List the bucket and correct the ledger: for a bucket that is not what the ledger thinks.
+def reconcile(held: Settings, names: tuple[str, ...], dry_run: bool, in_json: bool) -> None:
+    """List each bucket and correct the ledger: for a bucket that is not what the ledger thinks.
 
     Objects that the ledger does not know are taken for the site's own, and removed by the next push unless the site has
     them: the bucket must hold nothing else. Objects that are missing are put again by the next push.
@@ -158,17 +204,21 @@ def reconcile(held: Settings, dry_run: bool, in_json: bool) -> None:
       publisher reconcile && publisher push
     """
     with plant.Plant(local.remembered(held)) as parts:
-        name, keys = plant.target_name(parts.settings), list(plant.bucket(parts.settings).keys())
-        found = parts.ledger.reconcile(name, keys, dry_run=dry_run)
+        found = {
+            region.name: drift.reconcile(parts.ledger, region.name, list(plant.bucket(region).keys()), dry_run=dry_run)
+            for region in parts.regions(names)
+        }
     if in_json:
         emit(found)
         return
-    for key in found.unknown:
-        click.echo(f"unknown  {key}")
-    for key in found.missing:
-        click.echo(f"missing  {key}")
-    what = "nothing was done" if dry_run else "the next push settles them"
-    click.echo(f"{len(found.unknown):,} unknown, {len(found.missing):,} missing; {what}", err=True)
+    for name, one in found.items():
+        where = f"{name}  " if len(found) > 1 else ""
+        for key in one.unknown:
+            click.echo(f"{where}unknown  {key}")
+        for key in one.missing:
+            click.echo(f"{where}missing  {key}")
+        what = "nothing was done" if dry_run else "the next push settles them"
+        click.echo(f"{where}{len(one.unknown):,} unknown, {len(one.missing):,} missing; {what}", err=True)
 
 
 @click.command()
@@ -187,17 +237,21 @@ def status(held: Settings, in_json: bool) -> None:
             name: {"waiting": parts.ledger.waiting(name), "release": parts.ledger.delivered_release(name)}
             for name in parts.ledger.targets()
         }
-        pages = parts.ledger.counts()["all"]
-        if parts.settings.s3.bucket:
-            targets.setdefault(plant.target_name(parts.settings), {"waiting": pages, "release": 0})
+        pages, back = parts.ledger.counts()["all"], parts.ledger.history.rollback()
+        for region in parts.settings.regions:
+            targets.setdefault(region.name, {"waiting": pages, "release": 0})
     if in_json:
-        emit({"changes_to_build": behind, "release": release, "pages": pages, "targets": targets})
+        emit({
+            "changes_to_build": behind, "release": release, "pages": pages, "rollback": back, "targets": targets,
+        })  # fmt: skip
         return
     click.echo(f"to build   {behind:,} change{'' if behind == 1 else 's'}")
     if release is None:
         click.echo("release    none yet; run `publisher build`")
     else:
         click.echo(f"release    {release.number} ({pages:,} files), built {release.built_at[:19]}Z")
+    if back is not None:
+        click.echo(held_back(back))
     for name, target in targets.items():
         waiting = target["waiting"]
         state = "up to date" if not waiting else f"{waiting:,} files waiting; run `publisher push`"

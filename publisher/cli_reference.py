@@ -11,10 +11,30 @@ from typing import Any, get_args, get_origin
 import click
 import msgspec
 
-from publisher import cli_edge, settings
+from publisher import cli_edge, litestream, settings
 from publisher.cli import main
 from publisher.content import database, diagram, migrations
-from publisher.settings import Settings
+from publisher.settings import Settings, Target
+
+TARGETS_EXAMPLE = """\
+[[targets]]
+name = "south-america"
+bucket = "reviews-sa"
+region = "sa-east-1"
+profile = "reviews"
+probe_url = "https://sa.reviews.example"
+cdn = {kind = "cloudfront", site = "E2EXAMPLE"}
+
+[[targets]]
+name = "europe"
+endpoint = "https://fra1.digitaloceanspaces.com"
+bucket = "reviews-eu"
+prefix = "site/"
+region = "fra1"
+profile = "spaces"
+probe_url = "https://eu.reviews.example"
+cdn = {kind = "fastly", site = "SU1Z0isxPaozGVKXdv0eY", token = "…"}
+"""
 
 
 def settings_page() -> str:
@@ -27,6 +47,9 @@ def settings_page() -> str:
         "This page is made from the program by `make docs`.",
     ]
     for section in msgspec.structs.fields(Settings):
+        if section.name == "targets":
+            lines += _targets()
+            continue
         lines += ["", f"## {section.name}", "", _purpose(section.type), ""]
         lines += ["| variable | in the file | default | meaning |", "|---|---|---|---|"]
         for field in msgspec.structs.fields(section.type):
@@ -35,6 +58,25 @@ def settings_page() -> str:
             lines.append(f"| `{name}` | `{field.name}` | {default} | {_meaning(field.type)} |")
     assert {name for _, _, name in settings.names()} <= set(" ".join(lines).replace("`", " ").split())
     return "\n".join(lines) + "\n"
+
+
+def _targets() -> list[str]:
+    """The section of the list of targets, each of which is a table of the file."""
+    lines = ["", "## targets", "", _purpose(Target), ""]
+    lines += ["Each is a table `[[targets]]` of the file; the variable `TARGETS` may hold the whole list as JSON.", ""]
+    lines += [
+        "```toml",
+        *TARGETS_EXAMPLE.splitlines(),
+        "```",
+        "",
+        "| in the file | default | meaning |",
+        "|---|---|---|",
+    ]
+    for field in sorted(msgspec.structs.fields(Target), key=lambda field: not field.required):
+        default = "required" if field.required else f"`{field.default}`" if field.default != "" else "empty"
+        default = "none" if field.name == "cdn" else default
+        lines.append(f"| `{field.name}` | {default} | {_meaning(field.type)} |")
+    return lines
 
 
 def commands_page() -> str:
@@ -56,6 +98,16 @@ def varnish_example() -> str:
     return cli_edge.text("varnish", "127.0.0.1:8333", "content")
 
 
+def litestream_example() -> str:
+    """deploy/litestream/litestream.yml: what `publisher backup run` gives Litestream, for a bucket on AWS."""
+    return litestream.configuration(litestream.Place(bucket="reviews-backup"), "/srv/reviews/content.db")
+
+
+def aws_example() -> str:
+    """deploy/aws/template.yaml: what `publisher edge config cloudfront` says."""
+    return cli_edge.text("cloudfront", "", "")
+
+
 def schema_page() -> str:
     """docs/design/schema.md: the tables of the content database."""
     with tempfile.TemporaryDirectory() as folder:
@@ -71,8 +123,10 @@ PAGES = {
     "docs/design/schema.md": schema_page,
     "docs/settings.md": settings_page,
     "docs/commands.md": commands_page,
+    "deploy/litestream/litestream.yml": litestream_example,
     "deploy/nginx/nginx.conf": nginx_example,
     "deploy/varnish/default.vcl": varnish_example,
+    "deploy/aws/template.yaml": aws_example,
 }
 
 

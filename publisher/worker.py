@@ -6,12 +6,11 @@ anyway every second (the cursor is the truth).
 
 from __future__ import annotations
 
-import fcntl
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -34,11 +33,11 @@ from publisher.errors import (
     ConflictError,
     DamagedObjectError,
     DeliveryError,
-    LeaseHeldError,
     NotFoundError,
     PublisherError,
     StoreError,
 )
+from publisher.turns import Turn
 
 TICK_SECONDS = 1.0
 QUIET_SECONDS, BUNDLES_WAIT_SECONDS = 0.1, 2.0
@@ -72,21 +71,6 @@ def patience(failures: int) -> float:
     return min(first * 2.0 ** min(failures, 32), longest)
 
 
-@contextmanager
-def lease(data_dir: Path | str) -> Iterator[None]:
-    """Only one publisher works on a data directory; the lock ends with the process, however it ends."""
-    path = Path(data_dir, "publisher.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LeaseHeldError(
-                f"another publisher is at work in {data_dir}; it will publish this change, or stop it first"
-            ) from error
-        yield
-
-
 class Worker:
     """One builder and its pushers. `round` does all there is to do; `run` goes on until `stop` is set."""
 
@@ -100,10 +84,12 @@ class Worker:
         probes: Sequence[Probe] = (),
         purgers: Sequence[Purger] = (),
         errands: Errands | None = None,
+        turn: Turn | None = None,
     ) -> None:
         """`probes` read back what was pushed to the targets that they name, `purgers` have their CDNs forget; `errands`
-        are done between rounds.
+        are done between rounds, and `turn` is lent to commands.
         """
+        self._turn = turn
         self._errands, self._is_stopping = errands, _never
         self._turnstile = hold.Turnstile(hold.path(Path(content_db).parent))
         self._probes = {probe.target: probe for probe in probes}
@@ -182,7 +168,7 @@ class Worker:
     def run(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:
         """Work until `stop` is set, waiting longer after each failure in a row, never less than the hint allows."""
         self._is_stopping = stop.is_set
-        while not stop.is_set():
+        while not self._stands_aside(stop):
             done = self._pages()
             has_time = not done.failure and self._has_time_for_bundles(listener)
             if has_time:
@@ -192,6 +178,12 @@ class Worker:
                 self._wait(listener, stop, done.patience)
             elif has_time:
                 listener.wait(TICK_SECONDS)
+
+    def _stands_aside(self, stop: threading.Event) -> bool:
+        """Let a command that waits go first; whether it is time to stop."""
+        if self._turn is not None and self._turn.lend(stop.is_set):
+            self._owing = True
+        return stop.is_set()
 
     def _has_time_for_bundles(self, listener: Listener) -> bool:
         """Whether no page waits: nothing was written for a moment, or the bundles have waited for long enough."""
@@ -251,7 +243,7 @@ class Worker:
     def _wait(self, listener: Listener, stop: threading.Event, seconds: float) -> None:
         """Wait for the store to recover, while building and schedules go on."""
         until = time.monotonic() + seconds
-        while not stop.is_set() and (left := until - time.monotonic()) > 0:
+        while not self._stands_aside(stop) and (left := until - time.monotonic()) > 0:
             listener.wait(min(left, TICK_SECONDS))
             with suppress(PublisherError):
                 self.fire()

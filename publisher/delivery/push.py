@@ -41,16 +41,25 @@ class Pusher:
     """Pushes to one target with up to `concurrency` PUTs in flight."""
 
     def __init__(
-        self, ledger: Ledger, objects: Objects, target: Target, *, concurrency: int = 16, purging: bool = False
+        self,
+        ledger: Ledger,
+        objects: Objects,
+        target: Target,
+        *,
+        concurrency: int = 16,
+        purging: bool = False,
+        place: str = "",
     ) -> None:
-        """`purging`: a CDN stands before the target, and must forget what is replaced."""
+        """`purging`: a CDN stands before the target, and must forget what is replaced. `place` is where the target is:
+        one that moved is owed the whole site.
+        """
         self._ledger, self._objects, self._target, self._purging = ledger, objects, target, purging
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"push-{target.name}")
         self.failures: Counter[str] = Counter()
         """PUTs that failed since this pusher was made, by their reason."""
         self.sample: tuple[Step, ...] = ()
         """A few steps of the last run: what to look for at the edge."""
-        ledger.register(target.name)
+        ledger.register(target.name, place)
 
     @property
     def target_name(self) -> str:

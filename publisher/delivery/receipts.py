@@ -224,7 +224,8 @@ class Receipts:
             f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA busy_timeout = 2000")
-        if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'troubles'").fetchone()[0] == 0:
+        tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('troubles', 'rollbacks')")
+        if tables.fetchone()[0] < 2:
             connection.close()
             return None
         self._conn, self._inode, self._opened = connection, inode, self._opened + 1
@@ -272,7 +273,7 @@ def _leg(conn: Any, route: Route, release: int) -> Leg:
     )
     if uploaded is None:
         waiting = int(conn.execute("SELECT count(*) FROM pending WHERE target = ?", (name,)).fetchone()[0])
-        return Leg(route=route, waiting=waiting, trouble=_trouble(conn, name, "uploaded"))
+        return Leg(route=route, waiting=waiting, trouble=_trouble(conn, name, "uploaded") or _held_back(conn, name))
     purged = _stage(conn, "purged", name, release) if route.purges else uploaded
     seen = _stage(conn, "seen", name, release) if route.probes else None
     late: Stage = "purged" if purged is None else "seen"
@@ -313,3 +314,15 @@ def _trouble(conn: Any, target: str, stage: Stage) -> Trouble | None:
         target=row[0], stage=row[1], code=row[2], reason=row[3], since=since, at=at, attempts=row[6],
         next_try_at=next_try_at,
     )  # fmt: skip
+
+
+def _held_back(conn: Any, target: str) -> Trouble | None:
+    """Why nothing new is uploaded while the pages are rolled back; None when they are not."""
+    row = conn.execute("SELECT release, at FROM rollbacks WHERE ended_at IS NULL").fetchone()
+    if row is None:
+        return None
+    reason = f"the pages were rolled back to release {row[0]}; `publisher rollback --end` lets newer ones go"
+    at = datetime.fromisoformat(row[1])
+    return Trouble(
+        target=target, stage="uploaded", code="rolled_back", reason=reason, since=at, at=at, attempts=0, next_try_at=at
+    )

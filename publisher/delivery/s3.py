@@ -19,10 +19,9 @@ from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store
 
 from publisher.delivery.cdn import address, tag
-from publisher.errors import TargetError
+from publisher.errors import SettingsError, TargetError
 
-CONNECT_TIMEOUT = timedelta(seconds=5)
-REQUEST_TIMEOUT = timedelta(seconds=30)
+CONNECT_SECONDS, REQUEST_SECONDS = 5.0, 30.0
 DELETE_BATCH = 1000
 """Keys in one DeleteObjects call at most (S3's own limit)."""
 _REASONS = (
@@ -35,7 +34,10 @@ _REASONS = (
 
 
 class S3:
-    """A bucket. `endpoint` is empty for AWS; without `access_key` the usual AWS chain gives credentials."""
+    """A bucket, or the part of it below `prefix` (empty, or ending in a slash).
+
+    `endpoint` is empty for AWS; without `access_key` the usual AWS chain gives credentials, of `profile` when named.
+    """
 
     def __init__(
         self,
@@ -45,13 +47,21 @@ class S3:
         region: str = "us-east-1",
         access_key: str = "",
         secret_key: str = "",
+        profile: str = "",
+        prefix: str = "",
         name: str = "",
+        connect_seconds: float = CONNECT_SECONDS,
+        request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self.name = name or bucket
-        self._bucket = bucket
-        self._session = boto3.session.Session(
-            aws_access_key_id=access_key or None, aws_secret_access_key=secret_key or None, region_name=region
-        )
+        self._bucket, self._prefix = bucket, prefix
+        try:
+            self._session = boto3.session.Session(
+                aws_access_key_id=access_key or None, aws_secret_access_key=secret_key or None, region_name=region,
+                profile_name=profile or None,
+            )  # fmt: skip
+        except botocore.exceptions.ProfileNotFound as error:
+            raise SettingsError(f"{self.name}: the AWS configuration has no profile {profile!r}") from error
         self._client = self._session.client(
             "s3",
             endpoint_url=endpoint or None,
@@ -59,8 +69,8 @@ class S3:
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
                 s3={"addressing_style": "path"} if endpoint else {},
-                connect_timeout=CONNECT_TIMEOUT.total_seconds(),
-                read_timeout=REQUEST_TIMEOUT.total_seconds(),
+                connect_timeout=connect_seconds,
+                read_timeout=request_seconds,
                 retries={"mode": "standard", "max_attempts": 3},
             ),
         )
@@ -70,17 +80,26 @@ class S3:
         if access_key:
             options |= {"access_key_id": access_key, "secret_access_key": secret_key}
         else:
-            options["credential_provider"] = Boto3CredentialProvider(self._session)
+            options["credential_provider"] = self._credentials()
         self._store = S3Store(
             bucket,
             client_options={
                 "allow_http": endpoint.startswith("http://"),
-                "connect_timeout": CONNECT_TIMEOUT,
-                "timeout": REQUEST_TIMEOUT,
+                "connect_timeout": timedelta(seconds=connect_seconds),
+                "timeout": timedelta(seconds=request_seconds),
             },
-            retry_config={"max_retries": 2, "retry_timeout": REQUEST_TIMEOUT},
+            retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=request_seconds)},
             **options,
         )
+
+    def _credentials(self) -> Boto3CredentialProvider:
+        try:
+            return Boto3CredentialProvider(self._session)
+        except (ValueError, botocore.exceptions.BotoCoreError) as error:
+            raise SettingsError(
+                f"{self.name}: no credentials: give access_key and secret_key, a profile, or what AWS programs take"
+                f" (AWS_ACCESS_KEY_ID, AWS_PROFILE, a role)"
+            ) from error
 
     def ensure_bucket(self) -> None:
         """Make the bucket when there is none."""
@@ -97,14 +116,17 @@ class S3:
         """Store a body with its headers, replacing what was there; returns the ETag."""
         attributes = {"Content-Type": content_type, "Cache-Control": cache_control, "cache-tag": tag(address(key))}
         try:
-            return obstore.put(self._store, key, body, attributes=attributes, use_multipart=False)["e_tag"] or ""
+            return (
+                obstore.put(self._store, self._prefix + key, body, attributes=attributes, use_multipart=False)["e_tag"]
+                or ""
+            )
         except (obstore.exceptions.BaseError, OSError) as error:
             raise TargetError(f"{self.name}: PUT {key} failed: {_first_line(error)}", _reason(error)) from error
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove keys; one that is not there is removed already."""
         for start in range(0, len(keys), DELETE_BATCH):
-            batch = [{"Key": key} for key in keys[start : start + DELETE_BATCH]]
+            batch = [{"Key": self._prefix + key} for key in keys[start : start + DELETE_BATCH]]
             try:
                 answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True})
             except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
@@ -116,7 +138,7 @@ class S3:
     def get(self, key: str) -> bytes | None:
         """The body under a key; None when there is none."""
         try:
-            return bytes(obstore.get(self._store, key).bytes())
+            return bytes(obstore.get(self._store, self._prefix + key).bytes())
         except (obstore.exceptions.NotFoundError, FileNotFoundError):
             return None
         except (obstore.exceptions.BaseError, OSError) as error:
@@ -125,8 +147,9 @@ class S3:
     def keys(self) -> Iterator[str]:
         """Every key that is held: for verification, never for publishing."""
         try:
-            for answer in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
-                yield from (entry["Key"] for entry in answer.get("Contents", ()))
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+            for answer in pages:
+                yield from (entry["Key"].removeprefix(self._prefix) for entry in answer.get("Contents", ()))
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             raise TargetError(f"{self.name}: cannot list bucket {self._bucket}: {error}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import httpx
@@ -12,14 +13,14 @@ import pytest
 from publisher.delivery.cdn import tag
 from publisher.delivery.s3 import S3
 from publisher.delivery.targets import Folder, Target
-from publisher.errors import TargetError
+from publisher.errors import SettingsError, TargetError
 from publisher.settings import Settings
 from tests.newsroom import Memory
 
 HTML = ("text/html; charset=utf-8", "public, max-age=30")
 
 
-@pytest.fixture(params=["s3", "folder", "memory"])
+@pytest.fixture(params=["s3", "s3 below a prefix", "folder", "memory"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     """Each kind of target, empty of the keys that these tests use."""
     if request.param == "folder":
@@ -27,15 +28,21 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     elif request.param == "memory":
         yield Memory()
     else:
-        bucket = s3(request.getfixturevalue("object_store"))
+        prefix = "" if request.param == "s3" else "site/of ours/"
+        bucket = s3(request.getfixturevalue("object_store"), prefix=prefix)
         yield bucket
         bucket.delete([key for key in list(bucket.keys()) if key.startswith("contract/")])
 
 
 def s3(settings: Settings, **changes: str) -> S3:
     at = settings.s3
-    said = {"endpoint": at.endpoint, "access_key": at.access_key, "secret_key": at.secret_key, "bucket": at.bucket}
-    return S3(**{**said, **changes})
+    said: dict[str, Any] = {
+        "endpoint": at.endpoint,
+        "access_key": at.access_key,
+        "secret_key": at.secret_key,
+        "bucket": at.bucket,
+    }
+    return S3(**said | changes)
 
 
 def test_what_was_put_is_read_back(target: Target) -> None:
@@ -87,6 +94,28 @@ def test_headers_arrive_with_the_object(object_store: Settings) -> None:
     assert (answer.headers["content-type"], answer.headers["cache-control"]) == HTML
     assert answer.headers["x-amz-meta-cache-tag"] == tag("/contract/h.html")
     bucket.delete(["contract/h.html"])
+
+
+def test_a_prefix_keeps_to_itself(object_store: Settings) -> None:
+    whole, inner = s3(object_store), s3(object_store, prefix="contract/inner/")
+    whole.put("contract/a", b"outside", *HTML)
+    inner.put("a", b"inside", *HTML)
+    assert list(inner.keys()) == ["a"]
+    assert whole.get("contract/inner/a") == b"inside"
+    inner.delete(["a", "contract/a"])
+    assert (whole.get("contract/a"), whole.get("contract/inner/a")) == (b"outside", None)
+    whole.delete(["contract/a"])
+
+
+def test_missing_credentials_are_named(object_store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    with pytest.raises(SettingsError, match="no credentials"):
+        s3(object_store, access_key="", secret_key="")
+    with pytest.raises(SettingsError, match="no profile 'nobody'"):
+        s3(object_store, profile="nobody")
 
 
 def test_a_bucket_is_made_when_there_is_none(object_store: Settings) -> None:

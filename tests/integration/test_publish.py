@@ -12,7 +12,7 @@ import pytest
 from publisher.content import catalogue, editors, importer, reader
 from publisher.content.model import Role
 from publisher.content.writer import Writer
-from publisher.plant import Plant, bucket, target_name
+from publisher.plant import Plant, bucket
 from publisher.sandbox import Sandbox
 from publisher.settings import Data, Settings
 from publisher.site import pages
@@ -44,10 +44,11 @@ def published(settings: Settings, folder: Path, posts: Path) -> Published:
         summary = importer.load(writer, sandbox.render, reader.read(posts), editor_id=editor.id)
     sandbox.close()
     with Plant(settings) as plant:
-        bucket(settings).ensure_bucket()
+        (region,) = plant.regions()
+        bucket(region).ensure_bucket()
         plant.builder().build()
         plant.pusher().run()
-        assert plant.ledger.waiting(target_name(settings)) == 0
+        assert plant.ledger.waiting(region.name) == 0
         desired = {row.key: plant.objects.get(row.body) for row in plant.ledger.desired()}
     shutil.move(folder, folder.with_name(folder.name + "-away"))
     edge = Edge(f"http://127.0.0.1:{settings.stack.edge_port}")

@@ -177,6 +177,27 @@ def test_a_new_target_is_owed_the_whole_site(ledger: Ledger) -> None:
     assert ledger.waiting("second") == 2
 
 
+def test_a_target_that_moved_is_owed_the_whole_site_again(ledger: Ledger) -> None:
+    record(ledger, desired("a"))
+    ledger.register("eu", "host/bucket/")
+    ledger.settle("eu", [held("a")], (), ())
+    ledger.delivered("eu", 1, AT, 1, 0)
+    ledger.register("eu", "host/bucket/")
+    ledger.register("eu")
+    assert (ledger.waiting("eu"), ledger.delivered_release("eu")) == (0, 1)
+    ledger.register("eu", "host/bucket/site/")
+    assert (ledger.waiting("eu"), ledger.delivered_release("eu")) == (1, 0)
+    (step,) = plan(ledger, "eu")
+    assert step.reason == "new"
+
+
+def test_a_target_from_before_places_were_noted_is_where_it_was(ledger: Ledger) -> None:
+    record(ledger, desired("a"))
+    ledger.settle("memory", [held("a")], (), ())
+    ledger.register("memory", "host/bucket/")
+    assert ledger.waiting("memory") == 0
+
+
 def test_immutable_objects_stay_when_nothing_names_them_any_more(ledger: Ledger) -> None:
     record(ledger, desired("assets/style.1.css", tier=0))
     ledger.settle("memory", [held("assets/style.1.css", tier=0)], (), ())

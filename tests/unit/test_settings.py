@@ -149,6 +149,68 @@ def test_the_data_folder_holds_both_databases_and_the_build() -> None:
     assert data.build_dir == Path("somewhere/build")
 
 
+TWO = """
+[[targets]]
+name = "south"
+bucket = "reviews-sa"
+prefix = "site"
+cdn = {kind = "fastly", site = "a", token = "b"}
+
+[[targets]]
+name = "europe"
+endpoint = "https://store.example"
+bucket = "reviews-eu"
+profile = "spaces"
+"""
+
+
+def test_targets_are_in_rollout_order_after_the_short_form(settings_file: WriteToml) -> None:
+    path = settings_file(TWO)
+    loaded = settings.load({}, path)
+    assert [target.name for target in loaded.regions] == ["south", "europe"]
+    south, europe = loaded.regions
+    assert (south.folder, south.place, south.cdn.kind) == ("site/", "aws/reviews-sa/site/", "fastly")
+    assert (europe.place, europe.profile, europe.cdn) == ("store.example/reviews-eu/", "spaces", settings.Cdn())
+    with_short = settings.load({"S3_BUCKET": "content", "S3_ENDPOINT": "http://127.0.0.1:1", "CDN_KIND": "nginx"}, path)
+    first, *others = with_short.regions
+    assert (first.name, first.place, first.cdn.kind) == ("content@local", "local/content/", "nginx")
+    assert others == [south, europe]
+    assert settings.load({}).regions == ()
+
+
+def test_targets_go_to_a_child_process_and_back(settings_file: WriteToml) -> None:
+    loaded = settings.load({}, settings_file(TWO))
+    assert settings.load(settings.environment(loaded)) == loaded
+
+
+@pytest.mark.parametrize(
+    ("target", "named"),
+    [
+        ('name = "South"\nbucket = "abc"', "$.targets[0].name"),
+        ('name = "south"', "bucket` - at `$.targets[0]"),
+        ('bucket = "abc"', "name` - at `$.targets[0]"),
+        ('name = "south"\nbucket = "abc"\nprefix = "/x"', "$.targets[0].prefix"),
+        ('name = "south"\nbucket = "abc"\nendpiont = "x"', "endpiont` - at `$.targets[0]"),
+        ('name = "south"\nbucket = "abc"\ncdn = {kind = "akamai"}', "$.targets[0].cdn.kind"),
+        ('name = "south"\nbucket = "abc"\nrequest_seconds = 0', "$.targets[0].request_seconds"),
+        ('name = "south"\nbucket = "abc"\n[[targets]]\nname = "south"\nbucket = "b-2"', "$.targets[1].name"),
+    ],
+)
+def test_a_bad_target_is_named(settings_file: WriteToml, target: str, named: str) -> None:
+    path = settings_file(f"[[targets]]\n{target}\n")
+    with pytest.raises(SettingsError) as caught:
+        settings.load({}, path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{", "3", '[{"name": "south", "secret_key": 3, "bucket": "abc"}]'])
+def test_targets_in_the_environment_are_checked_and_not_shown(text: str) -> None:
+    with pytest.raises(SettingsError, match="TARGETS=…") as caught:
+        settings.load({"TARGETS": text})
+    assert "secret_key" not in text or "secret_key" in str(caught.value)
+
+
 def test_settings_are_frozen() -> None:
     loaded = settings.load({})
     with pytest.raises(AttributeError):
@@ -160,3 +222,5 @@ def test_every_setting_is_described() -> None:
     for section, field, _ in settings.names():
         properties = structs[section.capitalize()]["properties"]
         assert properties[field].get("description"), f"{section}.{field} has no description"
+    for field, said in structs["Target"]["properties"].items():
+        assert said.get("description") or "allOf" in said or "$ref" in said, f"targets.{field} has no description"
