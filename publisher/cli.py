@@ -34,6 +34,7 @@ COMMANDS = {
     "push": "publisher.cli_publish",
     "reconcile": "publisher.cli_publish",
     "resolve": "publisher.cli_outbox",
+    "rollout": "publisher.cli_rollout",
     "status": "publisher.cli_publish",
     "up": "publisher.cli_up",
     "worker": "publisher.cli_publish",

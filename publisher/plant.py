@@ -149,8 +149,10 @@ class Plant:
         purgers = [self.purger(region, pusher) for region, pusher in pairs if region.cdn.kind != "none"]
         builder = self.builder()
         made = worker.Worker(
-            builder, pushers, data.content_db, probes=probes, purgers=purgers, errands=self.errands(builder)
-        )
+            builder, pushers, data.content_db, probes=probes, purgers=purgers, errands=self.errands(builder),
+            seen_seconds={region.name: region.seen_seconds for region in every},
+        )  # fmt: skip
+        made.rollout.told = courier.nudge
         return made, on_round
 
     def errands(self, builder: Builder) -> Errands:

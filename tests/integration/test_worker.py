@@ -16,8 +16,9 @@ from publisher.content.model import State
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pusher
 from publisher.delivery.receipts import Receipts
+from publisher.delivery.rollout import patience
 from publisher.errors import LeaseHeldError
-from publisher.worker import Round, Worker, lease, patience
+from publisher.worker import Round, Worker, lease
 from tests.newsroom import Memory, Newsroom
 
 
