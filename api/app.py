@@ -24,6 +24,7 @@ from api.keys import Ring
 from api.metrics import Metrics
 from api.newsroom import Newsroom
 from api.observer import Observer
+from api.previews import Previews
 from api.problems import HANDLERS
 from api.queries import refuse_null
 from api.routes import (
@@ -34,6 +35,7 @@ from api.routes import (
     jobs,
     monitoring,
     moves,
+    previews,
     product_revisions,
     products,
     publishes,
@@ -87,8 +89,8 @@ def create_app(settings: Settings) -> Litestar:
     app = Application(
         route_handlers=[
             system.router, monitoring.router, auth.router, reviews.router, moves.router, revisions.router,
-            products.router, product_revisions.router, editors.router, imports.router, jobs.router, publishes.router,
-            audit.router, webhooks.router,
+            previews.router, products.router, product_revisions.router, editors.router, imports.router, jobs.router,
+            publishes.router, audit.router, webhooks.router,
             openapi_document,
         ],
         lifespan=[open_newsroom],
@@ -144,6 +146,8 @@ def _newsroom(settings: Settings, metrics: Metrics) -> Newsroom:
         metrics_token=settings.metrics.token,
         low_water=settings.data.low_water,
         webhook_hosts=settings.webhooks.hosts,
+        previews=Previews(title=settings.site.title, language=settings.site.language, url=base),
+        address=settings.api.url.rstrip("/"),
     )
     metrics.add(Stores(newsroom))
     return newsroom

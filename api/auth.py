@@ -1,4 +1,5 @@
-"""Tokens: an access token opens requests for minutes, a refresh token is traded for the next pair of both.
+"""Tokens: an access token opens requests for minutes, a refresh token is traded for the next pair of both, and the
+token of a preview shows one review to whoever has the link.
 
 A token says who, never what they may do: session, role and whether the account is enabled are looked up, so that a
 change made elsewhere takes effect within a second, and one made in this process at once.
@@ -10,7 +11,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import jwt
 import msgspec
@@ -28,9 +29,16 @@ ACCESS = "at+jwt"
 REFRESH = "rt+jwt"
 REFRESH_AUDIENCE = "publisher-refresh"
 REFRESH_LIFE = LONGEST_LIFE
+PREVIEW = "preview+jwt"
+PREVIEW_AUDIENCE = "publisher-preview"
 ALGORITHM = "EdDSA"
 MAX_TOKEN = 4096
+ANEW = {
+    "access token": "sign in again", "refresh token": "sign in again", "preview link": "ask whoever sent it for another"
+}  # fmt: skip
+"""What to do when one is refused."""
 REQUIRED = ("exp", "iat", "nbf", "iss", "aud", "jti", "sub", "sid")
+REQUIRED_OF_PREVIEWS = (*REQUIRED, "rev")
 FRESH_SECONDS = 1.0
 """How long a session and its account are taken to be as they were last read."""
 VERIFIED_SECONDS = 60.0
@@ -70,6 +78,16 @@ class Claims(msgspec.Struct, frozen=True):
     kid: str = ""
 
 
+class Look(Claims, frozen=True):
+    """What the token of a preview says: which review it shows, and at which version; None is the newest."""
+
+    rev: str = ""
+    ver: int | None = None
+
+
+C = TypeVar("C", bound=Claims)
+
+
 class Tokens:
     """Issues and verifies the tokens of one issuer."""
 
@@ -87,13 +105,25 @@ class Tokens:
         claims = {"aud": REFRESH_AUDIENCE, "sub": session.editor_id, "sid": session.id, "jti": session.serial}
         return self._signed(REFRESH, claims, session.since, REFRESH_LIFE)
 
+    def issue_preview(self, who: Principal, review_id: str, version: int | None, now: datetime, life: timedelta) -> str:
+        """A token that shows one review to whoever has it, as long as the session of `who` goes on."""
+        claims = {
+            "aud": PREVIEW_AUDIENCE, "sub": who.editor_id, "sid": who.session_id, "jti": secrets.token_urlsafe(16),
+            "rev": review_id, "ver": version,
+        }  # fmt: skip
+        return self._signed(PREVIEW, claims, now, life)
+
     def verify(self, token: str) -> Claims:
         """What a valid access token says; TokenError for any other, without saying which check it failed."""
-        return self._verified(token, ACCESS, AUDIENCE, "access token")
+        return self._verified(token, ACCESS, AUDIENCE, "access token", Claims)
 
     def verify_refresh(self, token: str) -> Claims:
         """What a valid refresh token says; TokenError for any other, without saying which check it failed."""
-        return self._verified(token, REFRESH, REFRESH_AUDIENCE, "refresh token")
+        return self._verified(token, REFRESH, REFRESH_AUDIENCE, "refresh token", Claims)
+
+    def verify_preview(self, token: str) -> Look:
+        """What a valid token of a preview says; TokenError for any other, without saying which check it failed."""
+        return self._verified(token, PREVIEW, PREVIEW_AUDIENCE, "preview link", Look, REQUIRED_OF_PREVIEWS)
 
     def _signed(self, kind: str, claims: dict[str, Any], now: datetime, life: timedelta) -> str:
         issued = int(now.timestamp())
@@ -102,7 +132,9 @@ class Tokens:
         said = {"iss": self._issuer} | claims | times
         return jwt.encode(said, key, algorithm=ALGORITHM, headers={"kid": kid, "typ": kind})
 
-    def _verified(self, token: str, kind: str, audience: str, name: str) -> Claims:
+    def _verified(
+        self, token: str, kind: str, audience: str, name: str, said_as: type[C], required: tuple[str, ...] = REQUIRED
+    ) -> C:
         try:
             if len(token) > MAX_TOKEN:
                 raise jwt.InvalidTokenError("too long")
@@ -116,11 +148,11 @@ class Tokens:
                 algorithms=[ALGORITHM],
                 audience=audience,
                 issuer=self._issuer,
-                options={"require": list(REQUIRED), "strict_aud": True},
+                options={"require": list(required), "strict_aud": True},
             )
-            return msgspec.convert(said | {"kid": kid}, Claims)
+            return msgspec.convert(said | {"kid": kid}, said_as)
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError, TypeError) as error:
-            raise TokenError(f"the {name} is not valid; sign in again") from error
+            raise TokenError(f"the {name} is not valid; {ANEW[name]}") from error
 
 
 class Gate:
@@ -128,7 +160,7 @@ class Gate:
 
     def __init__(self, tokens: Tokens, holder: Callable[[str], Awaitable[Editor]]) -> None:
         """`holder` finds the account of a session by its id, and raises NotFoundError when the session has ended."""
-        self._tokens, self._holder = tokens, holder
+        self._tokens, self._holder_of_session = tokens, holder
         self._verified: TTLCache[str, Claims] = TTLCache(maxsize=4096, ttl=VERIFIED_SECONDS)
         self._known: TTLCache[str, Principal] = TTLCache(maxsize=4096, ttl=FRESH_SECONDS)
         self._evictions = 0
@@ -140,15 +172,22 @@ class Gate:
         scheme, _, token = authorization.decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             raise TokenError("the Authorization header is not of the form Bearer …")
-        claims = self._claims(token.strip())
+        return await self._holder_of(self._claims(token.strip()), "access token")
+
+    async def show(self, token: str) -> tuple[Principal, Look]:
+        """Who made the link of a preview, and what it shows. Raises TokenError for one that is no good any more."""
+        look = self._tokens.verify_preview(token)
+        return await self._holder_of(look, "preview link"), look
+
+    async def _holder_of(self, claims: Claims, name: str) -> Principal:
         principal = self._known.get(claims.sid)
         if principal is None:
             evictions = self._evictions
-            principal = await self._look_up(claims.sid)
+            principal = await self._look_up(claims.sid, name)
             if evictions == self._evictions:  # else it may have been read before what caused the eviction
                 self._known[claims.sid] = principal
         if principal.editor_id != claims.sub:
-            raise TokenError("the access token is not valid; sign in again")
+            raise TokenError(f"the {name} is not valid; {ANEW[name]}")
         return principal
 
     def forget(self, editor_id: str) -> None:
@@ -172,11 +211,11 @@ class Gate:
             raise TokenError("the key of the access token was retired; sign in again")
         return claims
 
-    async def _look_up(self, session_id: str) -> Principal:
+    async def _look_up(self, session_id: str, name: str) -> Principal:
         try:
-            editor = await self._holder(session_id)
+            editor = await self._holder_of_session(session_id)
         except NotFoundError as error:
-            raise TokenError("the session of this access token has ended") from error
+            raise TokenError(f"the session of this {name} has ended") from error
         if editor.disabled:
-            raise TokenError("the account of this access token is disabled")
+            raise TokenError(f"the account of this {name} is disabled")
         return Principal(editor.id, editor.role, session_id)

@@ -20,6 +20,7 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 from api.clients.formats import FORMS
 from api.document import document
 from api.links import operations
+from api.newsroom import address_of
 from api.problems import CODES, MEANINGS, STATUS
 
 STYLE = Path(__file__).with_name("docs.css")
@@ -56,7 +57,7 @@ def style() -> Response[bytes]:
 async def download(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The description of the service in another form, as a file."""
     form = _FILES[request.url.path.rpartition("/")[2]]
-    body = form.make(request.app, str(request.base_url).rstrip("/"))
+    body = form.make(request.app, address_of(request))
     headers = {"Content-Disposition": f'attachment; filename="{form.file}"'}
     return Response(body, media_type=form.media_type, headers=headers)
 

@@ -14,6 +14,7 @@ _VERSION = "$response.body#/version"
 _DELIVERY = {"webhook_id": "$response.body#/webhook_id", "delivery_id": _SELF}
 _ALSO = {
     "createReview": {"getProduct": {"product_id": "$response.body#/product/id"}},
+    "previewReview": {"getPreview": {"preview_token": "$response.body#/token"}},
     "pingWebhook": {"getDelivery": _DELIVERY, "replayDelivery": _DELIVERY},
 }
 """Where the answer of an operation leads besides: to what, and where it holds what the path needs."""

@@ -21,6 +21,7 @@ from api.following import Watch
 from api.health import Health
 from api.keys import Ring
 from api.metrics import Metrics
+from api.previews import Previews
 from api.shell import request_id
 from api.throttle import Throttle
 from api.under_way import UnderWay
@@ -101,15 +102,18 @@ class Newsroom:
         metrics_token: str,
         low_water: int,
         webhook_hosts: frozenset[str],
+        previews: Previews,
+        address: str,
     ) -> None:
         """`is_small` says which texts are so small that they cannot be slow to render; `low_water` how many bytes must
         be free on the disk; `metrics_token` who may read `metrics` beside administrators; `webhook_hosts` where
-        webhooks may go though it is no public place.
+        webhooks may go though it is no public place; `address` where the API is found, empty when each request says it.
         """
         self.data_dir, self.keys, self.tokens = data_dir, keys, tokens
         self.addresses, self.language = addresses, language
         self._writer, self._renderer, self._is_small = writer, renderer, is_small
         self._wake, self._receipts, self.works = wake, receipts, works
+        self.previews, self.address = previews, address
         self.watch = Watch(lambda: (receipts.version(), works.version()))
         self._connections = Connections(content_db)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="content-reader")
@@ -220,6 +224,11 @@ class Newsroom:
 def newsroom_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Newsroom:
     """The newsroom of the application that answers this request."""
     return cast(Newsroom, connection.app.state["newsroom"])
+
+
+def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Where the API is found, without a final slash: as the settings say, else as the request came."""
+    return newsroom_of(connection).address or str(connection.base_url).rstrip("/")
 
 
 async def written(

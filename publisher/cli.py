@@ -15,6 +15,7 @@ from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
     "audit": "publisher.cli_audit",
+    "backup": "publisher.cli_backup",
     "build": "publisher.cli_publish",
     "bundle": "publisher.cli_bundle",
     "conflicts": "publisher.cli_outbox",
@@ -33,7 +34,10 @@ COMMANDS = {
     "pull": "publisher.cli_desk",
     "push": "publisher.cli_publish",
     "reconcile": "publisher.cli_publish",
+    "releases": "publisher.cli_rollback",
     "resolve": "publisher.cli_outbox",
+    "restore": "publisher.cli_backup",
+    "rollback": "publisher.cli_rollback",
     "rollout": "publisher.cli_rollout",
     "status": "publisher.cli_publish",
     "up": "publisher.cli_up",

@@ -15,10 +15,11 @@ from publisher import local, logs, plant, worker
 from publisher.builder import Builder
 from publisher.cli_output import Advance, progress, size
 from publisher.content import hint
+from publisher.delivery import drift, rollout
 from publisher.delivery import export as exporting
 from publisher.delivery import push as pushing
-from publisher.delivery import rollout
 from publisher.delivery.diff import Step, Wave
+from publisher.delivery.history import Rollback
 from publisher.delivery.push import Pushed
 from publisher.errors import HaltedError, PublisherError, UnseenError
 from publisher.settings import Settings, Target
@@ -131,7 +132,9 @@ def _push(parts: plant.Plant, names: Sequence[str], dry_run: bool, in_json: bool
         if pushed.puts or pushed.deletes:
             click.echo(f"{where}{pushed.puts:,} put ({size(pushed.bytes)}), {pushed.deletes:,} deleted")
         else:
-            click.echo(f"{where}nothing to push: the bucket holds the newest release")
+            click.echo(f"{where}nothing to push: the bucket holds what it should")
+    if (back := parts.ledger.history.rollback()) is not None and not in_json:
+        click.echo(held_back(back), err=True)
     *others, last = failures.values() or (None,)
     for failure in others:
         click.secho(f"publisher: {failure}", err=True, fg="red")
@@ -156,15 +159,24 @@ def _deliver(parts: plant.Plant, region: Target, builder: Builder, advance: Adva
 def _rehearse(parts: plant.Plant, names: Sequence[str], in_json: bool) -> None:
     steps = [(name, step) for name in names for step in pushing.plan(parts.ledger, name)]
     if in_json:
-        emit([{"target": name, "do": _verb(step), "key": step.key, "reason": step.reason} for name, step in steps])
+        emit([{"target": name, "do": verb(step), "key": step.key, "reason": step.reason} for name, step in steps])
         return
     for name, step in steps:
         where = f"{name}  " if len(names) > 1 else ""
-        click.echo(f"{where}{_verb(step):6}  {step.reason:7}  {step.key}")
+        click.echo(f"{where}{verb(step):6}  {step.reason:7}  {step.key}")
     click.echo(f"{len(steps):,} steps; nothing was done", err=True)
 
 
-def _verb(step: Step) -> str:
+def held_back(back: Rollback) -> str:
+    """Why newer pages are not shown, and what ends it."""
+    return (
+        f"the pages were rolled back to release {back.release} by {back.actor} ({back.at:%Y-%m-%d %H:%M}Z):"
+        f" {back.waiting:,} keys of the newest release wait; `publisher rollback --end` lets them go"
+    )
+
+
+def verb(step: Step) -> str:
+    """What is done to a key."""
     return "delete" if step.wave is Wave.delete else "put"
 
 
@@ -208,7 +220,7 @@ def reconcile(held: Settings, names: tuple[str, ...], dry_run: bool, in_json: bo
     """
     with plant.Plant(local.remembered(held)) as parts:
         found = {
-            region.name: parts.ledger.reconcile(region.name, list(plant.bucket(region).keys()), dry_run=dry_run)
+            region.name: drift.reconcile(parts.ledger, region.name, list(plant.bucket(region).keys()), dry_run=dry_run)
             for region in parts.regions(names)
         }
     if in_json:
@@ -240,17 +252,21 @@ def status(held: Settings, in_json: bool) -> None:
             name: {"waiting": parts.ledger.waiting(name), "release": parts.ledger.delivered_release(name)}
             for name in parts.ledger.targets()
         }
-        pages = parts.ledger.counts()["all"]
+        pages, back = parts.ledger.counts()["all"], parts.ledger.history.rollback()
         for region in parts.settings.regions:
             targets.setdefault(region.name, {"waiting": pages, "release": 0})
     if in_json:
-        emit({"changes_to_build": behind, "release": release, "pages": pages, "targets": targets})
+        emit({
+            "changes_to_build": behind, "release": release, "pages": pages, "rollback": back, "targets": targets,
+        })  # fmt: skip
         return
     click.echo(f"to build   {behind:,} change{'' if behind == 1 else 's'}")
     if release is None:
         click.echo("release    none yet; run `publisher build`")
     else:
         click.echo(f"release    {release.number} ({pages:,} files), built {release.built_at[:19]}Z")
+    if back is not None:
+        click.echo(held_back(back))
     for name, target in targets.items():
         waiting = target["waiting"]
         state = "up to date" if not waiting else f"{waiting:,} files waiting; run `publisher push`"

@@ -32,6 +32,8 @@
     │   ├── PurgeError                purge_failed
     │   ├── HaltedError               halted
     │   └── LeaseHeldError            lease_held
+    ├── BackupError                   backup_failed
+    │   └── PassphraseError           bad_passphrase
     ├── StackError                    stack_failed
     └── DeskError                     desk_failed
         └── OfflineError              offline
@@ -265,6 +267,18 @@ class LeaseHeldError(DeliveryError):
     """Another publisher is at work on the same data directory."""
 
     code = "lease_held"
+
+
+class BackupError(PublisherError):
+    """A backup or an archive is missing, damaged, or cannot be brought back; the message says what to do."""
+
+    code = "backup_failed"
+
+
+class PassphraseError(BackupError):
+    """Encrypted keys do not open with the passphrase, or it is none."""
+
+    code = "bad_passphrase"
 
 
 class StackError(PublisherError):

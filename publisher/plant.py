@@ -17,9 +17,11 @@ from publisher.builder import Builder
 from publisher.bundler import begin_epoch_if_back
 from publisher.content import log, migrations
 from publisher.content.database import connect
+from publisher.delivery.cdn import Cdn
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.probe import Expected, Probe
+from publisher.delivery.purges import Purges
 from publisher.delivery.purging import Purger
 from publisher.delivery.push import Pusher
 from publisher.errands import Errands
@@ -29,6 +31,7 @@ from publisher.settings import Settings
 from publisher.settings import Target as Region
 from publisher.signing import Signing
 from publisher.site.pages import Site
+from publisher.turns import Turn
 from publisher.webhooks.courier import Courier
 from publisher.worker import Round
 
@@ -65,14 +68,17 @@ def bucket(region: Region) -> S3:
 class Plant:
     """Opened once by a command, closed at its end; parts are made when first asked for.
 
-    With `exclusive` it holds the lease of the data directory: only one process builds and pushes at a time.
+    With `exclusive` it has the turn on the data directory: only one process builds and pushes at a time. A worker is
+    waited for so many seconds (`patience`), until it lends its own.
     """
 
-    def __init__(self, settings: Settings, *, exclusive: bool = True) -> None:
+    def __init__(self, settings: Settings, *, exclusive: bool = True, patience: float = 0.0) -> None:
         self.settings = settings
         self._open = ExitStack()
+        self.turn = Turn(settings.data.dir)
         if exclusive:
-            self._open.enter_context(worker.lease(settings.data.dir))
+            self.turn.take(patience)
+            self._open.callback(self.turn.give_back)
         try:
             self._content = connect(settings.data.content_db)
             self._open.callback(self._content.close)
@@ -123,6 +129,11 @@ class Plant:
         self._open.callback(pusher.close)
         return pusher
 
+    def purges(self) -> dict[str, Purges]:
+        """What each target owes its CDN, by the target's name; targets without a CDN owe nothing."""
+        with_cdn = (region for region in self.regions() if region.cdn.kind != "none")
+        return {region.name: self.ledger.purges(region.name, self._cdn(region)) for region in with_cdn}
+
     def worker(self) -> tuple[worker.Worker, Callable[[Round], None]]:
         """The worker that builds the site and pushes it to every target, and what is to be told of its rounds.
 
@@ -150,7 +161,7 @@ class Plant:
         builder = self.builder()
         made = worker.Worker(
             builder, pushers, data.content_db, probes=probes, purgers=purgers, errands=self.errands(builder),
-            seen_seconds={region.name: region.seen_seconds for region in every},
+            turn=self.turn, seen_seconds={region.name: region.seen_seconds for region in every},
         )  # fmt: skip
         made.rollout.told = courier.nudge
         return made, on_round
@@ -166,15 +177,16 @@ class Plant:
 
     def purger(self, region: Region, pusher: Pusher) -> Purger:
         """The purger of a target, which begins with what an earlier worker did not live to settle."""
-        from publisher import cdns
-
-        settings = self.settings
-        called = region.name if region in settings.targets else ""
-        cdn = cdns.chosen(region.cdn, settings.site.url, called)
-        purger = Purger(region.name, cdn, settings.data.ledger_db, clock=worker.now)
+        purger = Purger(region.name, self._cdn(region), self.settings.data.ledger_db, clock=worker.now)
         self._open.callback(purger.close)
         purger.expect(pusher.delivered())
         return purger
+
+    def _cdn(self, region: Region) -> Cdn:
+        from publisher import cdns
+
+        settings = self.settings
+        return cdns.chosen(region.cdn, settings.site.url, region.name if region in settings.targets else "")
 
     def courier(self, metrics: WorkerMetrics) -> Courier:
         """The courier that tells webhooks of publishes."""

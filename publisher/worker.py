@@ -6,12 +6,11 @@ anyway every second (the cursor is the truth).
 
 from __future__ import annotations
 
-import fcntl
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -31,7 +30,8 @@ from publisher.delivery.push import Pushed, Pusher
 from publisher.delivery.receipts import BUILD
 from publisher.delivery.rollout import SEEN_SECONDS, Lane, Outcome, Rollout, State, first_error, patience
 from publisher.errands import Errands
-from publisher.errors import ConflictError, DeliveryError, LeaseHeldError, NotFoundError, PublisherError, StoreError
+from publisher.errors import ConflictError, DeliveryError, NotFoundError, PublisherError, StoreError
+from publisher.turns import Turn
 
 TICK_SECONDS = 1.0
 QUIET_SECONDS, BUNDLES_WAIT_SECONDS = 0.1, 2.0
@@ -74,21 +74,6 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
         return self.unbuilt or (str(failed.error) if failed else "")
 
 
-@contextmanager
-def lease(data_dir: Path | str) -> Iterator[None]:
-    """Only one publisher works on a data directory; the lock ends with the process, however it ends."""
-    path = Path(data_dir, "publisher.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LeaseHeldError(
-                f"another publisher is at work in {data_dir}; it will publish this change, or stop it first"
-            ) from error
-        yield
-
-
 class Worker:
     """One builder, and the targets' lanes. `round` does all there is to do; `run` goes on until `stop` is set."""
 
@@ -103,10 +88,12 @@ class Worker:
         purgers: Sequence[Purger] = (),
         seen_seconds: Mapping[str, float] | None = None,
         errands: Errands | None = None,
+        turn: Turn | None = None,
     ) -> None:
         """`probes` read back what was pushed to the targets that they name, within `seen_seconds`; `purgers` have their
-        CDNs forget; `errands` are done between rounds.
+        CDNs forget; `errands` are done between rounds, and `turn` is lent to commands.
         """
+        self._turn = turn
         self._errands, self._is_stopping = errands, _never
         self._turnstile = hold.Turnstile(hold.path(Path(content_db).parent))
         self._builder, self._content_db, self._clock = builder, content_db, clock
@@ -142,7 +129,7 @@ class Worker:
         self._is_stopping = stop.is_set
         self.rollout.start()
         try:
-            while not stop.is_set():
+            while not self._stands_aside(stop):
                 done = self._pages()
                 self.rollout.settle_first(FIRST_SECONDS)
                 has_time = not done.unbuilt and self._has_time_for_bundles(listener)
@@ -211,6 +198,14 @@ class Worker:
                 writer.run(partial(_publish_if_due, review_id=review_id), actor=SCHEDULER)
         return len(due)
 
+    def _stands_aside(self, stop: threading.Event) -> bool:
+        """Let a command that waits go first, with nothing under way to any target; whether it is time to stop."""
+        if self._turn is not None and self._turn.is_asked():
+            with self.rollout.paused():
+                self._turn.lend(stop.is_set)
+            self.rollout.owe()
+        return stop.is_set()
+
     def _has_time_for_bundles(self, listener: Listener) -> bool:
         """Whether no page waits: nothing was written for a moment, or the bundles have waited for long enough."""
         if not self._builder.are_bundles_behind():
@@ -244,7 +239,7 @@ class Worker:
     def _wait(self, listener: Listener, stop: threading.Event, seconds: float) -> None:
         """Wait for what is in the way of building to go, while schedules and targets go on."""
         until = time.monotonic() + seconds
-        while not stop.is_set() and (left := until - time.monotonic()) > 0:
+        while not self._stands_aside(stop) and (left := until - time.monotonic()) > 0:
             listener.wait(min(left, TICK_SECONDS))
             self.rollout.mend()
             with suppress(PublisherError):

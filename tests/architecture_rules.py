@@ -54,6 +54,8 @@ API = (
     *("publisher.jobs", "publisher.keys", "publisher.logs", "publisher.monitoring", "publisher.sandbox"),
 )
 """What the HTTP face may import: of the delivery only the receipts, which it reads."""
+PREVIEWS = ("publisher.site.contexts", "publisher.site.pages", "publisher.site.render")
+"""What one module of the HTTP face may import of the site: a draft is shown with the site's own templates."""
 DESK = (
     "publisher.desk",
     "publisher.content.frontmatter",
@@ -82,6 +84,7 @@ LAYERS = (
     Layer("publisher.monitoring", ()),
     Layer("publisher", ("publisher",)),
     Layer("api.app", (*API, "publisher.settings")),
+    Layer("api.previews", (*API, *PREVIEWS)),
     Layer("api", API),
 )
 

@@ -80,7 +80,7 @@ def test_no_file_names_the_workplace() -> None:
 
 def test_the_locks_hold_pins_and_hashes_only() -> None:
     locks = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("requirements*.txt")}
-    assert len(locks) == 3
+    assert len(locks) == 4
     assert rules.unlocked(locks) == []
     npm = list(ROOT.glob("tests/*/package-lock.json"))
     assert len(npm) == 2
@@ -114,6 +114,14 @@ def test_every_dependency_is_explained() -> None:
         ("api.app", "publisher.delivery.push"),
         ("api.app", "publisher.delivery.journal"),
         ("api.routes.reviews", "publisher.site.artifact"),
+        ("api.routes.previews", "publisher.site.render"),
+        ("api.newsroom", "publisher.site.contexts"),
+        ("api.previewsx", "publisher.site.render"),
+        ("api.previews", "publisher.site.gather"),
+        ("api.previews", "publisher.site.markdown"),
+        ("api.previews", "publisher.site"),
+        ("api.previews", "publisher.delivery.push"),
+        ("api.previews", "publisher.settings"),
         ("api.routes.reviews", "publisher.settings"),
     ],
 )

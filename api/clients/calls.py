@@ -34,6 +34,8 @@ _BY_OPERATION: dict[str, dict[str, object]] = {
 _KEPT: dict[str, dict[str, str]] = {"createReview": {"reviewed_product_id": "$response.body#/product/id"}}
 """Variables that an answer gives besides those of its links."""
 _FORGETTING = "signOut"
+_LATER = "getPreview"
+"""What needs an answer that comes late, though its own path is short."""
 _ENDING = "mergeProduct"
 """What ends the product that the calls before it are about."""
 
@@ -143,7 +145,8 @@ def folders(document: Mapping[str, Any]) -> list[Folder]:
     """Every operation of the document as a call, by tag."""
     by_tag: dict[str, list[tuple[Any, Call]]] = {tag["name"]: [] for tag in document["tags"]}
     for number, (method, path, operation) in enumerate(operations(document)):
-        order = (method == "delete" or operation["operationId"] == _ENDING, path.count("/"), number)
+        name = operation["operationId"]
+        order = (method == "delete" or name == _ENDING, name == _LATER, path.count("/"), number)
         by_tag[operation["tags"][0]].append((order, _call(document, method, path, operation)))
     return [
         Folder(

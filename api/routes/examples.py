@@ -36,6 +36,13 @@ HEAD: dict[str, Any] = {
 }
 WRITTEN = {**HEAD, "content": "Una cámara **equilibrada**."}
 SCHEDULED = {**WRITTEN, "state": "scheduled", "published_at": None, "publish_at": "2027-01-01T08:00:00Z"}
+PREVIEW = {
+    "url": "https://api.example/preview/eyJ0eXAiOiJwcmV2aWV3K2p3dCJ9.eyJ…",
+    "token": "eyJ0eXAiOiJwcmV2aWV3K2p3dCJ9.eyJ…",
+    "version": None,
+    "expires_at": "2026-11-21T19:30:00Z",
+}
+PREVIEW_PAGE = '<!doctype html><html lang="es">…<h1>Sony A7 IV: dos años después</h1>…</html>'
 LISTED = {"reviews": [HEAD], "next": REVIEW_ID}
 MADE = {"version": 3, "at": HEAD["updated_at"], "actor": EDITOR_ID, "kind": "updated"}
 REVISIONS = {"revisions": [{**MADE, "state": "published", "title": HEAD["title"]}], "next": "3"}

@@ -16,16 +16,15 @@ from typing import Any
 import msgspec
 from pysqlite3 import dbapi2 as sqlite3
 
-from publisher.delivery import halts, journal, purges
+from publisher.delivery import halts, history, journal, purges
 from publisher.delivery.cdn import Cdn
+from publisher.delivery.history import LASTING, History
 from publisher.delivery.journal import Journal
 from publisher.delivery.purges import Purges
 from publisher.delivery.staging import Staging
 from publisher.errors import DeliveryError
 from publisher.site.artifact import Tier
 
-LASTING = (Tier.immutable, Tier.bundle)
-"""Tiers of objects that stay on the targets when they are no longer wanted: open readers may still ask for them."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS desired (
@@ -51,6 +50,14 @@ CREATE TABLE IF NOT EXISTS deliveries (
     release INTEGER NOT NULL, target TEXT NOT NULL, done_at TEXT NOT NULL, puts INTEGER NOT NULL,
     deletes INTEGER NOT NULL, PRIMARY KEY (target, release)
 ) STRICT, WITHOUT ROWID;
+"""
+_COLUMNS = "key, context, body, content_type, cache_control, tier"
+_OWED = """
+SELECT p.key, coalesce(d.context, ''), iif(n.key IS NULL, d.body, n.body),
+    iif(n.key IS NULL, d.content_type, n.content_type), iif(n.key IS NULL, d.cache_control, n.cache_control),
+    iif(n.key IS NULL, d.tier, n.tier), h.key, h.body, h.content_type, h.cache_control, h.tier, h.etag
+FROM pending p LEFT JOIN pinned n ON n.key = p.key LEFT JOIN desired d ON d.key = p.key
+LEFT JOIN held h ON h.target = p.target AND h.key = p.key WHERE p.target = ? ORDER BY p.key
 """
 
 
@@ -96,13 +103,6 @@ class Release(msgspec.Struct, frozen=True):
     removed: int
 
 
-class Reconciled(msgspec.Struct, frozen=True):
-    """Keys that a target holds without the ledger's knowledge, and keys that it lacks."""
-
-    unknown: list[str]
-    missing: list[str]
-
-
 class Ledger:
     """The ledger database at `path`; use from one thread at a time."""
 
@@ -114,11 +114,12 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -4000")
-            connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA + halts.SCHEMA)
+            connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + halts.SCHEMA)
         except sqlite3.Error as error:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
         self.connection: Any = connection
         self.journal = Journal(connection)
+        self.history = History(connection)
         self._staging = Staging(connection)
 
     def close(self) -> None:
@@ -152,9 +153,7 @@ class Ledger:
 
     def desired(self) -> Iterator[Desired]:
         """Every key of the site, in order."""
-        for row in self.connection.execute(
-            "SELECT key, context, body, content_type, cache_control, tier FROM desired ORDER BY key"
-        ):
+        for row in self.connection.execute(f"SELECT {_COLUMNS} FROM desired ORDER BY key"):
             yield Desired(*row)
 
     @contextmanager
@@ -203,6 +202,7 @@ class Ledger:
             self._set_fact("cursor_hash", log_hash)
             self._set_fact("edition", edition)
             if not differ + removed:
+                self.history.forget()
                 return None
             fields = (seq, content_version, at.isoformat(), differ, removed)
             number = conn.execute(
@@ -211,6 +211,7 @@ class Ledger:
                 fields,
             ).fetchone()[0]
             self.journal.carried(number, after=after, seq=seq)
+            self.history.remember(number)
         return Release(number, *fields)
 
     def kept(self) -> dict[str, Kept]:
@@ -239,6 +240,7 @@ class Ledger:
             self.connection.executemany("DELETE FROM bundles WHERE name = ?", ((name,) for name in dropped))
             self.connection.executemany("REPLACE INTO bundles VALUES (?,?,?,?)", map(msgspec.structs.astuple, made))
             differ, removed = self._change(written, gone)
+            self.history.forget()
             self._set_fact("bundles", state)
         return differ, removed
 
@@ -248,8 +250,8 @@ class Ledger:
         self._staging.add(map(msgspec.structs.astuple, written))
         differ = self._staging.store()
         for key in gone:
-            tier = conn.execute("DELETE FROM desired WHERE key = ? RETURNING tier", (key,)).fetchone()
-            if tier is not None and tier[0] not in LASTING:
+            tier = self.history.removed(key)
+            if tier is not None and tier not in LASTING:
                 removed.append(key)
         conn.executemany("INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in removed))
         return differ, len(removed)
@@ -274,7 +276,7 @@ class Ledger:
                 return
             for table in ("held", "pending", "deliveries", "reached", "purges", "troubles"):
                 conn.execute(f"DELETE FROM {table} WHERE target = ?", (target,))
-            conn.execute("INSERT INTO pending SELECT ?, key FROM desired", (target,))
+            conn.execute("INSERT INTO pending SELECT ?, key FROM wanted", (target,))
 
     def targets(self) -> list[str]:
         """Names of the known targets."""
@@ -290,38 +292,13 @@ class Ledger:
         A target that is not registered is owed everything.
         """
         if target not in self.targets():
-            return [(row.key, row, None) for row in self.desired()]
-        rows = self.connection.execute(
-            "SELECT p.key, d.key, d.context, d.body, d.content_type, d.cache_control, d.tier,"
-            " h.key, h.body, h.content_type, h.cache_control, h.tier, h.etag FROM pending p"
-            " LEFT JOIN desired d ON d.key = p.key LEFT JOIN held h ON h.target = p.target AND h.key = p.key"
-            " WHERE p.target = ? ORDER BY p.key",
-            (target,),
-        )
+            query = f"SELECT {_COLUMNS} FROM wanted ORDER BY key"
+            return [(row[0], Desired(*row), None) for row in self.connection.execute(query)]
+        rows = self.connection.execute(_OWED, (target,))
         return [
-            (row[0], Desired(*row[1:7]) if row[1] is not None else None, Held(*row[7:]) if row[7] is not None else None)
+            (row[0], Desired(*row[:6]) if row[2] is not None else None, Held(*row[6:]) if row[6] is not None else None)
             for row in rows
         ]
-
-    def reconcile(self, target: str, keys: Iterable[str], *, dry_run: bool = False) -> Reconciled:
-        """Correct what the ledger thinks of a target by the `keys` that it does hold.
-
-        Unknown keys become the site's own: replaced by the next push when the site has them, else removed. Missing ones
-        are put again. With `dry_run` nothing is recorded.
-        """
-        self.register(target)
-        conn, there = self.connection, set(keys)
-        thought = {row[0] for row in conn.execute("SELECT key FROM held WHERE target = ?", (target,))}
-        found = Reconciled(sorted(there - thought), sorted(thought - there))
-        if not dry_run:
-            with self.transaction():
-                for key in found.unknown:
-                    conn.execute("INSERT INTO held VALUES (?,?,'','','',1,'')", (target, key))
-                for key in found.missing:
-                    conn.execute("DELETE FROM held WHERE target = ? AND key = ?", (target, key))
-                owed = [(target, key) for key in (*found.unknown, *found.missing)]
-                conn.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?)", owed)
-        return found
 
     def purges(self, target: str, cdn: Cdn) -> Purges:
         """What a target owes its CDN."""
@@ -342,7 +319,7 @@ class Ledger:
                     stale.append(held.key)
                 conn.execute("REPLACE INTO held VALUES (?,?,?,?,?,?,?)", (target, *msgspec.structs.astuple(held)))
                 conn.execute(
-                    "DELETE FROM pending WHERE target = ? AND key = ? AND EXISTS (SELECT 1 FROM desired d"
+                    "DELETE FROM pending WHERE target = ? AND key = ? AND EXISTS (SELECT 1 FROM wanted d"
                     " WHERE d.key = ? AND d.body = ? AND d.content_type = ? AND d.cache_control = ?)",
                     (target, held.key, held.key, held.body, held.content_type, held.cache_control),
                 )
@@ -351,7 +328,7 @@ class Ledger:
                 conn.execute("DELETE FROM held WHERE target = ? AND key = ?", (target, key))
                 conn.execute(
                     "DELETE FROM pending WHERE target = ? AND key = ?"
-                    " AND NOT EXISTS (SELECT 1 FROM desired WHERE key = ?)",
+                    " AND NOT EXISTS (SELECT 1 FROM wanted WHERE key = ?)",
                     (target, key, key),
                 )
             conn.executemany("DELETE FROM pending WHERE target = ? AND key = ?", ((target, key) for key in same))
@@ -359,10 +336,10 @@ class Ledger:
                 purges.owe(conn, target, stale)
 
     def delivered(self, target: str, release: int, at: datetime, puts: int, deletes: int) -> None:
-        """Note that a target now holds everything up to `release`."""
-        self.connection.execute(
-            "INSERT OR IGNORE INTO deliveries VALUES (?,?,?,?,?)", (release, target, at.isoformat(), puts, deletes)
-        )
+        """Note that a target now holds everything up to `release`, unless it was rolled back to an older one."""
+        values = (release, target, at.isoformat(), puts, deletes)
+        if release <= self.history.shown():
+            self.connection.execute("INSERT OR IGNORE INTO deliveries VALUES (?,?,?,?,?)", values)
 
     def delivered_release(self, target: str) -> int:
         """The newest release that a target holds whole; 0 when none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,16 @@ class Objects:
         if row is None or hashlib.sha256(row[0]).hexdigest() != digest:
             raise DamagedObjectError(digest)
         return bytes(row[0])
+
+    def lacking(self, digests: Iterable[str]) -> list[str]:
+        """Those of `digests` under which there is no body; whether the others are good, reading finds out."""
+        with self._lock:
+            ask = self._connection.execute
+            return [
+                digest for digest in digests
+                if digest not in self._new
+                and ask("SELECT 1 FROM objects WHERE digest = ?", (digest,)).fetchone() is None
+            ]  # fmt: skip
 
     def discard(self, digest: str) -> None:
         """Remove a damaged body, so that it is written again when it is put; a store beyond reading begins anew."""

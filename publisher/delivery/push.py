@@ -129,8 +129,8 @@ class Pusher:
         return Pushed(puts, deletes, size)
 
     def _steps(self, upto: int | None, after: str) -> list[Step]:
-        newest = self._ledger.release()
-        self._aim, self.seq = (newest.number, newest.seq) if newest else (0, 0)
+        self._aim = self._ledger.history.shown()
+        self.seq = aim.seq(self._ledger.connection, self._aim)
         self.was_limited = upto is not None and upto < self._aim
         if upto is not None and self.was_limited:
             return self._steps_upto(upto, after)

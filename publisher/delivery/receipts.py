@@ -225,7 +225,8 @@ class Receipts:
             f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA busy_timeout = 2000")
-        if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'halts'").fetchone()[0] == 0:
+        tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('rollbacks', 'halts')")
+        if tables.fetchone()[0] < 2:
             connection.close()
             return None
         self._conn, self._inode, self._opened = connection, inode, self._opened + 1
@@ -273,7 +274,8 @@ def _leg(conn: Any, route: Route, release: int) -> Leg:
     )
     if uploaded is None:
         waiting = int(conn.execute("SELECT count(*) FROM pending WHERE target = ?", (name,)).fetchone()[0])
-        return Leg(route=route, waiting=waiting, trouble=_halted(conn, name) or trouble(conn, name, "uploaded"))
+        found = _halted(conn, name) or trouble(conn, name, "uploaded") or _held_back(conn, name)
+        return Leg(route=route, waiting=waiting, trouble=found)
     purged = _stage(conn, "purged", name, release) if route.purges else uploaded
     seen = _stage(conn, "seen", name, release) if route.probes else None
     late: Stage = "purged" if purged is None else "seen"
@@ -330,3 +332,15 @@ def _halted(conn: Any, target: str) -> Trouble | None:
         target=target, stage="uploaded", code="halted", reason=reason, since=halt.at, at=halt.at, attempts=0,
         next_try_at=halt.at,
     )  # fmt: skip
+
+
+def _held_back(conn: Any, target: str) -> Trouble | None:
+    """Why nothing new is uploaded while the pages are rolled back; None when they are not."""
+    row = conn.execute("SELECT release, at FROM rollbacks WHERE ended_at IS NULL").fetchone()
+    if row is None:
+        return None
+    reason = f"the pages were rolled back to release {row[0]}; `publisher rollback --end` lets newer ones go"
+    at = datetime.fromisoformat(row[1])
+    return Trouble(
+        target=target, stage="uploaded", code="rolled_back", reason=reason, since=at, at=at, attempts=0, next_try_at=at
+    )

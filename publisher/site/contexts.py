@@ -26,6 +26,12 @@ class ReviewPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: Product | None
 
 
+class Preview(ReviewPage, frozen=True, kw_only=True, tag=True):
+    """A review as its page would be, for those who have a link to it that is good `until` then. Never an artifact."""
+
+    until: datetime
+
+
 class Moved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An old address; `path` is the new one."""
 
@@ -162,6 +168,6 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 Context = (
-    Home | ReviewPage | Moved | ProductPage | Brands | BrandPage | EditorPage | TagPage | NumberedPage | Plain | Schema
-    | Search | Finder | Feed | SitemapIndex | Sitemap | ReviewDocument | ProductDocument | Contents
+    Home | ReviewPage | Preview | Moved | ProductPage | Brands | BrandPage | EditorPage | TagPage | NumberedPage | Plain
+    | Schema | Search | Finder | Feed | SitemapIndex | Sitemap | ReviewDocument | ProductDocument | Contents
 )  # fmt: skip

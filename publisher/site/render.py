@@ -29,6 +29,7 @@ from publisher.site.words import Words
 _TEMPLATES: dict[type[contexts.Context], str] = {
     contexts.Home: "home.html",
     contexts.ReviewPage: "review.html",
+    contexts.Preview: "preview.html",
     contexts.Moved: "moved.html",
     contexts.ProductPage: "product.html",
     contexts.Brands: "brands.html",
@@ -64,6 +65,7 @@ _POINTERS = frozenset({"sitemap", "service-worker"})
 _CONSTANTS = re.compile(r'\{\{ (_|url|asset)\("([^"\\]*)"\) \}\}')
 _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
+_OWN_LINK = re.compile(r'<a\b[^<>]*? href="(?=/)')
 MEMOS = 16_384
 """Fragments that a renderer keeps: 20 MB at most."""
 _packed = msgspec.msgpack.Encoder().encode
@@ -125,9 +127,10 @@ class _Memo(Extension):
 class Renderer:
     """Renders pages of one site. Construct once per process; rendering shares nothing between pages."""
 
-    def __init__(self, site: Site, folder: Traversable | None = None) -> None:
+    def __init__(self, site: Site, folder: Traversable | None = None, *, origin: str = "") -> None:
+        """`origin` goes before every address of the site, for pages that are shown from somewhere else."""
         root = folder if folder is not None else resources.files("site_templates")
-        self.site = site
+        self.site, self._origin = site, origin
         self._sources = {
             file.name: file.read_text(encoding="utf-8")
             for file in sorted(root.iterdir(), key=lambda file: file.name)
@@ -205,6 +208,10 @@ class Renderer:
             waiting += [one for one in named if one is not None and one not in seen]
         return _digest(self._common.encode(), *(f"{one}\0{self._sources[one]}".encode() for one in sorted(seen)))
 
+    def _safe(self, html: str) -> Markup:
+        """HTML that was made safe; its links to this site lead there from wherever it is shown."""
+        return Markup(_OWN_LINK.sub(lambda match: match[0] + self._origin, html) if self._origin else html)  # noqa: S704
+
     def _jinja(self) -> Environment:
         environment = Environment(
             loader=DictLoader(self._sources), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -215,8 +222,8 @@ class Renderer:
                 "_": self.words.gettext,
                 "ngettext": self.words.ngettext,
                 "site": self.site,
-                "url": _url(),
-                "asset": lambda name: "/" + pages.key(Page("asset", self._asset_names[name])),
+                "url": _url(self._origin),
+                "asset": lambda name: f"{self._origin}/{pages.key(Page('asset', self._asset_names[name]))}",
             }
         )
         environment.filters.update(
@@ -225,7 +232,7 @@ class Renderer:
                 "released": self.words.released,
                 "number": self.words.number,
                 "iso": _iso,
-                "safe_html": Markup,
+                "safe_html": self._safe,
                 "packed": _packed,
             }
         )
@@ -234,12 +241,12 @@ class Renderer:
         return environment
 
 
-def _url() -> Callable[..., str]:
+def _url(origin: str) -> Callable[..., str]:
     """`pages.path` as templates call it; addresses are cut at the name once per kind, for listings have hundreds."""
-    parts = {kind: pages.path(Page(kind, "\0")).split("\0") for kind in pages.KINDS}
+    parts = {kind: (origin + pages.path(Page(kind, "\0"))).split("\0") for kind in pages.KINDS}
 
     def url(kind: str, name: str = "", number: int = 0) -> str:
-        return pages.path(Page(kind, name, number)) if number or not name else name.join(parts[kind])
+        return origin + pages.path(Page(kind, name, number)) if number or not name else name.join(parts[kind])
 
     return url
 

@@ -23,7 +23,7 @@ from tests.integration.api_fixtures import PASSWORD, SITE, Server
 METHODS = ("get", "post", "put", "patch", "delete")
 OPEN = {
     ("get", "/"), ("get", "/content"), ("get", "/health/live"), ("get", "/health/ready"), ("post", "/auth/token"),
-    ("get", "/auth/jwks"), ("post", "/auth/refresh"), ("post", "/auth/revoke"),
+    ("get", "/auth/jwks"), ("post", "/auth/refresh"), ("post", "/auth/revoke"), ("get", "/preview/{preview_token}"),
 }  # fmt: skip
 
 

@@ -147,9 +147,7 @@ def test_regions_are_pushed_in_order_and_one_that_is_away_holds_up_no_other(
     ]  # fmt: skip
     keys = shell("reconcile", "--dry-run", "--target", "east")
     assert "0 unknown, 0 missing" in keys
-    assert (
-        shell("push", "--dry-run", "--target", "north", "--json").count('"do":"put"') == told[1]["waiting"]
-    )
+    assert shell("push", "--dry-run", "--target", "north", "--json").count('"do":"put"') == told[1]["waiting"]
     assert "no target is called west" in shell("push", "--target", "west", answer=2)
 
 

@@ -93,6 +93,15 @@ def key_of(slug: str) -> str:
     return f"reviews/{slug}/index.html"
 
 
+def pages(bodies: dict[str, bytes]) -> dict[str, bytes]:
+    """What belongs to a release: all but the bundles and what goes with them."""
+    return {
+        key: body
+        for key, body in bodies.items()
+        if not key.startswith(("content/sync/", "content/schema/", ".well-known/"))
+    }
+
+
 def test_every_region_gets_what_was_written(rooms: Rooms) -> None:
     with rooms.running(rooms.worker()) as hint:
         review = rooms.room.post("A todas partes")
@@ -177,6 +186,33 @@ def test_the_next_region_begins_when_readers_of_the_one_before_get_it(rooms: Roo
         assert rooms.holding(key_of(slug)) == ["south"]
         reader.is_blind = False
         until(lambda: len(rooms.holding(key_of(slug))) == 3, "the others have it too", 30)
+
+
+def test_a_later_region_gets_the_release_that_was_read_back_and_no_newer_one(rooms: Rooms, reader: Reader) -> None:
+    beside = Ledger(rooms.room.folder / "ledger.db")
+    reader.is_blind = False
+    with rooms.running(rooms.worker(probes=[reader.probe])) as hint:
+        old = rooms.room.post("La vieja").slug
+        hint()
+        until(lambda: len(rooms.holding(key_of(old))) == 3, "all have the old one", 30)
+        halts.halt(beside.connection, "north", now(), "")
+        first = rooms.room.post("La leída").slug
+        hint()
+        until(lambda: rooms.holding(key_of(first)) == ["south", "east"], "the others have what was read back", 30)
+        until(lambda: beside.waiting("south") + beside.waiting("east") == 0, "and its bundles", 30)
+        read = dict(rooms.regions[0].bodies)
+        reader.is_blind = True
+        second = rooms.room.post("La que nadie ha leído").slug
+        hint()
+        until(lambda: rooms.holding(key_of(second)) == ["south"], "one has what was not", 30)
+        until(lambda: beside.waiting("south") == 0, "whole", 30)
+        halts.resume(beside.connection, "north")
+        until(lambda: beside.delivered_release("north") == beside.delivered_release("east"), "it caught up", 30)
+        assert pages(rooms.regions[1].bodies) == pages(read)
+        assert rooms.holding(key_of(second)) == ["south"]
+        reader.is_blind = False
+        until(lambda: rooms.regions[1].bodies == rooms.regions[0].bodies, "all have all", 30)
+    beside.close()
 
 
 def test_a_region_whose_readers_never_get_it_is_waited_for_no_longer_than_said(rooms: Rooms, reader: Reader) -> None:

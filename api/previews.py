@@ -1,0 +1,77 @@
+"""Previews: a review as its readers would see it, for whoever has a link that is signed and ends.
+
+This is the one place where the API uses the site's templates. What they make is answered and never kept: no build, no
+listing and no bundle knows of it. The page's style and its links lead to the portal, so an edge that is away leaves the
+words readable. Addresses of the portal are absolute, for the page is shown from the API's own address.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from api import editing
+from api.auth import Principal
+from api.wire import Standing
+from publisher.content import editors
+from publisher.content.database import Database
+from publisher.content.model import Editor
+from publisher.site.contexts import Preview
+from publisher.site.pages import Page, Site
+from publisher.site.render import Renderer
+
+DEFAULT_MINUTES = 60
+LONGEST = timedelta(days=7)
+
+
+class PreviewAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A link to a preview: whoever has it can read the review until it ends."""
+
+    url: str
+    token: Annotated[str, Meta(description="The last part of `url`.")]
+    version: Annotated[int | None, Meta(description="The version that it shows; null: the newest, at every look.")]
+    expires_at: datetime
+
+
+class Previews:
+    """Renders previews for one site, whose templates are read when the first is asked for."""
+
+    def __init__(self, *, title: str, language: str, url: str) -> None:
+        """`url` is where readers find the portal."""
+        self._site = Site(title=title, language=language, url=url)
+        self._reading = threading.Lock()
+        self._renderer: Renderer | None = None
+        parts = urlsplit(url)
+        self.policy = _policy(f"{parts.scheme}://{parts.netloc}")
+
+    def page(self, standing: Standing, editor: Editor, until: datetime) -> bytes:
+        """The page, as HTML. Blocks: for a thread that may."""
+        with self._reading:
+            if self._renderer is None:
+                self._renderer = Renderer(self._site, origin=self._site.url)
+        review, text = standing.review, standing.text
+        assert text is not None
+        context = Preview(review=review, html=text.html, editor=editor, product=standing.product, until=until)
+        return self._renderer.artifact(Page("review", review.slug), context).body
+
+
+def shown(db: Database, who: Principal, review_id: str, version: int | None) -> tuple[Standing, Editor]:
+    """The review as it stands, or as it was said at a version, for those who may change it, and whose it is."""
+    if version is None:
+        standing = editing.read(db, who, editing.held(db, who, review_id).id)
+    else:
+        _, standing = editing.revision(db, who, review_id, version)
+    return standing, editors.get(db, standing.review.editor_id)
+
+
+def _policy(portal: str) -> str:
+    """The site's content security policy, for a page that is shown from elsewhere and needs no script."""
+    return (
+        f"default-src 'none'; img-src {portal} https: data:; style-src {portal}; font-src {portal}; base-uri 'none'; "
+        "frame-ancestors 'none'; form-action 'none'"
+    )

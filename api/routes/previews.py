@@ -1,0 +1,98 @@
+"""Previews: a link that shows a review, whatever state it is in, to whoever has it; and what it leads to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from litestar import Request, Response, Router, get, post
+from litestar.openapi.spec import Example
+from litestar.params import PathParameter, QueryParameter
+
+from api import previews
+from api.access import SECURITY, signed_in
+from api.newsroom import address_of, newsroom_of
+from api.previews import DEFAULT_MINUTES, LONGEST, PreviewAnswer
+from api.routes.answers import Answer, answers, refusals
+from api.routes.asking import Asking, ReviewId
+from api.routes.examples import PREVIEW, PREVIEW_PAGE
+from publisher.content.revisions import MAX_VERSION
+
+Shown = Annotated[
+    int | None,
+    QueryParameter(
+        description="The version to show, for ever; without it the newest, each time it is looked at.",
+        ge=1,
+        le=MAX_VERSION,
+    ),
+]
+Minutes = Annotated[
+    int,
+    QueryParameter(description="How long the link is good, in minutes.", ge=1, le=int(LONGEST.total_seconds() // 60)),
+]
+PreviewToken = Annotated[
+    str,
+    PathParameter(
+        description="The `token` of the answer.",
+        examples=[Example(summary="Of a link that has ended", value="eyJ0eXAiOiJwcmV2aWV3K2p3dCJ9.e30.x")],
+    ),
+]
+
+
+@post(
+    "/reviews/{review_id:str}/preview",
+    guards=[signed_in],
+    security=SECURITY,
+    status_code=200,
+    operation_id="previewReview",
+    summary="Make a link that shows a review",
+    description="For those who may change the review, in any state: the page that readers would get, from the site's "
+    "own templates, for whoever has the link. It is found by nobody else, and not indexed or kept anywhere. It ends "
+    "at `expires_at`, and before that with the session that made it: when that signs out, or the account is closed or "
+    "gets another password.",
+    responses=answers(PreviewAnswer, PREVIEW) | refusals("forbidden", "not_found"),
+)
+async def make(
+    request: Asking, review_id: ReviewId, version: Shown = None, minutes: Minutes = DEFAULT_MINUTES
+) -> Response[PreviewAnswer]:
+    """Sign a link, once it is clear that there is something to see."""
+    newsroom, who = newsroom_of(request), request.user
+    await newsroom.read(previews.shown, who, review_id, version)
+    at, life = datetime.now(UTC).replace(microsecond=0), timedelta(minutes=minutes)
+    token = newsroom.tokens.issue_preview(who, review_id, version, at, life)
+    url = f"{address_of(request)}/preview/{token}"
+    return Response(PreviewAnswer(url=url, token=token, version=version, expires_at=at + life))
+
+
+@get(
+    "/preview/{preview_token:str}",
+    operation_id="getPreview",
+    summary="See a preview",
+    description="The page that a link shows, as HTML; the link is the permission. Style and links lead to the portal.",
+    responses={
+        200: Answer(
+            str,
+            description="The review as readers would see it.",
+            media_type="text/html",
+            generate_examples=False,
+            examples=[Example(summary="A page", value=PREVIEW_PAGE)],
+        )
+    }
+    | refusals("bad_token", "forbidden", "not_found", "store_failed"),
+)
+async def show(request: Request[Any, Any, Any], preview_token: PreviewToken) -> Response[bytes]:
+    """The page."""
+    newsroom = newsroom_of(request)
+    who, look = await newsroom.gate.show(preview_token)
+    standing, editor = await newsroom.read(previews.shown, who, look.rev, look.ver)
+    until = datetime.fromtimestamp(look.exp, UTC)
+    page = await newsroom.elsewhere(newsroom.previews.page, standing, editor, until)
+    headers = {
+        "Cache-Control": "private, no-store",
+        "Content-Security-Policy": newsroom.previews.policy,
+        "X-Robots-Tag": "noindex, nofollow, noarchive",
+    }
+    return Response(page, media_type="text/html", headers=headers)
+
+
+router = Router("/", route_handlers=[make, show], return_dto=None, tags=["reviews"])
