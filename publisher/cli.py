@@ -19,6 +19,7 @@ COMMANDS = {
     "build": "publisher.cli_publish",
     "bundle": "publisher.cli_bundle",
     "conflicts": "publisher.cli_outbox",
+    "cost": "publisher.cli_cost",
     "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
