@@ -32,12 +32,13 @@ COMMANDS = {
     "publish": "publisher.cli_publish",
     "pull": "publisher.cli_desk",
     "push": "publisher.cli_publish",
-    "reconcile": "publisher.cli_publish",
+    "reconcile": "publisher.cli_verify",
     "releases": "publisher.cli_rollback",
     "resolve": "publisher.cli_outbox",
     "rollback": "publisher.cli_rollback",
     "status": "publisher.cli_publish",
     "up": "publisher.cli_up",
+    "verify": "publisher.cli_verify",
     "worker": "publisher.cli_publish",
 }
 """Where each command lives. Its module is loaded when it is called: processes that render load this one again."""

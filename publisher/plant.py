@@ -17,6 +17,7 @@ from publisher.builder import Builder
 from publisher.bundler import begin_epoch_if_back
 from publisher.content import log, migrations
 from publisher.content.database import connect
+from publisher.delivery.caps import USUAL, Cap
 from publisher.delivery.cdn import Cdn
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
@@ -119,12 +120,12 @@ class Plant:
         """The targets of the settings in rollout order, or those called `names`."""
         return regions(self.settings, names)
 
-    def pusher(self, region: Region | None = None) -> Pusher:
-        """A pusher to a region, the first of the settings when None."""
+    def pusher(self, region: Region | None = None, cap: Cap = USUAL) -> Pusher:
+        """A pusher to a region, the first of the settings when None, that removes at most so much at once."""
         where = self.regions()[0] if region is None else region
         pusher = Pusher(
             self.ledger, self.objects, bucket(where), concurrency=where.concurrency, purging=where.cdn.kind != "none",
-            place=where.place,
+            place=where.place, cap=cap,
         )  # fmt: skip
         self._open.callback(pusher.close)
         return pusher

@@ -299,13 +299,22 @@ class Ledger:
         A target that is not registered is owed everything.
         """
         if target not in self.targets():
-            query = f"SELECT {_COLUMNS} FROM wanted ORDER BY key"
-            return [(row[0], Desired(*row), None) for row in self.connection.execute(query)]
+            return [(row.key, row, None) for row in self.wanted()]
         rows = self.connection.execute(_OWED, (target,))
         return [
             (row[0], Desired(*row[:6]) if row[2] is not None else None, Held(*row[6:]) if row[6] is not None else None)
             for row in rows
         ]
+
+    def wanted(self) -> Iterator[Desired]:
+        """Every key that targets should hold, in order: the site, or what it was rolled back to."""
+        for row in self.connection.execute(f"SELECT {_COLUMNS} FROM wanted ORDER BY key"):
+            yield Desired(*row)
+
+    def wants_any(self, prefix: str) -> bool:
+        """Whether targets should hold any key that begins so."""
+        query = "SELECT 1 FROM wanted WHERE key >= ? AND key < ? LIMIT 1"
+        return self.connection.execute(query, (prefix, prefix + "\uffff")).fetchone() is not None
 
     def purges(self, target: str, cdn: Cdn) -> Purges:
         """What a target owes its CDN."""

@@ -90,6 +90,16 @@ class Objects:
                 and ask("SELECT 1 FROM objects WHERE digest = ?", (digest,)).fetchone() is None
             ]  # fmt: skip
 
+    def sizes(self, digests: Iterable[str]) -> dict[str, int]:
+        """Bytes of the bodies under `digests`, of those that are there."""
+        found: dict[str, int] = {}
+        with self._lock:
+            for digest in digests:
+                query = "SELECT length(body) FROM objects WHERE digest = ?"
+                if (row := self._connection.execute(query, (digest,)).fetchone()) is not None:
+                    found[digest] = int(row[0])
+        return found
+
     def discard(self, digest: str) -> None:
         """Remove a damaged body, so that it is written again when it is put; a store beyond reading begins anew."""
         with self._lock:

@@ -12,8 +12,10 @@ from datetime import datetime
 
 import msgspec
 
-from publisher.delivery import diff
+from publisher.delivery import caps, diff
+from publisher.delivery.caps import USUAL, Cap
 from publisher.delivery.diff import Step, Wave
+from publisher.delivery.holdings import Holdings
 from publisher.delivery.ledger import Held, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.targets import Target
@@ -49,10 +51,12 @@ class Pusher:
         concurrency: int = 16,
         purging: bool = False,
         place: str = "",
+        cap: Cap = USUAL,
     ) -> None:
         """`purging`: a CDN stands before the target, and must forget what is replaced. `place` is where the target is:
-        one that moved is owed the whole site.
+        one that moved is owed the whole site. `cap` is how much may be removed at once.
         """
+        self._cap = cap
         self._ledger, self._objects, self._target, self._purging = ledger, objects, target, purging
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"push-{target.name}")
         self.failures: Counter[str] = Counter()
@@ -81,14 +85,16 @@ class Pusher:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def run(self, on_progress: Progress = lambda done, total: None) -> Pushed:
-        """Bring the target up to date. Raises TargetError when it failed (what was confirmed is recorded), and
-        DamagedObjectError when a body must be rendered again first.
+        """Bring the target up to date. Raises TargetError when it failed (what was confirmed is recorded),
+        DamagedObjectError when a body must be rendered again first, TooManyDeletesError or EmptySiteError when more
+        would be removed than may be at once.
         """
         steps = diff.delta(self._ledger.owed(self._target.name))
         idle = [step.key for step in steps if step.wave is Wave.nothing]
         steps = [step for step in steps if step.wave is not Wave.nothing]
         if idle:
             self._ledger.settle(self._target.name, (), (), idle)
+        self._require(steps)
         self.sample = diff.sample(steps)
         puts = deletes = size = done = 0
         for wave in diff.waves(steps):
@@ -103,6 +109,13 @@ class Pusher:
                 done += len(batch)
                 on_progress(done, len(steps))
         return Pushed(puts, deletes, size)
+
+    def _require(self, steps: Sequence[Step]) -> None:
+        """Refuse to remove too much; going back, and forward again, is meant."""
+        if steps and steps[-1].wave is Wave.delete and self._ledger.history.rollback() is None:
+            held = Holdings(self._ledger.connection, self._target.name).count()
+            is_empty = not self._ledger.wants_any(caps.ESSENTIAL)
+            caps.check(self._target.name, steps, held=held, is_empty=is_empty, cap=self._cap)
 
     def _delete(self, batch: Sequence[Step]) -> None:
         keys = [step.key for step in batch]

@@ -105,20 +105,6 @@ def test_an_export_looks_at_the_folder_and_leaves_other_files_alone(shell: Shell
     assert (shell.folder / "out/CNAME").read_text() == "mine"
 
 
-def test_a_lost_ledger_is_reconciled_with_the_bucket(shell: Shell) -> None:
-    shell("import", "la-luz.md")
-    shell("publish")
-    for path in (shell.folder / "data").glob("ledger.db*"):
-        path.unlink()
-    (shell.folder / "la-luz.md").write_text(POST.replace("viaje", "noche"), encoding="utf-8")
-    shell("import", "la-luz.md")
-    shell("build")
-    assert "unknown  tags/viaje/index.html" in shell("reconcile")
-    shell("push")
-    assert "0 unknown, 0 missing" in shell("reconcile", "--dry-run")
-    assert "tags/viaje" not in shell("push", "--dry-run")
-
-
 def test_a_dry_run_leaves_no_trace(shell: Shell) -> None:
     shell("import", "la-luz.md")
     shell("build")
