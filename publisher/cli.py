@@ -21,6 +21,7 @@ COMMANDS = {
     "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
+    "garbage": "publisher.cli_garbage",
     "import": "publisher.cli_content",
     "jobs": "publisher.cli_jobs",
     "keys": "publisher.cli_keys",

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from pysqlite3 import dbapi2 as sqlite3
 
-from publisher.delivery import history, journal, purges
+from publisher.delivery import fading, history, journal, purges
 from publisher.delivery.cdn import Cdn
 from publisher.delivery.history import LASTING, History
 from publisher.delivery.journal import Journal
@@ -114,7 +114,7 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -4000")
-            connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA)
+            connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + fading.SCHEMA)
         except sqlite3.Error as error:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
         self.connection: Any = connection
@@ -258,7 +258,9 @@ class Ledger:
         differ = self._staging.store()
         for key in gone:
             tier = self.history.removed(key)
-            if tier is not None and tier not in LASTING:
+            if tier in LASTING:
+                fading.fade(conn, key)
+            elif tier is not None:
                 removed.append(key)
         conn.executemany("INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in removed))
         return differ, len(removed)
