@@ -15,9 +15,11 @@ from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
     "audit": "publisher.cli_audit",
+    "backup": "publisher.cli_backup",
     "build": "publisher.cli_publish",
     "bundle": "publisher.cli_bundle",
     "conflicts": "publisher.cli_outbox",
+    "cost": "publisher.cli_cost",
     "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
@@ -36,6 +38,7 @@ COMMANDS = {
     "reconcile": "publisher.cli_verify",
     "releases": "publisher.cli_rollback",
     "resolve": "publisher.cli_outbox",
+    "restore": "publisher.cli_backup",
     "rollback": "publisher.cli_rollback",
     "status": "publisher.cli_publish",
     "up": "publisher.cli_up",

@@ -33,6 +33,8 @@
     │   ├── EmptySiteError            empty_site
     │   ├── PurgeError                purge_failed
     │   └── LeaseHeldError            lease_held
+    ├── BackupError                   backup_failed
+    │   └── PassphraseError           bad_passphrase
     ├── StackError                    stack_failed
     └── DeskError                     desk_failed
         └── OfflineError              offline
@@ -272,6 +274,18 @@ class LeaseHeldError(DeliveryError):
     """Another publisher is at work on the same data directory."""
 
     code = "lease_held"
+
+
+class BackupError(PublisherError):
+    """A backup or an archive is missing, damaged, or cannot be brought back; the message says what to do."""
+
+    code = "backup_failed"
+
+
+class PassphraseError(BackupError):
+    """Encrypted keys do not open with the passphrase, or it is none."""
+
+    code = "bad_passphrase"
 
 
 class StackError(PublisherError):

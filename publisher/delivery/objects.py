@@ -80,6 +80,11 @@ class Objects:
             raise DamagedObjectError(digest)
         return bytes(row[0])
 
+    def size(self) -> int:
+        """Bytes of all bodies that are kept."""
+        with self._lock:
+            return int(self._connection.execute("SELECT coalesce(sum(length(body)), 0) FROM objects").fetchone()[0])
+
     def lacking(self, digests: Iterable[str]) -> list[str]:
         """Those of `digests` under which there is no body; whether the others are good, reading finds out."""
         with self._lock:

@@ -6,6 +6,7 @@ null, never missing.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from publisher.site.pages import Page, Site
 
 FORMAT = 1
 """Major version of the documents; grows only when a reader of the old form would break."""
+_OWN_LINK = re.compile(r'<a\b[^<>]*? href="(?=/)')
 
 
 def encode(value: Any) -> bytes:
@@ -122,23 +124,29 @@ def feed(site: Site, context: contexts.Feed) -> bytes:
             "home_page_url": site.url + "/",
             "feed_url": site.url + pages.path(Page("json-feed")),
             "language": site.language,
-            "items": [_item(site, one) for one in context.cards],
+            "items": [_item(site, one, html) for one, html in zip(context.cards, context.bodies, strict=True)],
         }
     )
 
 
-def _item(site: Site, one: Card) -> dict[str, Any]:
+def _item(site: Site, one: Card, html: str) -> dict[str, Any]:
     return {
         "id": f"urn:uuid:{one.id}",
         "url": site.url + pages.path(Page("review", one.slug)),
         "title": one.title,
-        "content_text": one.excerpt,
+        "summary": one.excerpt,
+        **({"content_html": absolute(site.url, html)} if html else {"content_text": one.excerpt}),
         "date_published": one.published_at,
         "date_modified": one.updated_at,
         "authors": [{"name": one.author}],
         "tags": one.tags,
         "language": one.lang,
     }
+
+
+def absolute(origin: str, html: str) -> str:
+    """Safe HTML for elsewhere: its links to this site begin with `origin`."""
+    return _OWN_LINK.sub(lambda match: match[0] + origin, html)
 
 
 def _tags(names: tuple[str, ...], slugs: tuple[str, ...]) -> list[dict[str, str]]:

@@ -21,8 +21,9 @@ from jinja2.parser import Parser
 from markupsafe import Markup, escape
 
 from publisher.errors import BuildError
-from publisher.site import bundles, contexts, pages
+from publisher.site import bundles, contexts, drawings, pages, structured
 from publisher.site.artifact import IMMUTABLE, PAGE, POINTER, Artifact, Key, Tier, content_type
+from publisher.site.outline import outlined
 from publisher.site.pages import Page, Site
 from publisher.site.words import Words
 
@@ -65,7 +66,6 @@ _POINTERS = frozenset({"sitemap", "service-worker"})
 _CONSTANTS = re.compile(r'\{\{ (_|url|asset)\("([^"\\]*)"\) \}\}')
 _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
-_OWN_LINK = re.compile(r'<a\b[^<>]*? href="(?=/)')
 MEMOS = 16_384
 """Fragments that a renderer keeps: 20 MB at most."""
 _packed = msgspec.msgpack.Encoder().encode
@@ -210,7 +210,7 @@ class Renderer:
 
     def _safe(self, html: str) -> Markup:
         """HTML that was made safe; its links to this site lead there from wherever it is shown."""
-        return Markup(_OWN_LINK.sub(lambda match: match[0] + self._origin, html) if self._origin else html)  # noqa: S704
+        return Markup(bundles.absolute(self._origin, html) if self._origin else html)  # noqa: S704
 
     def _jinja(self) -> Environment:
         environment = Environment(
@@ -234,6 +234,13 @@ class Renderer:
                 "iso": _iso,
                 "safe_html": self._safe,
                 "packed": _packed,
+                "absolute": lambda html: bundles.absolute(self.site.url, html),
+                "outlined": outlined,
+                "structured": lambda context: structured.block(self.site, context),
+                "formats": drawings.formats,
+                "reach": drawings.reach,
+                "sensor": drawings.sensor,
+                "time_line": drawings.time_line,
             }
         )
         environment.add_extension(_Constants)

@@ -18,9 +18,11 @@ def test_drift_is_found_and_repaired(shell: Shell, bucket: Bucket) -> None:
     bucket.put("reviews/dos/index.html", b"something else")
     bucket.put("theirs/backup.zip", b"zip")
     said = shell("verify", answer=3)
-    assert "missing             reviews/uno/index.html" in said
-    assert "altered     body     reviews/dos/index.html" in said
-    assert "foreign             theirs/backup.zip" in said
+    lines = {tuple(line.split()) for line in said.splitlines()}
+    assert {
+        ("missing", "reviews/uno/index.html"), ("altered", "body", "reviews/dos/index.html"),
+        ("foreign", "theirs/backup.zip"),
+    } <= lines  # fmt: skip
     quick = json.loads(shell("verify", "--quick", "--json", answer=3))[0]["found"]
     assert {(one["kind"], one["what"]) for one in quick} == {("missing", ""), ("altered", "size"), ("foreign", "")}
     shell("verify", "--repair")
@@ -40,14 +42,15 @@ def test_a_lost_ledger_is_reconciled_with_the_bucket(shell: Shell, bucket: Bucke
     (shell.folder / "uno.md").write_text(text, encoding="utf-8")
     shell("import", "uno.md")
     shell("build")
-    said = shell("reconcile")
-    assert "foreign             tags/viaje/index.html" in said
+    said = {tuple(line.split()) for line in shell("reconcile").splitlines()}
+    assert {line[1] for line in said if line[0] == "foreign"} >= {"tags/viaje/index.html"}
     pushed = json.loads(shell("push", "--json"))
     assert (pushed["puts"] < 30, pushed["deletes"]) == (True, 0), "what is there as it should be is not put again"
-    assert "1 foreign" in shell("verify", answer=4)
+    foreign = json.loads(shell("verify", "--json", answer=4))[0]["found"]
+    assert {one["kind"] for one in foreign} == {"foreign"}
     shell("reconcile", "--remove-foreign", "tags/viaje/*")
     shell("push")
-    assert "0 foreign" in shell("verify")
+    assert "tags/viaje/index.html" not in bucket.pages()
     assert "tags/noche/index.html" in bucket.pages()
 
 
