@@ -40,6 +40,7 @@ COMMANDS = {
     "resolve": "publisher.cli_outbox",
     "restore": "publisher.cli_backup",
     "rollback": "publisher.cli_rollback",
+    "rollout": "publisher.cli_rollout",
     "status": "publisher.cli_publish",
     "up": "publisher.cli_up",
     "verify": "publisher.cli_verify",

@@ -13,16 +13,21 @@ import click
 import msgspec
 
 from publisher import local, logs, plant, worker
-from publisher.cli_output import progress, size
+from publisher.builder import Builder
+from publisher.cli_output import Advance, progress, size
 from publisher.content import hint
+<<<<<<< HEAD
+=======
+from publisher.delivery import drift, rollout
+>>>>>>> main
 from publisher.delivery import export as exporting
 from publisher.delivery import push as pushing
 from publisher.delivery.caps import FLOOR, Cap
 from publisher.delivery.diff import Step, Wave
 from publisher.delivery.history import Rollback
 from publisher.delivery.push import Pushed
-from publisher.errors import PublisherError
-from publisher.settings import Settings
+from publisher.errors import HaltedError, PublisherError, UnseenError
+from publisher.settings import Settings, Target
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -138,7 +143,11 @@ def _push(parts: plant.Plant, names: Sequence[str], cap: Cap, dry_run: bool, in_
     for region in every:
         with progress(f"pushing to {region.name}" if len(every) > 1 else "pushing", quiet=in_json) as advance:
             try:
+<<<<<<< HEAD
                 done[region.name] = worker.deliver(parts.pusher(region, cap), builder, worker.now, advance)
+=======
+                done[region.name] = _deliver(parts, region, builder, advance, look=region is not every[-1])
+>>>>>>> main
             except PublisherError as error:
                 failures[region.name] = error
     if in_json:
@@ -157,6 +166,20 @@ def _push(parts: plant.Plant, names: Sequence[str], cap: Cap, dry_run: bool, in_
         click.secho(f"publisher: {failure}", err=True, fg="red")
     if last is not None:
         raise last
+
+
+def _deliver(parts: plant.Plant, region: Target, builder: Builder, advance: Advance, *, look: bool) -> Pushed:
+    """Push to a region; with `look`, wait until its readers get it, so that the next may begin."""
+    if region.name in parts.ledger.journal.halted():
+        raise HaltedError(f"{region.name} is halted; `publisher rollout resume {region.name}` ends it")
+    pusher = parts.pusher(region)
+    probe = parts.probe(region, pusher) if look and region.probe_url else None
+    purger = parts.purger(region, pusher) if look and region.cdn.kind != "none" else None
+    lane = rollout.Lane(pusher, clock=worker.now, probe=probe, purger=purger)
+    pushed = lane.deliver(builder.heal, advance)
+    if probe is not None and not probe.wait_until_seen(pusher.delivered(), region.seen_seconds):
+        raise UnseenError(f"{region.name}: readers do not get what was pushed after {region.seen_seconds:.0f} s")
+    return pushed
 
 
 def _rehearse(parts: plant.Plant, names: Sequence[str], in_json: bool) -> None:

@@ -32,6 +32,7 @@
     │   ├── TooManyDeletesError       too_many_deletes
     │   ├── EmptySiteError            empty_site
     │   ├── PurgeError                purge_failed
+    │   ├── HaltedError               halted
     │   └── LeaseHeldError            lease_held
     ├── BackupError                   backup_failed
     │   └── PassphraseError           bad_passphrase
@@ -268,6 +269,12 @@ class PurgeError(DeliveryError):
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class HaltedError(DeliveryError):
+    """An operator took the target out of the rollout."""
+
+    code = "halted"
 
 
 class LeaseHeldError(DeliveryError):

@@ -183,8 +183,9 @@ class Plant:
         builder = self.builder()
         made = worker.Worker(
             builder, pushers, data.content_db, probes=probes, purgers=purgers, errands=self.errands(builder),
-            turn=self.turn,
+            turn=self.turn, seen_seconds={region.name: region.seen_seconds for region in every},
         )  # fmt: skip
+        made.rollout.told = courier.nudge
         return made, on_round
 
     def garbage(self, every: Sequence[Region] | None = None) -> Garbage:

@@ -8,7 +8,7 @@ loss it may have forgotten its last steps, all together and in order, and they a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,11 @@ from typing import Any
 import msgspec
 from pysqlite3 import dbapi2 as sqlite3
 
+<<<<<<< HEAD
 from publisher.delivery import fading, history, journal, purges
+=======
+from publisher.delivery import halts, history, journal, purges
+>>>>>>> main
 from publisher.delivery.cdn import Cdn
 from publisher.delivery.history import LASTING, History
 from publisher.delivery.journal import Journal
@@ -114,7 +118,11 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -4000")
+<<<<<<< HEAD
             connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + fading.SCHEMA)
+=======
+            connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + halts.SCHEMA)
+>>>>>>> main
         except sqlite3.Error as error:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
         self.connection: Any = connection
@@ -126,16 +134,9 @@ class Ledger:
         """Close the database."""
         self.connection.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All inside happens, or nothing."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+        return journal.transaction(self.connection)
 
     def cursor(self) -> int:
         """The number of the last change that was built."""
