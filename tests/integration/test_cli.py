@@ -105,6 +105,8 @@ def test_an_export_looks_at_the_folder_and_leaves_other_files_alone(shell: Shell
     assert (shell.folder / "out/CNAME").read_text() == "mine"
 
 
+<<<<<<< HEAD
+=======
 def test_a_lost_ledger_is_reconciled_with_the_bucket(shell: Shell) -> None:
     shell("import", "la-luz.md")
     shell("publish")
@@ -164,6 +166,7 @@ def test_a_region_is_halted_and_resumed(shell: Shell, object_store: Settings) ->
     assert "no target is called west" in shell("rollout", "halt", "west", answer=2)
 
 
+>>>>>>> main
 def test_a_dry_run_leaves_no_trace(shell: Shell) -> None:
     shell("import", "la-luz.md")
     shell("build")
