@@ -12,8 +12,8 @@ from datetime import datetime
 
 import msgspec
 
-from publisher import worker
 from publisher.builder import Builder
+from publisher.delivery import rollout
 from publisher.delivery.purges import Purges
 from publisher.delivery.push import Progress, Pusher
 from publisher.errors import PublisherError
@@ -55,7 +55,7 @@ def _one(
 ) -> Went:
     went = Went(target=pusher.target_name)
     try:
-        pushed = worker.deliver(pusher, builder, clock, on_progress)
+        pushed = rollout.deliver(pusher, builder.heal, clock, on_progress)
         went = Went(target=pusher.target_name, puts=pushed.puts, deletes=pushed.deletes, bytes=pushed.bytes)
         if owed is None:
             return went
