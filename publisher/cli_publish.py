@@ -16,12 +16,9 @@ from publisher import local, logs, plant, worker
 from publisher.builder import Builder
 from publisher.cli_output import Advance, progress, size
 from publisher.content import hint
-<<<<<<< HEAD
-=======
-from publisher.delivery import drift, rollout
->>>>>>> main
 from publisher.delivery import export as exporting
 from publisher.delivery import push as pushing
+from publisher.delivery import rollout
 from publisher.delivery.caps import FLOOR, Cap
 from publisher.delivery.diff import Step, Wave
 from publisher.delivery.history import Rollback
@@ -143,11 +140,7 @@ def _push(parts: plant.Plant, names: Sequence[str], cap: Cap, dry_run: bool, in_
     for region in every:
         with progress(f"pushing to {region.name}" if len(every) > 1 else "pushing", quiet=in_json) as advance:
             try:
-<<<<<<< HEAD
-                done[region.name] = worker.deliver(parts.pusher(region, cap), builder, worker.now, advance)
-=======
-                done[region.name] = _deliver(parts, region, builder, advance, look=region is not every[-1])
->>>>>>> main
+                done[region.name] = _deliver(parts, region, builder, cap, advance, look=region is not every[-1])
             except PublisherError as error:
                 failures[region.name] = error
     if in_json:
@@ -168,11 +161,11 @@ def _push(parts: plant.Plant, names: Sequence[str], cap: Cap, dry_run: bool, in_
         raise last
 
 
-def _deliver(parts: plant.Plant, region: Target, builder: Builder, advance: Advance, *, look: bool) -> Pushed:
+def _deliver(parts: plant.Plant, region: Target, builder: Builder, cap: Cap, advance: Advance, *, look: bool) -> Pushed:
     """Push to a region; with `look`, wait until its readers get it, so that the next may begin."""
     if region.name in parts.ledger.journal.halted():
         raise HaltedError(f"{region.name} is halted; `publisher rollout resume {region.name}` ends it")
-    pusher = parts.pusher(region)
+    pusher = parts.pusher(region, cap)
     probe = parts.probe(region, pusher) if look and region.probe_url else None
     purger = parts.purger(region, pusher) if look and region.cdn.kind != "none" else None
     lane = rollout.Lane(pusher, clock=worker.now, probe=probe, purger=purger)

@@ -16,11 +16,7 @@ from typing import Any
 import msgspec
 from pysqlite3 import dbapi2 as sqlite3
 
-<<<<<<< HEAD
-from publisher.delivery import fading, history, journal, purges
-=======
-from publisher.delivery import halts, history, journal, purges
->>>>>>> main
+from publisher.delivery import fading, halts, history, journal, purges
 from publisher.delivery.cdn import Cdn
 from publisher.delivery.history import LASTING, History
 from publisher.delivery.journal import Journal
@@ -118,11 +114,9 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -4000")
-<<<<<<< HEAD
-            connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + fading.SCHEMA)
-=======
-            connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + halts.SCHEMA)
->>>>>>> main
+            connection.executescript(
+                _SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + halts.SCHEMA + fading.SCHEMA
+            )
         except sqlite3.Error as error:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
         self.connection: Any = connection

@@ -12,16 +12,11 @@ from datetime import datetime
 
 import msgspec
 
-<<<<<<< HEAD
-from publisher.delivery import caps, diff
+from publisher.delivery import aim, caps, diff
 from publisher.delivery.caps import USUAL, Cap
 from publisher.delivery.diff import Step, Wave
 from publisher.delivery.holdings import Holdings
-=======
-from publisher.delivery import aim, diff
-from publisher.delivery.diff import Step, Wave
 from publisher.delivery.journal import Journal
->>>>>>> main
 from publisher.delivery.ledger import Held, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.targets import Target
@@ -114,28 +109,15 @@ class Pusher:
         if self._own is not None:
             self._own.close()
 
-<<<<<<< HEAD
-    def run(self, on_progress: Progress = lambda done, total: None) -> Pushed:
-        """Bring the target up to date. Raises TargetError when it failed (what was confirmed is recorded),
-        DamagedObjectError when a body must be rendered again first, TooManyDeletesError or EmptySiteError when more
-        would be removed than may be at once.
-        """
-        steps = diff.delta(self._ledger.owed(self._target.name))
-        idle = [step.key for step in steps if step.wave is Wave.nothing]
-        steps = [step for step in steps if step.wave is not Wave.nothing]
-        if idle:
-            self._ledger.settle(self._target.name, (), (), idle)
-        self._require(steps)
-=======
     def run(
         self, on_progress: Progress = lambda done, total: None, *, upto: int | None = None, after: str = ""
     ) -> Pushed:
         """Bring the target up to date, or to release `upto` where there are newer ones, as far as the target `after`
-        is. Raises TargetError when it failed (what was confirmed is recorded), and DamagedObjectError when a body must
-        be rendered again first.
+        is. Raises TargetError when it failed (what was confirmed is recorded), DamagedObjectError when a body must be
+        rendered again first, TooManyDeletesError or EmptySiteError when more would be removed than may be at once.
         """
         steps = self._steps(upto, after)
->>>>>>> main
+        self._require(steps)
         self.sample = diff.sample(steps)
         puts = deletes = size = done = 0
         for wave in diff.waves(steps):
@@ -151,14 +133,13 @@ class Pusher:
                 on_progress(done, len(steps))
         return Pushed(puts, deletes, size)
 
-<<<<<<< HEAD
     def _require(self, steps: Sequence[Step]) -> None:
         """Refuse to remove too much; going back, and forward again, is meant."""
         if steps and steps[-1].wave is Wave.delete and self._ledger.history.rollback() is None:
             held = Holdings(self._ledger.connection, self._target.name).count()
             is_empty = not self._ledger.wants_any(caps.ESSENTIAL)
             caps.check(self._target.name, steps, held=held, is_empty=is_empty, cap=self._cap)
-=======
+
     def _steps(self, upto: int | None, after: str) -> list[Step]:
         self._aim = self._ledger.history.shown()
         self.seq = aim.seq(self._ledger.connection, self._aim)
@@ -179,7 +160,6 @@ class Pusher:
             return []
         self._aim, self.seq = release, aim.seq(conn, release)
         return _real(diff.delta(aim.owed(conn, self._target.name, release, after)))
->>>>>>> main
 
     def _delete(self, batch: Sequence[Step]) -> None:
         keys = [step.key for step in batch]
