@@ -14,6 +14,7 @@ from publisher import settings
 from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
+    "archive": "publisher.cli_archive",
     "audit": "publisher.cli_audit",
     "backup": "publisher.cli_backup",
     "build": "publisher.cli_publish",
