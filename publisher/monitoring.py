@@ -1,18 +1,21 @@
 """What the worker counts for Prometheus, and how the write API hears of it: by a file in the data directory.
 
 The worker serves no port. It replaces `worker.prom` after each round; the API adds the file to its own metrics, and a
-file that grows old (`publisher_worker_reported_timestamp_seconds`) says that the worker is gone.
+file that grows old (`publisher_worker_reported_timestamp_seconds`) says that the worker is gone. So it is with the
+backup and `backup.prom`.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition
 
-FILE = "worker.prom"
+FILE, BACKUP_FILE = "worker.prom", "backup.prom"
+STATES = ("well", "failing", "unseen", "halted")
 LAGS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
 
@@ -38,6 +41,13 @@ class WorkerMetrics:
         )
         self.release = Gauge("publisher_release", "The newest release.", registry=made)
         self.waiting = Gauge("publisher_objects_waiting", "Objects that targets are owed.", registry=made)
+        self._targets = {
+            "waiting": Gauge("publisher_target_waiting", "Objects that a target is owed.", ["target"], registry=made),
+            "release": Gauge("publisher_target_release", "The release that it holds whole.", ["target"], registry=made),
+        }
+        self._state = Gauge(
+            "publisher_target_state", "1 for how a target fares in the rollout.", ["target", "state"], registry=made
+        )
         self.puts = Counter("publisher_objects_put", "Objects put.", registry=made)
         self.deletes = Counter("publisher_objects_deleted", "Objects deleted.", registry=made)
         self.bytes = Counter("publisher_put_bytes", "Bytes of the objects put.", registry=made)
@@ -51,15 +61,43 @@ class WorkerMetrics:
             self.publishes.labels(outcome)
             self.webhook_attempts.labels(outcome)
 
+    def target(self, name: str, *, waiting: int, release: int, state: str) -> None:
+        """How a target of the settings fares."""
+        self._targets["waiting"].labels(name).set(waiting)
+        self._targets["release"].labels(name).set(release)
+        for one in STATES:
+            self._state.labels(name, one).set(one == state)
+
     def write(self) -> None:
         """Replace the file; a disk that is full costs the report, not the worker."""
         with suppress(OSError):
             exposition.write_to_textfile(str(self._path), self._registry)
 
 
+class BackupMetrics:
+    """How far the backup is, written to a file of `data_dir`."""
+
+    def __init__(self, data_dir: Path | str) -> None:
+        self._path = Path(data_dir, BACKUP_FILE)
+        self._registry = CollectorRegistry()
+        self._synced = Gauge(
+            "publisher_backup_synced_timestamp_seconds",
+            "When all that was written was last in the backup.",
+            registry=self._registry,
+        )
+
+    def synced(self, at: datetime | None) -> None:
+        """Say when all was last in the backup; None leaves it as it was, so that the lag grows."""
+        if at is not None:
+            self._synced.set(at.timestamp())
+            with suppress(OSError):
+                exposition.write_to_textfile(str(self._path), self._registry)
+
+
 def reported(data_dir: Path | str) -> str:
-    """What the worker last wrote; empty when no worker ever ran here."""
-    try:
-        return Path(data_dir, FILE).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
+    """What the worker and the backup last wrote; empty when neither ever ran here."""
+    said = ""
+    for name in (FILE, BACKUP_FILE):
+        with suppress(FileNotFoundError):
+            said += Path(data_dir, name).read_text(encoding="utf-8")
+    return said

@@ -22,7 +22,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Language = Literal["es", "pt", "en"]
-SECRET = ("access_key", "secret_key", "token")
+SECRET = ("access_key", "secret_key", "token", "passphrase")
 """Fields whose values no message shows."""
 TARGETS = "TARGETS"
 """The variable that holds the list of targets as JSON."""
@@ -197,6 +197,32 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     admin_email: Annotated[str, Meta(description="E-mail of the first administrator.")] = "admin@example.com"
 
 
+class Backup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Continuous backup of content.db, to a bucket apart from those of the readers."""
+
+    enabled: Annotated[bool, Meta(description="Whether `publisher up` keeps a backup.")] = True
+    bucket: Annotated[
+        str, Meta(description="Bucket of the backup, read by nobody else; the embedded stack has one of its own.")
+    ] = ""
+    prefix: Annotated[str, Meta(min_length=1, description="What its keys begin with.")] = "content"
+    endpoint: Annotated[str, Meta(description="Endpoint URL of its store; empty for AWS.")] = ""
+    region: Annotated[str, Meta(description="Region to sign for.")] = "us-east-1"
+    access_key: Annotated[
+        str, Meta(description="Access key; empty to use the usual AWS chain (environment, profile, role).")
+    ] = ""
+    secret_key: Annotated[str, Meta(description="Secret key that goes with `access_key`.")] = ""
+    passphrase: Annotated[
+        str,
+        Meta(
+            pattern=r"^(.{12,})?$",
+            description="Encrypts the signing keys in the backup, 12 characters or more; empty: they are not in it.",
+        ),
+    ] = ""
+    sync_seconds: Annotated[Positive, Meta(description="Seconds that a loss of this machine may cost.")] = 1
+    snapshot_hours: Annotated[Positive, Meta(description="Hours after which the whole database is sent anew.")] = 24
+    keep_days: Annotated[Positive, Meta(description="Days to which the database can be taken back.")] = 30
+
+
 class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How pages are rendered."""
 
@@ -254,6 +280,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cdn: Cdn = Cdn()
     api: Api = Api()
     stack: Stack = Stack()
+    backup: Backup = Backup()
     build: Build = Build()
     metrics: Metrics = Metrics()
     webhooks: Webhooks = Webhooks()

@@ -27,6 +27,7 @@ from tests.integration.laptops import free_slug as free_slug
 from tests.integration.laptops import laptop as laptop
 from tests.integration.laptops import network as network
 from tests.integration.laptops import second_laptop as second_laptop
+from tests.servers import aws as aws
 from tests.servers import nginx_edge as nginx_edge
 from tests.servers import object_store as object_store
 from tests.servers import varnish_edge as varnish_edge

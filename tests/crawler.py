@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
@@ -23,15 +23,15 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Edge:
-    """A connection to an edge that stays open."""
+    """A connection to an edge that stays open; `headers` go with each request."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+        self.url, self._headers = url, dict(headers or {})
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
 
     def get(self, path: str) -> Answer:
         """The answer for `path`, redirects not followed."""
-        self._connection.request("GET", path)
+        self._connection.request("GET", path, headers=self._headers)
         answer = self._connection.getresponse()
         body = answer.read()
         return Answer(answer.status, body, {name.lower(): value for name, value in answer.getheaders()})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from publisher import local, settings
 from publisher.edges import nginx, varnish
 from publisher.ports import is_free, kept_or_new
 from publisher.settings import Settings
+
+AWS = Path(sys.prefix, "aws", "bin")
+"""The environment of what imitates and checks AWS (`make test` makes it)."""
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +88,21 @@ def start_varnish(store: str, name: str) -> Iterator[Edge]:
             yield edge
 
 
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """MiniStack, an imitation of AWS on the loopback; yields its address, which is that of every service."""
+    home, port = tmp_path_factory.mktemp("aws"), kept_or_new(0, is_free, ())
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "TMPDIR": str(home),
+    }
+    with _running([str(AWS / "ministack")], port, environ):
+        yield f"http://127.0.0.1:{port}"
+
+
 def _program(name: str) -> str:
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     assert found is not None, f"install Debian's package {name.removesuffix('d')}"
@@ -91,11 +110,11 @@ def _program(name: str) -> str:
 
 
 @contextmanager
-def _running(program: list[str], port: int) -> Iterator[Edge]:
+def _running(program: list[str], port: int, environ: Mapping[str, str] | None = None) -> Iterator[Edge]:
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(program, stdout=said, stderr=said)
+        process = subprocess.Popen(program, stdout=said, stderr=said, env=environ)
         try:
-            until = time.monotonic() + 20
+            until = time.monotonic() + 60
             while is_free(port):
                 said.seek(0)
                 assert process.poll() is None, said.read().decode()

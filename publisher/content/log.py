@@ -71,6 +71,24 @@ def since(db: Database, cursor: int, limit: int = -1) -> Iterator[Change]:
     return map(from_row, rows)
 
 
+def reviews_after(db: Database, seq: int) -> list[str]:
+    """Ids of the reviews that were changed after change `seq`, in the order of their last change."""
+    rows = db.conn.execute(
+        "SELECT entity_id FROM changes WHERE seq > ? AND entity = 'review' GROUP BY entity_id ORDER BY max(seq)", (seq,)
+    )
+    return [row[0] for row in rows]
+
+
+def actors(db: Database, after: int, seq: int, limit: int = 4) -> list[str]:
+    """Who made the changes after `after` up to `seq`: names of editors, or what else stands in the log; a few."""
+    rows = db.conn.execute(
+        "SELECT coalesce(e.name, c.actor) FROM changes c LEFT JOIN editors e ON e.id = replace(c.actor, 'import:', '')"
+        " WHERE c.seq > ? AND c.seq <= ? GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT ?",
+        (after, seq, limit),
+    )
+    return [row[0] for row in rows]
+
+
 def from_row(row: Sequence[Any]) -> Change:
     """A change from a row of `COLUMNS`."""
     fields = dict(zip(_NAMES, row, strict=True))

@@ -269,6 +269,15 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     updated_at: datetime
 
 
+class Mention(msgspec.Struct, frozen=True):
+    """A review as another one leads to it."""
+
+    slug: Slug
+    title: str
+    lang: str
+    rating: float | None
+
+
 class Listing(msgspec.Struct, frozen=True):
     """A named sequence of reviews: how many ordinals were given, how many of their reviews are public now."""
 

@@ -14,7 +14,7 @@ import msgspec
 
 from publisher.content import editors, log, products, reviews
 from publisher.content.database import Database, moment
-from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, Product, Review, Slug, Text
+from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, Mention, Product, Review, Slug, Text
 
 _CARD = (
     "SELECT q.ordinal, r.id, r.slug, r.title, r.excerpt, r.lang, r.byline, e.name, e.slug, p.brand, p.model, p.slug,"
@@ -27,6 +27,12 @@ CARDS = 16_384
 RECENT = 16
 """Answers of a kind that are kept: a page asks what the one before it asked."""
 _LAST_OF_FRONT = "SELECT ordinal FROM places WHERE listing = ? AND live = 1 ORDER BY ordinal DESC LIMIT 1 OFFSET ?"
+_BESIDE = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT q.ordinal, r.slug, r.title, r.lang, r.rating FROM places q JOIN reviews r"
+    f" ON r.id = q.review_id WHERE q.listing = ?1 AND q.live = 1 AND q.ordinal {side} ?2"
+    f" ORDER BY q.ordinal {order} LIMIT ?3)"
+    for side, order in (("<", "DESC"), (">", "ASC"))
+)
 _WORDS = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -146,6 +152,38 @@ class Reading:
         )
         return [_card(row[1:]) for row in rows]
 
+    def placed(self, listing: str, low: int, high: int) -> list[tuple[int, Card]]:
+        """The public reviews of a listing with ordinals in [low, high), each with its own, oldest first."""
+        rows = self._conn.execute(
+            _CARD + " AND q.ordinal >= ? AND q.ordinal < ? ORDER BY q.ordinal", (listing, low, high)
+        )
+        return [(row[0], _card(row[1:])) for row in rows]
+
+    def place(self, listing: str, review_id: str) -> int | None:
+        """The ordinal of a review in a listing; None when it never got one."""
+        row = self._conn.execute(
+            "SELECT ordinal FROM places WHERE review_id = ? AND listing = ?", (review_id, listing)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def beside(self, listing: str, ordinal: int, reach: int) -> tuple[list[Mention], list[Mention]]:
+        """The public reviews of a listing nearest to an ordinal, older and newer ones, each the nearest first."""
+        older: list[Mention] = []
+        newer: list[Mention] = []
+        for row in self._conn.execute(_BESIDE, (listing, ordinal, reach)):
+            (older if row[0] < ordinal else newer).append(Mention(*row[1:]))
+        return older, newer
+
+    def bodies(self, listing: str, longest: int) -> list[str]:
+        """The safe HTML of the newest 20 public reviews of a listing, newest first; empty for one that is longer."""
+        rows = self._conn.execute(
+            "SELECT CASE WHEN length(t.html) <= ? THEN t.html ELSE '' END FROM places q"
+            " JOIN reviews r ON r.id = q.review_id JOIN texts t ON t.digest = r.text_digest"
+            " WHERE q.listing = ? AND q.live = 1 ORDER BY q.ordinal DESC LIMIT ?",
+            (longest, listing, LISTING_PAGE),
+        )
+        return [row[0] for row in rows]
+
     def addresses(self, low: int, high: int) -> list[tuple[Slug, datetime]]:
         """Slug and last change of the public reviews with ordinals in [low, high), oldest first: for a sitemap."""
         rows = self._conn.execute(
@@ -168,12 +206,15 @@ class Reading:
         """How many product ordinals were given."""
         return int(self._conn.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM products").fetchone()[0])
 
-    def brand(self, brand_slug: str) -> list[tuple[Kind, str, str, str]]:
-        """A brand's products as (kind, slug, brand, model), cameras before lenses, by model name."""
+    def brand(self, brand_slug: str) -> list[tuple[Kind, str, str, str, str | None, float | None]]:
+        """A brand's products, cameras before lenses, by model name.
+
+        Each as (kind, slug, brand, model, when it came out, crop factor); the last two are None when not known.
+        """
         return list(
             self._conn.execute(
-                "SELECT kind, slug, brand, model FROM products WHERE brand_slug = ? AND merged_into IS NULL"
-                " ORDER BY kind, model COLLATE NOCASE, ordinal",
+                "SELECT kind, slug, brand, model, spec ->> 'released', spec ->> 'crop_factor' FROM products"
+                " WHERE brand_slug = ? AND merged_into IS NULL ORDER BY kind, model COLLATE NOCASE, ordinal",
                 (brand_slug,),
             )
         )

@@ -152,6 +152,32 @@ def restore(tx: Transaction, review_id: str, version: int, *, expected: int | No
     return _save(tx, held, said, "restored")
 
 
+def as_of(tx: Transaction, review_id: str, seq: int) -> bool:
+    """Show readers a review again as they saw it at change `seq` of the log; whether that changed anything.
+
+    One that they did not see then becomes a draft, with the words it has now. What they see neither then nor now is
+    left alone. The address and the date of publication of then come back too, the version goes on.
+    """
+    row = tx.db.conn.execute(f"SELECT {COLUMNS} FROM reviews WHERE id = ?", (review_id,)).fetchone()
+    held, then = from_row(row), _then(tx.db, review_id, seq)
+    if then is None or then.state not in VISIBLE:
+        return held.state in VISIBLE and move(tx, review_id, State.draft).version != held.version
+    about = None if then.product_id is None else products.current(tx.db, then.product_id).id
+    said = msgspec.structs.replace(
+        then, version=held.version, updated_at=held.updated_at, product_id=about, editor_id=held.editor_id
+    )
+    return _save(tx, held, said, "restored").version != held.version
+
+
+def _then(db: Database, review_id: str, seq: int) -> Review | None:
+    """The review as it stood at change `seq`; None when there was none."""
+    row = db.conn.execute(
+        "SELECT version FROM changes WHERE entity = 'review' AND entity_id = ? AND seq <= ? ORDER BY seq DESC LIMIT 1",
+        (review_id, seq),
+    ).fetchone()
+    return None if row is None else revision(db, review_id, row[0])
+
+
 def reassign(tx: Transaction, review_id: str, product_id: ProductId) -> Review:
     """Have a review be about another product, as a change of its own."""
     held = _held(tx, review_id, None)

@@ -8,7 +8,7 @@ loss it may have forgotten its last steps, all together and in order, and they a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,15 @@ from typing import Any
 import msgspec
 from pysqlite3 import dbapi2 as sqlite3
 
-from publisher.delivery import journal, purges
+from publisher.delivery import fading, halts, history, journal, purges
 from publisher.delivery.cdn import Cdn
+from publisher.delivery.history import LASTING, History
 from publisher.delivery.journal import Journal
 from publisher.delivery.purges import Purges
 from publisher.delivery.staging import Staging
 from publisher.errors import DeliveryError
 from publisher.site.artifact import Tier
 
-LASTING = (Tier.immutable, Tier.bundle)
-"""Tiers of objects that stay on the targets when they are no longer wanted: open readers may still ask for them."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS desired (
@@ -51,6 +50,14 @@ CREATE TABLE IF NOT EXISTS deliveries (
     release INTEGER NOT NULL, target TEXT NOT NULL, done_at TEXT NOT NULL, puts INTEGER NOT NULL,
     deletes INTEGER NOT NULL, PRIMARY KEY (target, release)
 ) STRICT, WITHOUT ROWID;
+"""
+_COLUMNS = "key, context, body, content_type, cache_control, tier"
+_OWED = """
+SELECT p.key, coalesce(d.context, ''), iif(n.key IS NULL, d.body, n.body),
+    iif(n.key IS NULL, d.content_type, n.content_type), iif(n.key IS NULL, d.cache_control, n.cache_control),
+    iif(n.key IS NULL, d.tier, n.tier), h.key, h.body, h.content_type, h.cache_control, h.tier, h.etag
+FROM pending p LEFT JOIN pinned n ON n.key = p.key LEFT JOIN desired d ON d.key = p.key
+LEFT JOIN held h ON h.target = p.target AND h.key = p.key WHERE p.target = ? ORDER BY p.key
 """
 
 
@@ -96,13 +103,6 @@ class Release(msgspec.Struct, frozen=True):
     removed: int
 
 
-class Reconciled(msgspec.Struct, frozen=True):
-    """Keys that a target holds without the ledger's knowledge, and keys that it lacks."""
-
-    unknown: list[str]
-    missing: list[str]
-
-
 class Ledger:
     """The ledger database at `path`; use from one thread at a time."""
 
@@ -114,27 +114,23 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -4000")
-            connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA)
+            connection.executescript(
+                _SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + halts.SCHEMA + fading.SCHEMA
+            )
         except sqlite3.Error as error:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
         self.connection: Any = connection
         self.journal = Journal(connection)
+        self.history = History(connection)
         self._staging = Staging(connection)
 
     def close(self) -> None:
         """Close the database."""
         self.connection.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All inside happens, or nothing."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+        return journal.transaction(self.connection)
 
     def cursor(self) -> int:
         """The number of the last change that was built."""
@@ -159,9 +155,7 @@ class Ledger:
 
     def desired(self) -> Iterator[Desired]:
         """Every key of the site, in order."""
-        for row in self.connection.execute(
-            "SELECT key, context, body, content_type, cache_control, tier FROM desired ORDER BY key"
-        ):
+        for row in self.connection.execute(f"SELECT {_COLUMNS} FROM desired ORDER BY key"):
             yield Desired(*row)
 
     @contextmanager
@@ -210,6 +204,7 @@ class Ledger:
             self._set_fact("cursor_hash", log_hash)
             self._set_fact("edition", edition)
             if not differ + removed:
+                self.history.forget()
                 return None
             fields = (seq, content_version, at.isoformat(), differ, removed)
             number = conn.execute(
@@ -218,6 +213,7 @@ class Ledger:
                 fields,
             ).fetchone()[0]
             self.journal.carried(number, after=after, seq=seq)
+            self.history.remember(number)
         return Release(number, *fields)
 
     def kept(self) -> dict[str, Kept]:
@@ -225,9 +221,9 @@ class Ledger:
         rows = self.connection.execute("SELECT name, body, bytes, member_of FROM bundles")
         return {row[0]: Kept(*row) for row in rows}
 
-    def kept_state(self) -> str:
-        """What the bundles were made from, as `keep` was told; empty before the first."""
-        return self._fact("bundles", "")
+    def kept_state(self, fact: str = "bundles") -> str:
+        """What the bundles (or the search index) were made from, as `keep` was told; empty before the first."""
+        return self._fact(fact, "")
 
     def keep(
         self,
@@ -237,6 +233,7 @@ class Ledger:
         gone: Iterable[str],
         *,
         state: str,
+        fact: str = "bundles",
     ) -> tuple[int, int]:
         """Store which bundles were made, which are no longer wanted, and their objects; how many differ, how many went.
 
@@ -246,7 +243,8 @@ class Ledger:
             self.connection.executemany("DELETE FROM bundles WHERE name = ?", ((name,) for name in dropped))
             self.connection.executemany("REPLACE INTO bundles VALUES (?,?,?,?)", map(msgspec.structs.astuple, made))
             differ, removed = self._change(written, gone)
-            self._set_fact("bundles", state)
+            self.history.forget()
+            self._set_fact(fact, state)
         return differ, removed
 
     def _change(self, written: Iterable[Desired], gone: Iterable[str]) -> tuple[int, int]:
@@ -255,8 +253,10 @@ class Ledger:
         self._staging.add(map(msgspec.structs.astuple, written))
         differ = self._staging.store()
         for key in gone:
-            tier = conn.execute("DELETE FROM desired WHERE key = ? RETURNING tier", (key,)).fetchone()
-            if tier is not None and tier[0] not in LASTING:
+            tier = self.history.removed(key)
+            if tier in LASTING:
+                fading.fade(conn, key)
+            elif tier is not None:
                 removed.append(key)
         conn.executemany("INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in removed))
         return differ, len(removed)
@@ -269,6 +269,7 @@ class Ledger:
             self.connection.executemany("DELETE FROM bundles WHERE body = ?", listed)
             self._set_fact("edition", "")
             self._set_fact("bundles", "")
+            self._set_fact("search", "")
 
     def register(self, target: str, place: str = "") -> None:
         """Make a target known; a new one, or one that is at another place than before, is owed the whole site."""
@@ -281,7 +282,7 @@ class Ledger:
                 return
             for table in ("held", "pending", "deliveries", "reached", "purges", "troubles"):
                 conn.execute(f"DELETE FROM {table} WHERE target = ?", (target,))
-            conn.execute("INSERT INTO pending SELECT ?, key FROM desired", (target,))
+            conn.execute("INSERT INTO pending SELECT ?, key FROM wanted", (target,))
 
     def targets(self) -> list[str]:
         """Names of the known targets."""
@@ -297,38 +298,22 @@ class Ledger:
         A target that is not registered is owed everything.
         """
         if target not in self.targets():
-            return [(row.key, row, None) for row in self.desired()]
-        rows = self.connection.execute(
-            "SELECT p.key, d.key, d.context, d.body, d.content_type, d.cache_control, d.tier,"
-            " h.key, h.body, h.content_type, h.cache_control, h.tier, h.etag FROM pending p"
-            " LEFT JOIN desired d ON d.key = p.key LEFT JOIN held h ON h.target = p.target AND h.key = p.key"
-            " WHERE p.target = ? ORDER BY p.key",
-            (target,),
-        )
+            return [(row.key, row, None) for row in self.wanted()]
+        rows = self.connection.execute(_OWED, (target,))
         return [
-            (row[0], Desired(*row[1:7]) if row[1] is not None else None, Held(*row[7:]) if row[7] is not None else None)
+            (row[0], Desired(*row[:6]) if row[2] is not None else None, Held(*row[6:]) if row[6] is not None else None)
             for row in rows
         ]
 
-    def reconcile(self, target: str, keys: Iterable[str], *, dry_run: bool = False) -> Reconciled:
-        """Correct what the ledger thinks of a target by the `keys` that it does hold.
+    def wanted(self) -> Iterator[Desired]:
+        """Every key that targets should hold, in order: the site, or what it was rolled back to."""
+        for row in self.connection.execute(f"SELECT {_COLUMNS} FROM wanted ORDER BY key"):
+            yield Desired(*row)
 
-        Unknown keys become the site's own: replaced by the next push when the site has them, else removed. Missing ones
-        are put again. With `dry_run` nothing is recorded.
-        """
-        self.register(target)
-        conn, there = self.connection, set(keys)
-        thought = {row[0] for row in conn.execute("SELECT key FROM held WHERE target = ?", (target,))}
-        found = Reconciled(sorted(there - thought), sorted(thought - there))
-        if not dry_run:
-            with self.transaction():
-                for key in found.unknown:
-                    conn.execute("INSERT INTO held VALUES (?,?,'','','',1,'')", (target, key))
-                for key in found.missing:
-                    conn.execute("DELETE FROM held WHERE target = ? AND key = ?", (target, key))
-                owed = [(target, key) for key in (*found.unknown, *found.missing)]
-                conn.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?)", owed)
-        return found
+    def wants_any(self, prefix: str) -> bool:
+        """Whether targets should hold any key that begins so."""
+        query = "SELECT 1 FROM wanted WHERE key >= ? AND key < ? LIMIT 1"
+        return self.connection.execute(query, (prefix, prefix + "\uffff")).fetchone() is not None
 
     def purges(self, target: str, cdn: Cdn) -> Purges:
         """What a target owes its CDN."""
@@ -349,7 +334,7 @@ class Ledger:
                     stale.append(held.key)
                 conn.execute("REPLACE INTO held VALUES (?,?,?,?,?,?,?)", (target, *msgspec.structs.astuple(held)))
                 conn.execute(
-                    "DELETE FROM pending WHERE target = ? AND key = ? AND EXISTS (SELECT 1 FROM desired d"
+                    "DELETE FROM pending WHERE target = ? AND key = ? AND EXISTS (SELECT 1 FROM wanted d"
                     " WHERE d.key = ? AND d.body = ? AND d.content_type = ? AND d.cache_control = ?)",
                     (target, held.key, held.key, held.body, held.content_type, held.cache_control),
                 )
@@ -358,7 +343,7 @@ class Ledger:
                 conn.execute("DELETE FROM held WHERE target = ? AND key = ?", (target, key))
                 conn.execute(
                     "DELETE FROM pending WHERE target = ? AND key = ?"
-                    " AND NOT EXISTS (SELECT 1 FROM desired WHERE key = ?)",
+                    " AND NOT EXISTS (SELECT 1 FROM wanted WHERE key = ?)",
                     (target, key, key),
                 )
             conn.executemany("DELETE FROM pending WHERE target = ? AND key = ?", ((target, key) for key in same))
@@ -366,10 +351,10 @@ class Ledger:
                 purges.owe(conn, target, stale)
 
     def delivered(self, target: str, release: int, at: datetime, puts: int, deletes: int) -> None:
-        """Note that a target now holds everything up to `release`."""
-        self.connection.execute(
-            "INSERT OR IGNORE INTO deliveries VALUES (?,?,?,?,?)", (release, target, at.isoformat(), puts, deletes)
-        )
+        """Note that a target now holds everything up to `release`, unless it was rolled back to an older one."""
+        values = (release, target, at.isoformat(), puts, deletes)
+        if release <= self.history.shown():
+            self.connection.execute("INSERT OR IGNORE INTO deliveries VALUES (?,?,?,?,?)", values)
 
     def delivered_release(self, target: str) -> int:
         """The newest release that a target holds whole; 0 when none."""

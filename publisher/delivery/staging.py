@@ -24,6 +24,11 @@ _QUEUE = "INSERT OR IGNORE INTO pending SELECT t.name, s.key FROM targets t, sta
 _STORE = """
 REPLACE INTO desired SELECT key, context, body, content_type, cache_control, tier FROM staged WHERE body IS NOT NULL
 """
+_NOTE = """
+INSERT OR IGNORE INTO previous SELECT s.key, d.body, coalesce(d.content_type, s.content_type),
+    coalesce(d.cache_control, s.cache_control), coalesce(d.tier, s.tier)
+FROM staged s LEFT JOIN desired d ON d.key = s.key WHERE s.differs
+"""
 _ABSENT = "SELECT key FROM desired WHERE key NOT IN (SELECT key FROM staged) ORDER BY key"
 
 
@@ -46,9 +51,10 @@ class Staging:
     def store(self) -> int:
         """Make the rows those of the site, queued for every target where they differ. Inside a transaction.
 
-        Returns how many differ from what their keys held.
+        What they held is noted for the history. Returns how many differ from what their keys held.
         """
         differ = int(self._conn.execute(_COMPARE).rowcount)
+        self._conn.execute(_NOTE)
         self._conn.execute(_QUEUE)
         self._conn.execute(_STORE)
         self.clear()

@@ -6,16 +6,19 @@ null, never missing.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
-from publisher.content.model import Card, Product
+from publisher.content import names
+from publisher.content.model import Card, LensSpec, Product
 from publisher.site import contexts, pages, sync_wire
 from publisher.site.pages import Page, Site
 
 FORMAT = 1
 """Major version of the documents; grows only when a reader of the old form would break."""
+_OWN_LINK = re.compile(r'<a\b[^<>]*? href="(?=/)')
 
 
 def encode(value: Any) -> bytes:
@@ -104,8 +107,35 @@ def moved(site: Site, context: contexts.Moved) -> bytes:
 
 
 def finder(context: contexts.Finder) -> bytes:
-    """A shard of the product finder: [kind, slug, brand, model, aliases] for each product."""
-    return encode([[p.kind, p.slug, p.brand, p.model, p.aliases] for p in context.products])
+    """A shard of the product finder: a row for each ordinal, null where a product was merged into another.
+
+    A row is [0 of a camera or 1 of a lens, brand, model, aliases, mounts, slug]; the slug is missing when the name
+    gives it, and so are empty lists at the end.
+    """
+    rows: list[list[Any] | None] = [None] * (max((p.ordinal for p in context.products), default=-1) + 1 - context.low)
+    for one in context.products:
+        mounts = one.spec.mounts if isinstance(one.spec, LensSpec) else tuple(filter(None, (one.spec.mount,)))
+        slug = "" if one.slug == names.slugify(one.name) and len(one.slug) < names.MAX_SLUG - 1 else one.slug
+        row = [int(one.kind == "lens"), one.brand, one.model, one.aliases, mounts, slug]
+        while not row[-1] and len(row) > 3:
+            row.pop()
+        rows[one.ordinal - context.low] = row
+    return encode(rows)
+
+
+def search_cards(context: contexts.SearchCards) -> bytes:
+    """What search shows of some reviews: rows by ordinal."""
+    return encode({ordinal: _row(one) for ordinal, one in context.placed})
+
+
+def _row(one: Card) -> list[Any]:
+    product = one.product_slug and [one.product_kind, one.product_slug, one.product_name]
+    return [one.slug, one.title, shortened(one.excerpt), one.author, one.published_at.date(), one.rating, product]
+
+
+def shortened(text: str, most: int = 160) -> str:
+    """A text cut at a word, with an ellipsis, when it is longer than `most` characters."""
+    return text if len(text) <= most else text[:most].rpartition(" ")[0].rstrip(" ,;:.…") + "…"
 
 
 def schema(context: contexts.Schema) -> bytes:
@@ -122,23 +152,29 @@ def feed(site: Site, context: contexts.Feed) -> bytes:
             "home_page_url": site.url + "/",
             "feed_url": site.url + pages.path(Page("json-feed")),
             "language": site.language,
-            "items": [_item(site, one) for one in context.cards],
+            "items": [_item(site, one, html) for one, html in zip(context.cards, context.bodies, strict=True)],
         }
     )
 
 
-def _item(site: Site, one: Card) -> dict[str, Any]:
+def _item(site: Site, one: Card, html: str) -> dict[str, Any]:
     return {
         "id": f"urn:uuid:{one.id}",
         "url": site.url + pages.path(Page("review", one.slug)),
         "title": one.title,
-        "content_text": one.excerpt,
+        "summary": one.excerpt,
+        **({"content_html": absolute(site.url, html)} if html else {"content_text": one.excerpt}),
         "date_published": one.published_at,
         "date_modified": one.updated_at,
         "authors": [{"name": one.author}],
         "tags": one.tags,
         "language": one.lang,
     }
+
+
+def absolute(origin: str, html: str) -> str:
+    """Safe HTML for elsewhere: its links to this site begin with `origin`."""
+    return _OWN_LINK.sub(lambda match: match[0] + origin, html)
 
 
 def _tags(names: tuple[str, ...], slugs: tuple[str, ...]) -> list[dict[str, str]]:

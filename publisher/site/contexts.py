@@ -6,11 +6,16 @@ from datetime import datetime
 
 import msgspec
 
-from publisher.content.model import Card, Editor, Product, Review
+from publisher.content.model import Card, Editor, Mention, Product, Review
+
+LONGEST_IN_FEED = 60_000
+"""Characters of HTML that a feed carries of one review; of a longer one it has the excerpt."""
 
 
 class Home(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The newest reviews, and how many there are."""
+    """The newest reviews, what the first of them is about, and how many there are."""
+
+    product: Product | None
 
     cards: list[Card]
     older: str | None
@@ -18,12 +23,15 @@ class Home(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ReviewPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One review with its body as safe HTML."""
+    """One review with its body as safe HTML, and the reviews it leads to: of all, and of its product."""
 
     review: Review
     html: str
     editor: Editor
     product: Product | None
+    older: Mention | None = None
+    newer: Mention | None = None
+    beside: list[Mention] = []
 
 
 class Preview(ReviewPage, frozen=True, kw_only=True, tag=True):
@@ -54,11 +62,14 @@ class Brands(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class BrandPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A brand: its cameras and lenses as (slug, model), its newest reviews, how many there are."""
+    """A brand: its cameras as (slug, model, released, crop factor), its lenses as (slug, model), its newest reviews.
+
+    `count` is how many reviews there are.
+    """
 
     slug: str
     name: str
-    cameras: tuple[tuple[str, str], ...]
+    cameras: tuple[tuple[str, str, str | None, float | None], ...]
     lenses: tuple[tuple[str, str], ...]
     cards: list[Card]
     older: str | None
@@ -116,15 +127,26 @@ class Search(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Finder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A shard of the product finder."""
+    """A shard of the product finder: the products with ordinals from `low` on."""
 
+    low: int
     products: list[Product]
 
 
+class SearchCards(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What search shows of some reviews, by their ordinals."""
+
+    placed: list[tuple[int, Card]]
+
+
 class Feed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The newest reviews for feed readers; `updated` is the newest change among them."""
+    """The newest reviews for feed readers, each with its safe HTML; `updated` is the newest change among them.
+
+    The HTML of a text that is too long for a feed is empty.
+    """
 
     cards: list[Card]
+    bodies: list[str]
     updated: datetime | None
 
 
@@ -169,5 +191,6 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 Context = (
     Home | ReviewPage | Preview | Moved | ProductPage | Brands | BrandPage | EditorPage | TagPage | NumberedPage | Plain
-    | Schema | Search | Finder | Feed | SitemapIndex | Sitemap | ReviewDocument | ProductDocument | Contents
+    | Schema | Search | Finder | SearchCards | Feed | SitemapIndex | Sitemap | ReviewDocument | ProductDocument
+    | Contents
 )  # fmt: skip

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from publisher.content.model import LISTING_PAGE, Card, Kind
+from publisher.content.model import LISTING_PAGE, Card, Mention, Review
 from publisher.site import contexts, pages
-from publisher.site.pages import SHARD, Page, Source
+from publisher.site.pages import CARDS, SHARD, Page, Source
 
 ABOUT_PRODUCT = frozenset({"camera", "lens"})
 Gather = Callable[[Source, Page], contexts.Context | None]
@@ -25,7 +25,8 @@ def front(source: Source, listing: str, kind: str, name: str) -> tuple[list[Card
 
 def _home(source: Source, page: Page) -> contexts.Context:
     cards, older = front(source, "all", "archive", "")
-    return contexts.Home(cards=cards, older=older, count=source.listing("all").live)
+    lead = source.product_at(cards[0].product_slug) if cards and cards[0].product_slug else None
+    return contexts.Home(product=lead, cards=cards, older=older, count=source.listing("all").live)
 
 
 def _review(source: Source, page: Page) -> contexts.Context | None:
@@ -38,10 +39,22 @@ def _review(source: Source, page: Page) -> contexts.Context | None:
     editor = source.editor(review.editor_id)
     product = None if review.product_id is None else source.product(review.product_id)
     if page.kind == "review":
-        return contexts.ReviewPage(review=review, html=text.html, editor=editor, product=product)
+        (older, newer), alike = _beside(source, review, "all", pages.NEXT), []
+        if product is not None:
+            before, after = _beside(source, review, f"product:{product.id}", pages.OF_PRODUCT)
+            alike = [*reversed(after), *before]
+        return contexts.ReviewPage(
+            review=review, html=text.html, editor=editor, product=product, older=next(iter(older), None),
+            newer=next(iter(newer), None), beside=alike,
+        )  # fmt: skip
     return contexts.ReviewDocument(
         review=review, markdown=text.markdown, html=text.html, plain=text.plain, editor=editor, product=product
     )
+
+
+def _beside(source: Source, review: Review, listing: str, reach: int) -> tuple[list[Mention], list[Mention]]:
+    place = source.place(listing, review.id)
+    return ([], []) if place is None else source.beside(listing, place, reach)
 
 
 def _product(source: Source, page: Page) -> contexts.Context | None:
@@ -68,13 +81,12 @@ def _brand(source: Source, page: Page) -> contexts.Context | None:
     if not products and not pages.exists(listing):
         return None
     cards, older = front(source, name, "brand-page", page.name)
-    models: dict[Kind, list[tuple[str, str]]] = {"camera": [], "lens": []}
-    for kind, slug, _, model in products:
-        models[kind].append((slug, model))
     return contexts.BrandPage(
         slug=page.name,
-        name=min(brand for _, _, brand, _ in products) if products else source.listing_title(name),
-        cameras=tuple(models["camera"]), lenses=tuple(models["lens"]), cards=cards, older=older, count=listing.live,
+        name=min(brand for _, _, brand, *_ in products) if products else source.listing_title(name),
+        cameras=tuple((slug, model, said, crop) for kind, slug, _, model, said, crop in products if kind == "camera"),
+        lenses=tuple((slug, model) for kind, slug, _, model, *_ in products if kind == "lens"),
+        cards=cards, older=older, count=listing.live,
     )  # fmt: skip
 
 
@@ -153,12 +165,21 @@ def _search(source: Source, page: Page) -> contexts.Context:
 def _finder(source: Source, page: Page) -> contexts.Context | None:
     if page.number * SHARD >= source.product_count():
         return None
-    return contexts.Finder(products=source.product_span(page.number * SHARD, (page.number + 1) * SHARD))
+    low = page.number * SHARD
+    return contexts.Finder(low=low, products=source.product_span(low, low + SHARD))
+
+
+def _search_cards(source: Source, page: Page) -> contexts.Context | None:
+    low = page.number * CARDS
+    if low >= source.listing("all").given:
+        return None
+    return contexts.SearchCards(placed=source.placed("all", low, low + CARDS))
 
 
 def _feed(source: Source, page: Page) -> contexts.Context:
     cards = source.newest("all")
-    return contexts.Feed(cards=cards, updated=max((card.updated_at for card in cards), default=None))
+    bodies = source.bodies("all", contexts.LONGEST_IN_FEED)
+    return contexts.Feed(cards=cards, bodies=bodies, updated=max((card.updated_at for card in cards), default=None))
 
 
 def _sitemap(source: Source, page: Page) -> contexts.Context:
@@ -220,6 +241,7 @@ _GATHER: dict[str, Gather] = {
     "schema": _schema,
     "search": _search,
     "finder": _finder,
+    "search-cards": _search_cards,
     "atom": _feed,
     "json-feed": _feed,
     "sitemap": _sitemap,

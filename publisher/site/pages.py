@@ -12,12 +12,21 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, Product, Review, Slug, Text
+from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, Mention, Product, Review, Slug, Text
 from publisher.site import sync_wire
 
 SHARD = 250
 """Entries in one sitemap or product-finder file: about the square root of the reviews expected, so that neither a
 shard nor the index of shards is long."""
+
+CARDS = 8
+"""Reviews in one file of what search shows of them: a question's answers lie far apart, so that most of a larger one
+would be fetched in vain."""
+
+
+NEXT, OF_PRODUCT = 1, 2
+"""How many reviews on each side a review leads to: of all, and of those of its product. What it leads to is what must
+be looked at again when it changes, so both are bounded."""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +60,14 @@ class Source(Protocol):
     def newest(self, listing: str) -> list[Card]: ...
     def front(self, listing: str) -> tuple[list[Card], int]: ...
     def span(self, listing: str, low: int, high: int) -> list[Card]: ...
+    def placed(self, listing: str, low: int, high: int) -> list[tuple[int, Card]]: ...
+    def place(self, listing: str, review_id: str) -> int | None: ...
+    def beside(self, listing: str, ordinal: int, reach: int) -> tuple[list[Mention], list[Mention]]: ...
+    def bodies(self, listing: str, longest: int) -> list[str]: ...
     def addresses(self, low: int, high: int) -> list[tuple[Slug, datetime]]: ...
     def product_span(self, low: int, high: int) -> list[Product]: ...
     def product_count(self) -> int: ...
-    def brand(self, brand_slug: str) -> list[tuple[Kind, str, str, str]]: ...
+    def brand(self, brand_slug: str) -> list[tuple[Kind, str, str, str, str | None, float | None]]: ...
     def brands(self) -> list[tuple[str, str, int, int]]: ...
     def footprint(self, review_id: str) -> tuple[list[str], list[tuple[str, int]]]: ...
     def product_footprint(self, product_id: str) -> tuple[list[str], list[str]]: ...
@@ -90,6 +103,7 @@ _PATHS = {
     "archive": "archive/{place}/index.html",
     "search": "search/index.html",
     "finder": "content/finder/{place}.json",
+    "search-cards": "content/search/cards/{place}.json",
     "compare": "compare/index.html",
     "offline": "offline/index.html",
     "not-found": "404.html",
@@ -148,17 +162,30 @@ def of_review(source: Source, review_id: str) -> set[Page]:
         if about == "all":
             found.update(_OF_EVERY_REVIEW)
             found.add(Page("sitemap-reviews", "", ordinal // SHARD))
+            found.add(Page("search-cards", "", ordinal // CARDS))
+            found.update(_beside(source, listing, ordinal, NEXT))
             found.update(_series("archive", "", ordinal))
             found.update(_series("content-page", "", ordinal))
         elif about == "product":
             product = source.product(name)
             found.update((Page(product.kind, product.slug), Page("product-json", product.slug)))
             found.update(_series(f"{product.kind}-page", product.slug, ordinal))
+            found.update(_beside(source, listing, ordinal, OF_PRODUCT))
         else:
             slug = source.editor(name).slug if about == "editor" else name
             found.add(Page(about, slug))
             found.update(_series(f"{about}-page", slug, ordinal))
     return found
+
+
+def _beside(source: Source, listing: str, ordinal: int, reach: int) -> Iterator[Page]:
+    """The reviews that lead, or led, to the one at `ordinal`: the nearest public ones now.
+
+    A review that led to it before and does so no more has lost it or got a nearer one; either has changed, and is
+    nearest to that review now.
+    """
+    for side in source.beside(listing, ordinal, reach):
+        yield from (Page("review", one.slug) for one in side)
 
 
 def of_product(source: Source, product_id: str) -> set[Page]:
@@ -202,6 +229,8 @@ def everything(source: Source) -> Iterator[Page]:
     reviews = source.listing("all")
     for number in range(-(-reviews.given // SHARD)):
         yield Page("sitemap-reviews", "", number)
+    for number in range(-(-reviews.given // CARDS)):
+        yield Page("search-cards", "", number)
     yield from _numbered("archive", "", reviews)
     yield from _numbered("content-page", "", reviews)
     for brand_slug, *_ in source.brands():

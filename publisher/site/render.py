@@ -21,8 +21,9 @@ from jinja2.parser import Parser
 from markupsafe import Markup, escape
 
 from publisher.errors import BuildError
-from publisher.site import bundles, contexts, pages
+from publisher.site import assets, bundles, contexts, drawings, pages, structured
 from publisher.site.artifact import IMMUTABLE, PAGE, POINTER, Artifact, Key, Tier, content_type
+from publisher.site.outline import outlined
 from publisher.site.pages import Page, Site
 from publisher.site.words import Words
 
@@ -58,14 +59,14 @@ _DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
     "json-feed": bundles.feed,
     "schema": lambda site, context: bundles.schema(context),
     "finder": lambda site, context: bundles.finder(context),
+    "search-cards": lambda site, context: bundles.search_cards(context),
 }
-_LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "schema", "compare",
-                     "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
+_LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "search-cards", "schema",
+                     "compare", "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
 _POINTERS = frozenset({"sitemap", "service-worker"})
 _CONSTANTS = re.compile(r'\{\{ (_|url|asset)\("([^"\\]*)"\) \}\}')
 _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
-_OWN_LINK = re.compile(r'<a\b[^<>]*? href="(?=/)')
 MEMOS = 16_384
 """Fragments that a renderer keeps: 20 MB at most."""
 _packed = msgspec.msgpack.Encoder().encode
@@ -138,8 +139,10 @@ class Renderer:
         }
         catalogue = root.joinpath("words", f"{site.language}.po").read_bytes()
         self.words = Words(site.language, catalogue)
-        self._assets = {file.name: file.read_bytes() for file in root.joinpath("assets").iterdir() if file.is_file()}
-        self._asset_names = {name: _hashed(name, body) for name, body in sorted(self._assets.items())}
+        files = {file.name: file.read_bytes() for file in root.joinpath("assets").iterdir() if file.is_file()}
+        hashed = assets.hashed(files)
+        self._asset_names = {name: under for name, (under, _) in sorted(hashed.items())}
+        self._assets = {name: body for name, (_, body) in hashed.items()}
         self._environment = self._jinja()
         self._templates = {name: self._environment.get_template(name) for name in self._sources}
         self._common = _digest(
@@ -210,7 +213,7 @@ class Renderer:
 
     def _safe(self, html: str) -> Markup:
         """HTML that was made safe; its links to this site lead there from wherever it is shown."""
-        return Markup(_OWN_LINK.sub(lambda match: match[0] + self._origin, html) if self._origin else html)  # noqa: S704
+        return Markup(bundles.absolute(self._origin, html) if self._origin else html)  # noqa: S704
 
     def _jinja(self) -> Environment:
         environment = Environment(
@@ -234,6 +237,13 @@ class Renderer:
                 "iso": _iso,
                 "safe_html": self._safe,
                 "packed": _packed,
+                "absolute": lambda html: bundles.absolute(self.site.url, html),
+                "outlined": outlined,
+                "structured": lambda context: structured.block(self.site, context),
+                "formats": drawings.formats,
+                "reach": drawings.reach,
+                "sensor": drawings.sensor,
+                "time_line": drawings.time_line,
             }
         )
         environment.add_extension(_Constants)
@@ -253,11 +263,6 @@ def _url(origin: str) -> Callable[..., str]:
 
 def _iso(moment: datetime) -> str:
     return moment.isoformat()[:19] + "Z"
-
-
-def _hashed(name: str, body: bytes) -> str:
-    stem, _, extension = name.rpartition(".")
-    return f"{stem}.{hashlib.sha256(body).hexdigest()[:16]}.{extension}"
 
 
 def _digest(*parts: bytes) -> str:

@@ -221,7 +221,7 @@ def test_a_killed_store_comes_back_with_its_data(tmp_path: Path) -> None:
         assert ask(port, "/after/").body == b"after"
 
 
-def test_all_four_parts_start_and_end_together(tmp_path: Path) -> None:
+def test_all_parts_start_and_end_together(tmp_path: Path) -> None:
     began = time.monotonic()
     stack = Stack(
         blank(tmp_path),
@@ -231,7 +231,7 @@ def test_all_four_parts_start_and_end_together(tmp_path: Path) -> None:
     with stack:
         assert time.monotonic() - began < 5
         pids = stack.pids()
-        assert set(pids) == {"seaweedfs", "api", "worker", "caddy"}
+        assert set(pids) == {"seaweedfs", "api", "worker", "caddy", "backup"}
         assert ask(stack.settings.api.port, "/x").body.decode() == stack.settings.s3.endpoint
         stack.stop_event.set()
         stack.wait()

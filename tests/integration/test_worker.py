@@ -16,8 +16,8 @@ from publisher.content.model import State
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pusher
 from publisher.delivery.receipts import Receipts
-from publisher.errors import LeaseHeldError
-from publisher.worker import Round, Worker, lease, patience
+from publisher.delivery.rollout import patience
+from publisher.worker import Round, Worker
 from tests.newsroom import Memory, Newsroom
 
 
@@ -211,10 +211,3 @@ def test_hints_that_came_together_count_as_one(hint: Hint, listener: Listener) -
     began = time.monotonic()
     listener.wait(0.2)
     assert time.monotonic() - began >= 0.19
-
-
-def test_two_publishers_never_work_on_one_data_directory(tmp_path: Path) -> None:
-    with lease(tmp_path), pytest.raises(LeaseHeldError), lease(tmp_path):
-        pass
-    with lease(tmp_path):
-        pass

@@ -9,18 +9,8 @@ from publisher.content.model import State
 from publisher.site import contexts
 from publisher.site.pages import Page, Site
 from publisher.site.render import Renderer
-from tests.unit.test_templates import (
-    BARE,
-    CAMERA,
-    EDITOR,
-    HTML,
-    LANGUAGES,
-    NOW,
-    REVIEW,
-    Parsed,
-    inline_code,
-    targets,
-)
+from tests.page_kinds import BARE, CAMERA, EDITOR, HTML, NOW, REVIEW, Parsed, review
+from tests.unit.test_templates import LANGUAGES, inline_code, targets
 
 SITE = "https://example.org"
 REVIEWS = {
@@ -70,7 +60,7 @@ def test_it_says_what_it_shows_and_until_when(site: Site) -> None:
 
 def test_a_page_of_the_site_is_no_other_for_it(site: Site) -> None:
     page = Page("review", "la-a7")
-    context = contexts.ReviewPage(review=REVIEW, html=HTML, editor=EDITOR, product=CAMERA)
+    context = review(REVIEW, CAMERA)
     text = Renderer(site).artifact(page, context).body.decode()
     assert "notice" not in text
     assert f'<link rel="canonical" href="{SITE}/reviews/la-a7/">' in text
