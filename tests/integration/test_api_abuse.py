@@ -17,7 +17,7 @@ import pytest
 from api.patience import GRACE_SECONDS
 from tests.integration.api_fixtures import MAX_BODY, Server
 
-MOST_MORE = 100_000_000
+MOST_MORE = 64_000_000
 """Bytes of memory that all of it may take at its worst, beyond what the server had before."""
 CONNECTIONS = 3_000
 CLOSED = 0
