@@ -14,6 +14,7 @@ from publisher import settings
 from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
+    "api": "publisher.cli_serving",
     "audit": "publisher.cli_audit",
     "backup": "publisher.cli_backup",
     "build": "publisher.cli_publish",
@@ -24,6 +25,7 @@ COMMANDS = {
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
     "import": "publisher.cli_content",
+    "init": "publisher.cli_serving",
     "jobs": "publisher.cli_jobs",
     "keys": "publisher.cli_keys",
     "login": "publisher.cli_account",
