@@ -1,7 +1,7 @@
 """The commands of the containers, as they run there: another user, a root that cannot be written, no capabilities.
 
-There is no container engine here: each command runs in a mount namespace of its own in which everything is read-only but
-the volume and /tmp, as the user and with the settings of `deploy/docker/compose.yaml`. The images are not built.
+There is no container engine here: each command runs in a mount namespace of its own in which everything is read-only
+but the volume and /tmp, as the user and with the settings of `deploy/docker/compose.yaml`. The images are not built.
 """
 
 from __future__ import annotations
