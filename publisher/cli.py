@@ -15,6 +15,7 @@ from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
     "api": "publisher.cli_serving",
+    "archive": "publisher.cli_archive",
     "audit": "publisher.cli_audit",
     "backup": "publisher.cli_backup",
     "build": "publisher.cli_publish",
@@ -24,6 +25,7 @@ COMMANDS = {
     "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
+    "garbage": "publisher.cli_garbage",
     "import": "publisher.cli_content",
     "init": "publisher.cli_serving",
     "jobs": "publisher.cli_jobs",
@@ -36,13 +38,15 @@ COMMANDS = {
     "publish": "publisher.cli_publish",
     "pull": "publisher.cli_desk",
     "push": "publisher.cli_publish",
-    "reconcile": "publisher.cli_publish",
+    "reconcile": "publisher.cli_verify",
     "releases": "publisher.cli_rollback",
     "resolve": "publisher.cli_outbox",
     "restore": "publisher.cli_backup",
     "rollback": "publisher.cli_rollback",
+    "rollout": "publisher.cli_rollout",
     "status": "publisher.cli_publish",
     "up": "publisher.cli_up",
+    "verify": "publisher.cli_verify",
     "worker": "publisher.cli_publish",
 }
 """Where each command lives. Its module is loaded when it is called: processes that render load this one again."""

@@ -29,7 +29,10 @@
     │   ├── BundleError               bad_bundle
     │   ├── UnseenError               not_seen
     │   ├── TargetError               target_failed
+    │   ├── TooManyDeletesError       too_many_deletes
+    │   ├── EmptySiteError            empty_site
     │   ├── PurgeError                purge_failed
+    │   ├── HaltedError               halted
     │   └── LeaseHeldError            lease_held
     ├── BackupError                   backup_failed
     │   └── PassphraseError           bad_passphrase
@@ -236,6 +239,18 @@ class UnseenError(DeliveryError):
     code = "not_seen"
 
 
+class TooManyDeletesError(DeliveryError):
+    """A push would remove more at once than is allowed without being told so."""
+
+    code = "too_many_deletes"
+
+
+class EmptySiteError(DeliveryError):
+    """A push would leave a target without a single review."""
+
+    code = "empty_site"
+
+
 class TargetError(DeliveryError):
     """A bucket refused or failed an operation; ``reason`` is one word for what kept it."""
 
@@ -254,6 +269,12 @@ class PurgeError(DeliveryError):
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class HaltedError(DeliveryError):
+    """An operator took the target out of the rollout."""
+
+    code = "halted"
 
 
 class LeaseHeldError(DeliveryError):
