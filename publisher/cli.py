@@ -24,6 +24,7 @@ COMMANDS = {
     "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
+    "garbage": "publisher.cli_garbage",
     "import": "publisher.cli_content",
     "jobs": "publisher.cli_jobs",
     "keys": "publisher.cli_keys",
@@ -35,7 +36,7 @@ COMMANDS = {
     "publish": "publisher.cli_publish",
     "pull": "publisher.cli_desk",
     "push": "publisher.cli_publish",
-    "reconcile": "publisher.cli_publish",
+    "reconcile": "publisher.cli_verify",
     "releases": "publisher.cli_rollback",
     "resolve": "publisher.cli_outbox",
     "restore": "publisher.cli_backup",
@@ -43,6 +44,7 @@ COMMANDS = {
     "rollout": "publisher.cli_rollout",
     "status": "publisher.cli_publish",
     "up": "publisher.cli_up",
+    "verify": "publisher.cli_verify",
     "worker": "publisher.cli_publish",
 }
 """Where each command lives. Its module is loaded when it is called: processes that render load this one again."""

@@ -30,6 +30,8 @@
     │   ├── BundleError               bad_bundle
     │   ├── UnseenError               not_seen
     │   ├── TargetError               target_failed
+    │   ├── TooManyDeletesError       too_many_deletes
+    │   ├── EmptySiteError            empty_site
     │   ├── PurgeError                purge_failed
     │   ├── HaltedError               halted
     │   └── LeaseHeldError            lease_held
@@ -242,6 +244,18 @@ class UnseenError(DeliveryError):
     """Readers do not get yet what was pushed; the next look may find it."""
 
     code = "not_seen"
+
+
+class TooManyDeletesError(DeliveryError):
+    """A push would remove more at once than is allowed without being told so."""
+
+    code = "too_many_deletes"
+
+
+class EmptySiteError(DeliveryError):
+    """A push would leave a target without a single review."""
+
+    code = "empty_site"
 
 
 class TargetError(DeliveryError):

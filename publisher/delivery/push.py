@@ -12,8 +12,10 @@ from datetime import datetime
 
 import msgspec
 
-from publisher.delivery import aim, diff
+from publisher.delivery import aim, caps, diff
+from publisher.delivery.caps import USUAL, Cap
 from publisher.delivery.diff import Step, Wave
+from publisher.delivery.holdings import Holdings
 from publisher.delivery.journal import Journal
 from publisher.delivery.ledger import Held, Ledger
 from publisher.delivery.objects import Objects
@@ -54,10 +56,12 @@ class Pusher:
         concurrency: int = 16,
         purging: bool = False,
         place: str = "",
+        cap: Cap = USUAL,
     ) -> None:
         """`purging`: a CDN stands before the target, and must forget what is replaced. `place` is where the target is:
-        one that moved is owed the whole site.
+        one that moved is owed the whole site. `cap` is how much may be removed at once.
         """
+        self._cap = cap
         self._ledger, self._objects, self._target, self._purging = ledger, objects, target, purging
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"push-{target.name}")
         self.failures: Counter[str] = Counter()
@@ -109,10 +113,11 @@ class Pusher:
         self, on_progress: Progress = lambda done, total: None, *, upto: int | None = None, after: str = ""
     ) -> Pushed:
         """Bring the target up to date, or to release `upto` where there are newer ones, as far as the target `after`
-        is. Raises TargetError when it failed (what was confirmed is recorded), and DamagedObjectError when a body must
-        be rendered again first.
+        is. Raises TargetError when it failed (what was confirmed is recorded), DamagedObjectError when a body must be
+        rendered again first, TooManyDeletesError or EmptySiteError when more would be removed than may be at once.
         """
         steps = self._steps(upto, after)
+        self._require(steps)
         self.sample = diff.sample(steps)
         puts = deletes = size = done = 0
         for wave in diff.waves(steps):
@@ -127,6 +132,13 @@ class Pusher:
                 done += len(batch)
                 on_progress(done, len(steps))
         return Pushed(puts, deletes, size)
+
+    def _require(self, steps: Sequence[Step]) -> None:
+        """Refuse to remove too much; going back, and forward again, is meant."""
+        if steps and steps[-1].wave is Wave.delete and self._ledger.history.rollback() is None:
+            held = Holdings(self._ledger.connection, self._target.name).count()
+            is_empty = not self._ledger.wants_any(caps.ESSENTIAL)
+            caps.check(self._target.name, steps, held=held, is_empty=is_empty, cap=self._cap)
 
     def _steps(self, upto: int | None, after: str) -> list[Step]:
         self._aim = self._ledger.history.shown()
