@@ -147,6 +147,7 @@ def _newsroom(settings: Settings, metrics: Metrics) -> Newsroom:
         webhook_hosts=settings.webhooks.hosts,
         previews=Previews(title=settings.site.title, language=settings.site.language, url=base),
         address=settings.api.url.rstrip("/"),
+        proxies=settings.api.trusted,
     )
     metrics.add(Stores(newsroom))
     return newsroom

@@ -26,7 +26,7 @@ from publisher.settings import Api, Data, Settings, Site
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "a long enough password"
-START_SECONDS = 30
+START_SECONDS = 120
 TOKEN_SECONDS = 300
 """After so long a token is taken anew: the server outlives a token, which is good for 15 minutes."""
 MAX_BODY = 1_000_000
