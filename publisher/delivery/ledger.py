@@ -221,9 +221,9 @@ class Ledger:
         rows = self.connection.execute("SELECT name, body, bytes, member_of FROM bundles")
         return {row[0]: Kept(*row) for row in rows}
 
-    def kept_state(self) -> str:
-        """What the bundles were made from, as `keep` was told; empty before the first."""
-        return self._fact("bundles", "")
+    def kept_state(self, fact: str = "bundles") -> str:
+        """What the bundles (or the search index) were made from, as `keep` was told; empty before the first."""
+        return self._fact(fact, "")
 
     def keep(
         self,
@@ -233,6 +233,7 @@ class Ledger:
         gone: Iterable[str],
         *,
         state: str,
+        fact: str = "bundles",
     ) -> tuple[int, int]:
         """Store which bundles were made, which are no longer wanted, and their objects; how many differ, how many went.
 
@@ -243,7 +244,7 @@ class Ledger:
             self.connection.executemany("REPLACE INTO bundles VALUES (?,?,?,?)", map(msgspec.structs.astuple, made))
             differ, removed = self._change(written, gone)
             self.history.forget()
-            self._set_fact("bundles", state)
+            self._set_fact(fact, state)
         return differ, removed
 
     def _change(self, written: Iterable[Desired], gone: Iterable[str]) -> tuple[int, int]:
@@ -268,6 +269,7 @@ class Ledger:
             self.connection.executemany("DELETE FROM bundles WHERE body = ?", listed)
             self._set_fact("edition", "")
             self._set_fact("bundles", "")
+            self._set_fact("search", "")
 
     def register(self, target: str, place: str = "") -> None:
         """Make a target known; a new one, or one that is at another place than before, is owed the whole site."""
