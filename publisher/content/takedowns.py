@@ -104,8 +104,19 @@ def take_down(tx: Transaction, review_id: str, empty: Text) -> int:
 
 
 def forget(tx: Transaction, review_id: str) -> None:
-    """Remove the addresses that a review had, once nothing is published under them."""
-    tx.db.conn.execute("DELETE FROM slugs WHERE kind = 'review' AND entity_id = ?", (review_id,))
+    """Remove the addresses that a review had, and tags that nobody else ever used, once nothing is published there."""
+    conn = tx.db.conn
+    conn.execute("DELETE FROM slugs WHERE kind = 'review' AND entity_id = ?", (review_id,))
+    conn.execute(
+        "DELETE FROM listings WHERE name LIKE 'tag:%' AND name IN (SELECT listing FROM places WHERE review_id = ?1)"
+        " AND NOT EXISTS (SELECT 1 FROM places o WHERE o.listing = listings.name AND o.review_id != ?1)",
+        (review_id,),
+    )  # fmt: skip
+    conn.execute(
+        "DELETE FROM places WHERE review_id = ? AND listing LIKE 'tag:%'"
+        " AND NOT EXISTS (SELECT 1 FROM listings l WHERE l.name = places.listing)",
+        (review_id,),
+    )  # fmt: skip
 
 
 def tombstone(held: Review, tx: Transaction, empty: Text) -> Review:

@@ -32,7 +32,7 @@ def room(tmp_path: Path) -> Newsroom:
     fresh = Newsroom(tmp_path)
     fresh.staff()
     fresh.post("La que queda", "Palabras que quedan.")
-    bad = fresh.post(f"Título {SECRET}", f"Texto {SECRET}.", tags=("viaje",))
+    bad = fresh.post(f"Título {SECRET}", f"Texto {SECRET}.", tags=("viaje", SECRET))
     draft = Draft(title=f"Otro {SECRET}", summary=SECRET, pros=(SECRET,), cons=(SECRET,), byline=SECRET, origin=SECRET)
     fresh.writer.run(lambda tx: reviews.update(tx, bad.id, draft, text(f"Más {SECRET}")))
     fresh.writer.run(lambda tx: reviews.move(tx, bad.id, State.archived))
