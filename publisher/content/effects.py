@@ -165,7 +165,8 @@ def between(db: Database, low: int, high: int) -> Iterator[Effect]:
 def reviews_at(db: Database, number: int, low: int, high: int) -> Iterator[Effect]:
     """The reviews with ordinals in [low, high) that readers had after public change `number`, by ordinal."""
     ids = db.conn.execute(
-        "SELECT review_id FROM places WHERE listing = 'all' AND ordinal >= ? AND ordinal < ? ORDER BY ordinal",
+        "SELECT review_id FROM places WHERE listing = 'all' AND live IN (0, 1) AND ordinal >= ? AND ordinal < ?"
+        " ORDER BY ordinal",
         (low, high),
     ).fetchall()
     yield from _standing(db, "review", [row[0] for row in ids], number)
