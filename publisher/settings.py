@@ -43,7 +43,8 @@ class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     dir: Annotated[str, Meta(description="Folder of content.db, ledger.db and build/.")] = "data"
     low_water: Annotated[
-        Positive, Meta(description="Free bytes on its disk below which the write API is not ready.")
+        Positive,
+        Meta(description="Free bytes on its disk below which writes that grow are refused (507)."),
     ] = 256_000_000
 
     @property
