@@ -64,6 +64,7 @@ _LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", 
                      "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
 _POINTERS = frozenset({"sitemap", "service-worker"})
 _CONSTANTS = re.compile(r'\{\{ (_|url|asset)\("([^"\\]*)"\) \}\}')
+_EDITION_OF = re.compile(r'edition\("([\w.-]+)"\)')
 _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
 MEMOS = 16_384
@@ -204,7 +205,8 @@ class Renderer:
         while waiting:
             current = waiting.pop()
             seen.add(current)
-            named = meta.find_referenced_templates(self._environment.parse(self._sources[current]))
+            source = self._sources[current]
+            named = [*meta.find_referenced_templates(self._environment.parse(source)), *_EDITION_OF.findall(source)]
             waiting += [one for one in named if one is not None and one not in seen]
         return _digest(self._common.encode(), *(f"{one}\0{self._sources[one]}".encode() for one in sorted(seen)))
 
@@ -222,6 +224,7 @@ class Renderer:
                 "_": self.words.gettext,
                 "ngettext": self.words.ngettext,
                 "site": self.site,
+                "edition": self._closure,
                 "url": _url(self._origin),
                 "asset": lambda name: f"{self._origin}/{pages.key(Page('asset', self._asset_names[name]))}",
             }
