@@ -33,7 +33,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Requests answered in how many seconds, milliseconds that half and 99 of 100 took at most, and what went wrong.
 
-    `refused` were answered with an error, `broken` not at all; `load` is the processor time that wrk took.
+    `refused` were answered with an error, `broken` not at all; `load` is the processor time that wrk took, and `spent`
+    that of the server, both in seconds.
     """
 
     answered: int
@@ -43,6 +44,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     broken: int
     load: float = 0.0
+    spent: float = 0.0
 
 
 def run(target: Target, *, connections: int, seconds: int, number: int) -> Outcome:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+import psutil
 
 SAMPLE_SECONDS = 0.02
 _PSS = re.compile(r"^Pss:\s+(\d+) kB$", re.MULTILINE)
@@ -66,6 +67,16 @@ def memory_mb(pid: int) -> float:
             for children in (folder / "task").glob("*/children"):
                 waiting += [int(child) for child in children.read_text().split()]
     return total * 1024 / 1e6
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time, in the kernel too, that a process and its descendants have taken so far."""
+    root, total = psutil.Process(pid), 0.0
+    for one in (root, *root.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            taken = one.cpu_times()
+            total += taken.user + taken.system
+    return total
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

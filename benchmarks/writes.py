@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
-from benchmarks import fsyncs, load, peers, results
+import msgspec
+
+from benchmarks import fsyncs, load, peers, processes, results
 from benchmarks.load import Outcome
 from benchmarks.peers import OURS, Side
 from benchmarks.results import Report, Result
@@ -22,6 +25,12 @@ AIMS = {
     (1, "answered"): "level with the best", (16, "answered"): "≥ 3,500, ahead of all",
     (64, "answered"): "ahead of all", (16, "p99"): "≤ 20",
 }  # fmt: skip
+QUANTITIES: dict[str, tuple[str, Callable[[Outcome], float]]] = {
+    "answered": ("a second", lambda one: one.answered / one.seconds),
+    "p50": ("ms", lambda one: one.p50),
+    "p99": ("ms", lambda one: one.p99),
+    "processor time": ("µs", lambda one: one.spent / max(one.answered, 1) * 1e6),
+}
 Rounds = dict[tuple[int, str], list[Outcome]]
 
 
@@ -31,7 +40,7 @@ def run(folder: Path, quick: bool) -> Report:
     with ExitStack() as running:
         sides, notes = _sides(folder, QUICK_REVIEWS if quick else REVIEWS, running)
         notes += [_durability(side, folder) for side in sides]
-        timed = _measured(sides, *sizes, warm_up=1 if quick else WARM_UP_SECONDS)
+        timed, failures = measured(sides, *sizes, warm_up=1 if quick else WARM_UP_SECONDS)
     return Report(
         benchmark=NAME,
         title="Writing reviews, beside other APIs",
@@ -39,9 +48,10 @@ def run(folder: Path, quick: bool) -> Report:
         "last is answered, each body different; the sides take turns. Ours does all that it does for editors: "
         "validation that names the field, Markdown rendered to safe HTML, revision, hash-chained log, address, places "
         "in listings, metrics, a line of log for each request. The peers check a token and store the fields as a row. "
-        "Each answered write was found in its side's database afterwards.",
+        "Each answered write was found in its side's database afterwards. Processor time is that of a side's server, "
+        "kernel included, for each answer: it says least about the other programs of the machine.",
         results=list(_results(timed, [side.name for side in sides])),
-        notes=[*notes, _load(timed, sizes[2])],
+        notes=[*notes, *failures, _load(timed, sizes[2])],
     )
 
 
@@ -71,23 +81,36 @@ def _durability(side: Side, folder: Path) -> str:
     return f"{side.name}: {found} waits for the disk in {POSTS} lone requests: {judged}"
 
 
-def _measured(sides: list[Side], connections: tuple[int, ...], rounds: int, seconds: int, *, warm_up: int) -> Rounds:
-    """Rounds by connections and side; the sides take turns, now in this order, now in the other."""
-    number, timed = count(1), Rounds()
+def measured(
+    sides: list[Side], connections: tuple[int, ...], rounds: int, seconds: int, *, warm_up: int
+) -> tuple[Rounds, list[str]]:
+    """Rounds by connections and side, and why a peer left; the sides take turns, now in this order, now in the other.
+
+    A peer that fails is measured no more, and what was measured of it stays. Raises RuntimeError when ours fails.
+    """
+    number, timed, failures, standing = count(1), Rounds(), list[str](), list(sides)
     for side in sides:
         load.run(side.target, connections=max(connections), seconds=warm_up, number=next(number))
-    for turn in range(rounds):
-        for many in connections:
-            for side in sides if turn % 2 == 0 else reversed(sides):
+    for turn, many in product(range(rounds), connections):
+        print(f"round {turn + 1} of {rounds}, {many} connections …", file=sys.stderr, flush=True)
+        for side in list(standing) if turn % 2 == 0 else list(reversed(standing)):
+            try:
                 outcome = checked(side, many, seconds, next(number))
+            except RuntimeError as error:
+                if side.name == OURS:
+                    raise
+                standing.remove(side)
+                failures.append(f"{error}: it was measured no more")
+            else:
                 timed.setdefault((many, side.name), []).append(outcome)
-    return timed
+    return timed, failures
 
 
 def checked(side: Side, connections: int, seconds: int, number: int) -> Outcome:
     """One run. Raises RuntimeError when a request failed, or an answered write is not in the database."""
-    before = side.stored()
+    before, spent = side.stored(), processes.cpu_seconds(side.pid)
     outcome = load.run(side.target, connections=connections, seconds=seconds, number=number)
+    outcome = msgspec.structs.replace(outcome, spent=processes.cpu_seconds(side.pid) - spent)
     if outcome.refused or outcome.broken:
         raise RuntimeError(f"{side.name}: {outcome.refused} refused, {outcome.broken} broken of {outcome.answered}")
     stored = side.stored() - before
@@ -97,20 +120,16 @@ def checked(side: Side, connections: int, seconds: int, number: int) -> Outcome:
 
 
 def _results(timed: Rounds, names: list[str]) -> Iterator[Result]:
-    quantities = {"answered": ("answered", "a second"), "p50": ("p50", "ms"), "p99": ("p99", "ms")}
-    for many in dict.fromkeys(many for many, _ in timed):
-        for field, (quantity, unit) in quantities.items():
-            ours = [_value(one, field) for one in timed[many, OURS]]
-            for name in names:
-                values = [_value(one, field) for one in timed[many, name]]
-                against = None if name == OURS else (OURS, ours)
-                aim = AIMS.get((many, field)) if name == OURS else None
-                case = f"{many} connection{'s' if many > 1 else ''}: {name}"
-                yield results.result(NAME, case, quantity, unit, values, against=against, aim=aim)
-
-
-def _value(outcome: Outcome, field: str) -> float:
-    return outcome.answered / outcome.seconds if field == "answered" else float(getattr(outcome, field))
+    for many, (quantity, (unit, value)) in product(dict.fromkeys(many for many, _ in timed), QUANTITIES.items()):
+        ours = [value(one) for one in timed[many, OURS]]
+        for name in names:
+            values = [value(one) for one in timed.get((many, name), [])]
+            if not values:
+                continue
+            against = None if name == OURS else (OURS, ours)
+            aim = AIMS.get((many, quantity)) if name == OURS else None
+            case = f"{many} connection{'s' if many > 1 else ''}: {name}"
+            yield results.result(NAME, case, quantity, unit, values, against=against, aim=aim)
 
 
 def _load(timed: Rounds, seconds: float) -> str:

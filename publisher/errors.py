@@ -6,6 +6,7 @@
     ├── SettingsError                 bad_settings
     ├── StoreError                    store_failed
     │   ├── UnsafeSqliteError         unsafe_sqlite
+    │   ├── NoRoomError               no_room
     │   ├── NotFoundError             not_found
     │   ├── ConflictError             conflict
     │   │   ├── StaleVersionError     stale_version
@@ -29,7 +30,10 @@
     │   ├── BundleError               bad_bundle
     │   ├── UnseenError               not_seen
     │   ├── TargetError               target_failed
+    │   ├── TooManyDeletesError       too_many_deletes
+    │   ├── EmptySiteError            empty_site
     │   ├── PurgeError                purge_failed
+    │   ├── HaltedError               halted
     │   └── LeaseHeldError            lease_held
     ├── BackupError                   backup_failed
     │   └── PassphraseError           bad_passphrase
@@ -68,6 +72,12 @@ class UnsafeSqliteError(StoreError):
     """The linked SQLite can corrupt a WAL database (before 3.51.3)."""
 
     code = "unsafe_sqlite"
+
+
+class NoRoomError(StoreError):
+    """The disk has less room than the low-water mark; nothing was written."""
+
+    code = "no_room"
 
 
 class NotFoundError(StoreError):
@@ -236,6 +246,18 @@ class UnseenError(DeliveryError):
     code = "not_seen"
 
 
+class TooManyDeletesError(DeliveryError):
+    """A push would remove more at once than is allowed without being told so."""
+
+    code = "too_many_deletes"
+
+
+class EmptySiteError(DeliveryError):
+    """A push would leave a target without a single review."""
+
+    code = "empty_site"
+
+
 class TargetError(DeliveryError):
     """A bucket refused or failed an operation; ``reason`` is one word for what kept it."""
 
@@ -254,6 +276,12 @@ class PurgeError(DeliveryError):
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class HaltedError(DeliveryError):
+    """An operator took the target out of the rollout."""
+
+    code = "halted"
 
 
 class LeaseHeldError(DeliveryError):

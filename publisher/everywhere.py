@@ -12,8 +12,8 @@ from datetime import datetime
 
 import msgspec
 
-from publisher import worker
 from publisher.builder import Builder
+from publisher.delivery import rollout
 from publisher.delivery.purges import Purges
 from publisher.delivery.push import Progress, Pusher
 from publisher.errors import PublisherError
@@ -54,8 +54,10 @@ def _one(
     pusher: Pusher, builder: Builder, owed: Purges | None, clock: Callable[[], datetime], on_progress: Progress
 ) -> Went:
     went = Went(target=pusher.target_name)
+    if pusher.target_name in pusher.journal.halted():
+        return msgspec.structs.replace(went, failure=f"halted; `publisher rollout resume {went.target}` ends it")
     try:
-        pushed = worker.deliver(pusher, builder, clock, on_progress)
+        pushed = rollout.deliver(pusher, builder.heal, clock, on_progress)
         went = Went(target=pusher.target_name, puts=pushed.puts, deletes=pushed.deletes, bytes=pushed.bytes)
         if owed is None:
             return went

@@ -15,6 +15,7 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition
 
 FILE, BACKUP_FILE = "worker.prom", "backup.prom"
+STATES = ("well", "failing", "unseen", "halted")
 LAGS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
 
@@ -40,6 +41,13 @@ class WorkerMetrics:
         )
         self.release = Gauge("publisher_release", "The newest release.", registry=made)
         self.waiting = Gauge("publisher_objects_waiting", "Objects that targets are owed.", registry=made)
+        self._targets = {
+            "waiting": Gauge("publisher_target_waiting", "Objects that a target is owed.", ["target"], registry=made),
+            "release": Gauge("publisher_target_release", "The release that it holds whole.", ["target"], registry=made),
+        }
+        self._state = Gauge(
+            "publisher_target_state", "1 for how a target fares in the rollout.", ["target", "state"], registry=made
+        )
         self.puts = Counter("publisher_objects_put", "Objects put.", registry=made)
         self.deletes = Counter("publisher_objects_deleted", "Objects deleted.", registry=made)
         self.bytes = Counter("publisher_put_bytes", "Bytes of the objects put.", registry=made)
@@ -52,6 +60,13 @@ class WorkerMetrics:
         for outcome in ("delivered", "failed"):
             self.publishes.labels(outcome)
             self.webhook_attempts.labels(outcome)
+
+    def target(self, name: str, *, waiting: int, release: int, state: str) -> None:
+        """How a target of the settings fares."""
+        self._targets["waiting"].labels(name).set(waiting)
+        self._targets["release"].labels(name).set(release)
+        for one in STATES:
+            self._state.labels(name, one).set(one == state)
 
     def write(self) -> None:
         """Replace the file; a disk that is full costs the report, not the worker."""

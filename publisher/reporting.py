@@ -15,6 +15,7 @@ from publisher.content import log
 from publisher.content.database import connect
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.push import Pusher
+from publisher.delivery.rollout import Outcome, State
 from publisher.logs import fields
 from publisher.monitoring import WorkerMetrics
 from publisher.worker import Round
@@ -55,7 +56,10 @@ class Reporter:
     ) -> None:
         self._db = connect(content_db, readonly=True)
         self._ledger, self._pushers, self._metrics, self._clock = ledger, pushers, metrics, clock
-        self._built = self._delivered = ledger.cursor()
+        self._built = ledger.cursor()
+        self._delivered = {pusher.target_name: pusher.delivered_seq() for pusher in pushers}
+        self._everywhere = min(self._delivered.values(), default=self._built)
+        self._states: dict[str, State] = {}
         self._failures: dict[str, int] = {}
         self._wrote = float("-inf")
 
@@ -67,16 +71,18 @@ class Reporter:
         """Say what a round did or failed to do, and count it."""
         if done.fired:
             logger.info("published %d scheduled reviews", done.fired)
-        self._built_up_to(self._ledger.cursor(), done)
-        if done.failure:
-            carried = self._carried(self._delivered, self._built)
-            logger.warning("not delivered yet, will try again: %s", done.failure, extra=fields(**carried.fields()))
+        self._built_up_to(self._ledger.cursor())
+        if done.unbuilt:
+            carried = self._carried(self._everywhere, self._built)
+            logger.warning("not built yet, will try again: %s", done.unbuilt, extra=fields(**carried.fields()))
             self._metrics.publishes.labels("failed").inc()
-        else:
-            self._delivered_up_to(self._built, done)
+        for outcome in done.outcomes:
+            self._tried(outcome)
+        for name, state in done.states.items():
+            self._fares(name, state)
         self._count(done)
 
-    def _built_up_to(self, seq: int, done: Round) -> None:
+    def _built_up_to(self, seq: int) -> None:
         """A build may have happened while the worker waited: then the round does not know of it."""
         release = self._ledger.release()
         if seq != self._built and release is not None and release.seq > self._built:
@@ -87,18 +93,54 @@ class Reporter:
             )  # fmt: skip
         self._built = seq
 
-    def _delivered_up_to(self, seq: int, done: Round) -> None:
-        pushed = done.pushed
+    def _tried(self, outcome: Outcome) -> None:
+        """What came of one try at a target."""
+        name, before = outcome.target, self._delivered.get(outcome.target, 0)
+        if outcome.error is not None:
+            carried = self._carried(before, self._built)
+            logger.warning(
+                "not delivered yet, will try again: %s", outcome.error, extra=fields(target=name, **carried.fields())
+            )
+            self._metrics.publishes.labels("failed").inc()
+            return
+        seq = outcome.seq
+        self._delivered[name] = max(seq, before) if before <= self._built else seq
+        pushed = outcome.pushed
         if pushed is not None and (pushed.puts or pushed.deletes):
-            carried = self._carried(self._delivered, seq)
+            carried = self._carried(before, seq)
             logger.info(
                 "pushed %d, deleted %d, %d bytes", pushed.puts, pushed.deletes, pushed.bytes,
-                extra=fields(**carried.fields()),
+                extra=fields(target=name, release=outcome.release, **carried.fields()),
             )  # fmt: skip
+            self._metrics.puts.inc(pushed.puts)
+            self._metrics.deletes.inc(pushed.deletes)
+            self._metrics.bytes.inc(pushed.bytes)
+            self._delivered_everywhere(outcome)
+        self._everywhere = min(self._delivered.values(), default=self._built)
+
+    def _delivered_everywhere(self, outcome: Outcome) -> None:
+        """Count a publish once the last target has it."""
+        everywhere = min(self._delivered.values(), default=self._built)
+        if everywhere > self._everywhere:
             self._metrics.publishes.labels("delivered").inc()
+            carried = self._carried(self._everywhere, everywhere)
             if carried.since is not None:
-                self._metrics.lag.observe(max((self._clock() - carried.since).total_seconds(), 0.0))
-        self._delivered = seq
+                self._metrics.lag.observe(max((outcome.at - carried.since).total_seconds(), 0.0))
+
+    def _fares(self, name: str, state: State) -> None:
+        """Raise the alarm when a target leaves the rollout, and say when it is back."""
+        before = self._states.get(name, "well")
+        self._states[name] = state
+        if state == before:
+            return
+        said = {
+            "well": "target %s is well again",
+            "failing": "target %s fails; the others go on without it, and it is tried again by itself",
+            "unseen": "target %s does not show its readers what it was given; the others go on without it",
+            "halted": "target %s is halted until it is resumed; the others go on without it",
+        }
+        level = {"well": logging.INFO, "halted": logging.WARNING}.get(state, logging.ERROR)
+        logger.log(level, said[state], name, extra=fields(target=name, state=state))
 
     def _carried(self, after: int, seq: int) -> Carried:
         """What the log says of these changes; of a log that begins anew (a restored backup), nothing."""
@@ -108,14 +150,10 @@ class Reporter:
         return Carried(after=min(after, seq), seq=seq, requests=tuple(requests)[:NAMED], since=since)
 
     def _count(self, done: Round) -> None:
-        metrics, idle = self._metrics, done.built is None and done.pushed is None and not done.failure
+        metrics, idle = self._metrics, done.built is None and not done.outcomes and not done.unbuilt
         if idle and time.monotonic() - self._wrote < EVERY_SECONDS:
             return
         self._wrote = time.monotonic()
-        if done.pushed is not None:
-            metrics.puts.inc(done.pushed.puts)
-            metrics.deletes.inc(done.pushed.deletes)
-            metrics.bytes.inc(done.pushed.bytes)
         for pusher in self._pushers:
             for reason, count in pusher.failures.items():
                 name = f"{pusher.target_name} {reason}"
@@ -123,6 +161,11 @@ class Reporter:
                 self._failures[name] = count
         release = self._ledger.release()
         metrics.release.set(release.number if release else 0)
-        metrics.waiting.set(sum(self._ledger.waiting(pusher.target_name) for pusher in self._pushers))
+        waiting = {pusher.target_name: self._ledger.waiting(pusher.target_name) for pusher in self._pushers}
+        metrics.waiting.set(sum(waiting.values()))
+        for name, count in waiting.items():
+            metrics.target(
+                name, waiting=count, release=self._ledger.delivered_release(name), state=self._states.get(name, "well")
+            )
         metrics.reported.set_to_current_time()
         metrics.write()

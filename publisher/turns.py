@@ -53,11 +53,11 @@ class Turn:
 
         Without a turn when `is_stopping` said so meanwhile.
         """
-        if not self._is_asked():
+        if not self.is_asked():
             return False
         self.give_back()
         while not is_stopping():
-            if not self._is_asked() and self._begin():
+            if not self.is_asked() and self._begin():
                 break
             time.sleep(_POLL_SECONDS)
         return True
@@ -70,7 +70,8 @@ class Turn:
         self._held = file
         return True
 
-    def _is_asked(self) -> bool:
+    def is_asked(self) -> bool:
+        """Whether a command waits for its turn."""
         with self._opened("publisher.queue") as file:
             return not _locked(file, fcntl.LOCK_SH)
 

@@ -12,9 +12,11 @@ from publisher.bundler import begin_epoch_if_back
 from publisher.content import editors, products, reviews
 from publisher.content.model import CameraSpec, Draft, Editor, LensSpec, Product, Review, Role, State, Text
 from publisher.content.writer import Transaction, Writer
+from publisher.delivery import caps
 from publisher.delivery.ledger import Desired, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pushed, Pusher
+from publisher.delivery.targets import Read
 from publisher.errors import TargetError
 from publisher.signing import Signing
 from publisher.site import markdown
@@ -63,8 +65,14 @@ class Memory:
     def get(self, key: str) -> bytes | None:
         return self.bodies.get(key)
 
+    def read(self, key: str) -> Read | None:
+        return Read(self.bodies[key], self.headers[key]) if key in self.bodies else None
+
     def keys(self) -> Iterator[str]:
         yield from sorted(self.bodies)
+
+    def listed(self) -> Iterator[tuple[str, int]]:
+        yield from sorted((key, len(body)) for key, body in self.bodies.items())
 
 
 class Newsroom:
@@ -79,7 +87,7 @@ class Newsroom:
         self.ledger = Ledger(folder / "ledger.db")
         self.target = Memory()
         self.builder = self.another_builder(self.ledger)
-        self.pusher = Pusher(self.ledger, self.objects, self.target, concurrency=4)
+        self.pusher = Pusher(self.ledger, self.objects, self.target, concurrency=4, cap=caps.UNLIMITED)
         self.editors: list[Editor] = []
         self.products: list[Product] = []
 

@@ -10,7 +10,7 @@ Bundles have no part in this: their versions never fall.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +20,8 @@ from publisher.site.artifact import Tier
 
 KEPT = 20
 """Releases that the pages can go back to, the newest one among them."""
+IN_ROLLOUT = timedelta(minutes=5)
+"""For how long the releases are kept that later targets of a rollout may still have to be brought to, all of them."""
 LASTING = (Tier.immutable, Tier.bundle)
 """Tiers of objects that stay on the targets when they are no longer wanted: open readers may still ask for them."""
 _LASTING = ",".join(str(int(tier)) for tier in LASTING)
@@ -132,8 +134,19 @@ class History:
         if self.rollback() is not None:
             conn.execute(f"INSERT OR IGNORE INTO pinned SELECT * FROM previous WHERE NOT {_STAYS}")
         self.forget()
-        if release - KEPT + 1 > first:
-            self.begin_at(release - KEPT + 1)
+        oldest = min(release - KEPT + 1, self._oldest_in_rollout(release, first))
+        if oldest > first:
+            self.begin_at(oldest)
+
+    def _oldest_in_rollout(self, release: int, first: int) -> int:
+        """The oldest release that a target may still have to be brought to, where others are read back before it."""
+        routes, probes = self._conn.execute("SELECT count(*), coalesce(sum(probes), 0) FROM routes").fetchone()
+        if routes < 2 or not probes:
+            return release
+        (at,) = self._conn.execute("SELECT built_at FROM releases WHERE number = ?", (release,)).fetchone()
+        since = (datetime.fromisoformat(at) - IN_ROLLOUT).isoformat()
+        query = "SELECT min(number) FROM releases WHERE number >= ? AND built_at >= ?"
+        return int(self._conn.execute(query, (first, since)).fetchone()[0])
 
     def begin_at(self, release: int) -> None:
         """Keep nothing from before a release: the pages go back to it at most."""

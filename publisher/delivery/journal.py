@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from pysqlite3 import dbapi2 as sqlite3
 
+from publisher.delivery import halts
+from publisher.delivery.halts import Halts
 from publisher.delivery.receipts import Route, Stage
 from publisher.errors import DeliveryError, PublisherError
 
@@ -69,7 +71,7 @@ class Journal:
     def serve(self, routes: Sequence[Route]) -> None:
         """From now on publishes go to these targets, in this order."""
         rows = [(place, route.target, route.purges, route.probes) for place, route in enumerate(routes)]
-        with _transaction(self._conn):
+        with transaction(self._conn):
             if self._conn.execute("SELECT place, target, purges, probes FROM routes ORDER BY place").fetchall() != rows:
                 self._conn.execute("DELETE FROM routes")
                 self._conn.executemany("INSERT INTO routes VALUES (?,?,?,?)", rows)
@@ -91,6 +93,10 @@ class Journal:
         """What was in the way of a stage on a target is gone."""
         self._do("DELETE FROM troubles WHERE target = ? AND stage = ?", (target, stage))
 
+    def halted(self) -> Halts:
+        """What an operator took out of the rollout."""
+        return halts.of(self._conn)
+
     def reached_up_to(self, stage: Literal["purged", "seen"], target: str) -> int:
         """The newest release that has reached a stage on a target; 0 when none."""
         row = self._do(
@@ -106,11 +112,16 @@ class Journal:
 
 
 @contextmanager
-def _transaction(conn: Any) -> Iterator[None]:
-    conn.execute("BEGIN IMMEDIATE")
+def transaction(conn: Any) -> Iterator[None]:
+    """All inside happens, or nothing. Raises DeliveryError when the ledger refuses."""
     try:
-        yield
-    except BaseException:
-        conn.execute("ROLLBACK")
-        raise
-    conn.execute("COMMIT")
+        conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            conn.execute("COMMIT")
+        except BaseException:
+            if conn.in_transaction:
+                conn.execute("ROLLBACK")
+            raise
+    except sqlite3.Error as error:
+        raise DeliveryError(f"cannot write to the ledger: {error}") from error

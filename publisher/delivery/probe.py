@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,10 +33,12 @@ MOST = 256
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """What an edge should answer for a key: a body with this digest, or nothing (None)."""
+    """What an edge should answer for a key: a body with this digest, or nothing (None), and any headers given."""
 
     key: str
     digest: str | None
+    content_type: str = ""
+    cache_control: str = ""
 
 
 class Edge:
@@ -65,10 +67,24 @@ class Edge:
                 raise UnseenError(f"the edge still answers {answer.status} for {where}, which is gone")
         elif answer.status != 200 or digest.hexdigest() != expected.digest:
             raise UnseenError(f"the edge answers {answer.status} with another body for {where}; it may be older")
+        else:
+            _require_headers(expected, answer.headers, where)
 
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
+
+
+def _require_headers(expected: Expected, headers: Mapping[str, str], where: str) -> None:
+    for name, wanted in (("Content-Type", expected.content_type), ("Cache-Control", expected.cache_control)):
+        answered = headers.get(name, "")
+        if wanted and _words(answered) != _words(wanted):
+            raise UnseenError(f"the edge answers {name}: {answered or 'none'} for {where}, where {wanted} was put")
+
+
+def _words(header: str) -> set[str]:
+    """The words of a header, whatever their order, case and spaces."""
+    return set(header.lower().replace(",", " ").replace(";", " ").split())
 
 
 def patience(failures: int) -> float:
@@ -101,6 +117,8 @@ class Probe:
         self._told = True
         self._failures = 0
         self._closing = False
+        self.on_seen: Callable[[], None] = lambda: None
+        """Called from the probe's thread when a release was seen."""
         self._thread = threading.Thread(target=self._work, name=f"probe-{target}", daemon=True)
         self._thread.start()
 
@@ -111,7 +129,17 @@ class Probe:
                 if one.key in self._pending or len(self._pending) < MOST:
                     self._pending[one.key] = (release, one)
             self._newest = max(self._newest, release)
-            self._woken.notify()
+            self._woken.notify_all()
+
+    @property
+    def seen(self) -> int:
+        """The newest release that readers get; 0 when none was seen."""
+        return self._noted
+
+    def wait_until_seen(self, release: int, seconds: float) -> bool:
+        """Wait until readers get a release, but not longer than so many seconds; whether they do."""
+        with self._woken:
+            return self._woken.wait_for(lambda: self._noted >= release, seconds)
 
     def is_behind(self, release: int) -> bool:
         """Whether a release was neither seen nor expected yet."""
@@ -121,7 +149,7 @@ class Probe:
         """End the thread; a look under way is waited for."""
         with self._woken:
             self._closing = True
-            self._woken.notify()
+            self._woken.notify_all()
         self._thread.join()
         self._edge.close()
         self._journal.close()
@@ -162,7 +190,10 @@ class Probe:
         seen, at = waiting - 1, self._clock()
         if seen > self._noted:
             self._journal.reached("seen", self.target, seen, at)
-            self._noted, self._failures, self._since = seen, 0, None
+            with self._woken:
+                self._noted, self._failures, self._since = seen, 0, None
+                self._woken.notify_all()
+            self.on_seen()
         if failure is None:
             if self._told:
                 self._journal.recovered(self.target, "seen")

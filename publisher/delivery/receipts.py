@@ -30,6 +30,7 @@ from typing import Any, Literal
 import msgspec
 from pysqlite3 import dbapi2 as sqlite3
 
+from publisher.delivery import halts
 from publisher.errors import DeliveryError
 
 Stage = Literal["stored", "rendered", "uploaded", "purged", "seen"]
@@ -141,7 +142,7 @@ class Receipts:
                 return unbuilt(seq)
             basis = _basis(conn)
             if seq > basis.seq:
-                return msgspec.structs.replace(unbuilt(seq), trouble=_trouble(conn, BUILD, "rendered"), basis=basis)
+                return msgspec.structs.replace(unbuilt(seq), trouble=trouble(conn, BUILD, "rendered"), basis=basis)
             row = conn.execute(
                 f"{_SELECT} WHERE p.seq >= ? AND p.after < ? ORDER BY p.seq, p.release LIMIT 1", (seq, seq)
             ).fetchone()
@@ -224,7 +225,7 @@ class Receipts:
             f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA busy_timeout = 2000")
-        tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('troubles', 'rollbacks')")
+        tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('rollbacks', 'halts')")
         if tables.fetchone()[0] < 2:
             connection.close()
             return None
@@ -273,12 +274,13 @@ def _leg(conn: Any, route: Route, release: int) -> Leg:
     )
     if uploaded is None:
         waiting = int(conn.execute("SELECT count(*) FROM pending WHERE target = ?", (name,)).fetchone()[0])
-        return Leg(route=route, waiting=waiting, trouble=_trouble(conn, name, "uploaded") or _held_back(conn, name))
+        found = _halted(conn, name) or trouble(conn, name, "uploaded") or _held_back(conn, name)
+        return Leg(route=route, waiting=waiting, trouble=found)
     purged = _stage(conn, "purged", name, release) if route.purges else uploaded
     seen = _stage(conn, "seen", name, release) if route.probes else None
     late: Stage = "purged" if purged is None else "seen"
-    trouble = None if seen is not None else _trouble(conn, name, late)
-    return Leg(route=route, waiting=0, uploaded_at=uploaded, purged_at=purged, seen_at=seen, trouble=trouble)
+    found = None if seen is not None else trouble(conn, name, late)
+    return Leg(route=route, waiting=0, uploaded_at=uploaded, purged_at=purged, seen_at=seen, trouble=found)
 
 
 def _newest_done(conn: Any, route: Route) -> int:
@@ -301,7 +303,8 @@ def _first(conn: Any, query: str, *values: Any) -> datetime | None:
     return None if row is None else datetime.fromisoformat(row[0])
 
 
-def _trouble(conn: Any, target: str, stage: Stage) -> Trouble | None:
+def trouble(conn: Any, target: str, stage: Stage) -> Trouble | None:
+    """What is in the way of a stage on a target; None when nothing is."""
     row = conn.execute(
         "SELECT target, stage, code, reason, since, at, attempts, next_try_at FROM troubles"
         " WHERE target = ? AND stage = ?",
@@ -313,6 +316,21 @@ def _trouble(conn: Any, target: str, stage: Stage) -> Trouble | None:
     return Trouble(
         target=row[0], stage=row[1], code=row[2], reason=row[3], since=since, at=at, attempts=row[6],
         next_try_at=next_try_at,
+    )  # fmt: skip
+
+
+def _halted(conn: Any, target: str) -> Trouble | None:
+    """That an operator halted a target; None when nobody did."""
+    halt = halts.of(conn).get(target)
+    if halt is None:
+        return None
+    name = halt.target or ""
+    reason = (
+        f"halted{f': {halt.reason}' if halt.reason else ''}; `publisher rollout resume{name and ' ' + name}` ends it"
+    )
+    return Trouble(
+        target=target, stage="uploaded", code="halted", reason=reason, since=halt.at, at=halt.at, attempts=0,
+        next_try_at=halt.at,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store
 
 from publisher.delivery.cdn import address, tag
+from publisher.delivery.targets import Read
 from publisher.errors import SettingsError, TargetError
 
 CONNECT_SECONDS, REQUEST_SECONDS = 5.0, 30.0
@@ -137,8 +138,15 @@ class S3:
 
     def get(self, key: str) -> bytes | None:
         """The body under a key; None when there is none."""
+        found = self.read(key)
+        return None if found is None else found.body
+
+    def read(self, key: str) -> Read | None:
+        """The object under a key with its headers; None when there is none."""
         try:
-            return bytes(obstore.get(self._store, self._prefix + key).bytes())
+            answer = obstore.get(self._store, self._prefix + key)
+            said = {str(name): str(value) for name, value in answer.attributes.items()}
+            return Read(bytes(answer.bytes()), (said.get("Content-Type", ""), said.get("Cache-Control", "")))
         except (obstore.exceptions.NotFoundError, FileNotFoundError):
             return None
         except (obstore.exceptions.BaseError, OSError) as error:
@@ -146,10 +154,15 @@ class S3:
 
     def keys(self) -> Iterator[str]:
         """Every key that is held: for verification, never for publishing."""
+        yield from (key for key, _ in self.listed())
+
+    def listed(self) -> Iterator[tuple[str, int]]:
+        """Every key that is held, with the size of its body."""
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
             for answer in pages:
-                yield from (entry["Key"].removeprefix(self._prefix) for entry in answer.get("Contents", ()))
+                for entry in answer.get("Contents", ()):
+                    yield entry["Key"].removeprefix(self._prefix), int(entry["Size"])
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             raise TargetError(f"{self.name}: cannot list bucket {self._bucket}: {error}") from error
 

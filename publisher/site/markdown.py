@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import html as entities
 import re
+from collections.abc import Callable
 
 import comrak
 import nh3
@@ -28,8 +29,10 @@ EDITION = "2"
 """Changes whenever the same Markdown would render otherwise; part of every text's digest."""
 MAX_DEPTH = 200
 """Nested elements at most: nh3's time grows with the square of the depth (100,000 nested tags hang it)."""
-LEAD = 4_000
-"""Characters of safe HTML from which a lead is taken."""
+LEADS = (1_200, 4_000)
+"""Characters of safe HTML from which a lead is taken: the fewer suffice unless the text begins with a table or code."""
+ENOUGH = 400
+"""Characters that are enough for a lead; an excerpt takes 220."""
 
 _TAGS = set(
     "a abbr b blockquote br caption cite code dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i"
@@ -133,8 +136,7 @@ def render(markdown: str) -> Text:
     if (text := at_once(markdown)) is not None:
         return text
     safe = sanitised(raw(cleaned(markdown), own_html=True))
-    lead = plain(_beginning(safe))
-    return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=plain(safe), lead=lead)
+    return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=plain(safe), lead=_lead(safe, plain))
 
 
 def at_once(markdown: str) -> Text | None:
@@ -145,8 +147,7 @@ def at_once(markdown: str) -> Text | None:
     if made is None:
         return None
     safe, said = made
-    lead = simple.words(_beginning(safe))
-    return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=said, lead=lead)
+    return Text(digest=digest(markdown), markdown=markdown, html=safe, plain=said, lead=_lead(safe, simple.words))
 
 
 def cleaned(markdown: str) -> str:
@@ -195,9 +196,19 @@ def plain(safe_html: str) -> str:
     return " ".join(entities.unescape(_WORDS_ONLY.clean(spaced)).split())
 
 
-def _beginning(safe_html: str) -> str:
-    """What a lead is taken from: the first blocks that are neither headings nor tables nor code."""
-    head = safe_html[:LEAD]
+def _lead(safe_html: str, words: Callable[[str], str]) -> str:
+    """The words of the first blocks that are neither headings nor tables nor code."""
+    lead = ""
+    for length in LEADS:
+        lead = words(_beginning(safe_html, length))
+        if len(lead) >= ENOUGH or length >= len(safe_html):
+            break
+    return lead
+
+
+def _beginning(safe_html: str, length: int) -> str:
+    """So many characters of safe HTML at most, without the blocks that no lead is taken from."""
+    head = safe_html[:length]
     if head.rfind("<") > head.rfind(">"):
         head = head[: head.rfind("<")]
     return _NOT_LEAD.sub("", head)

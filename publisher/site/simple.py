@@ -21,7 +21,11 @@ _LINK = re.compile(
 )
 _NUMBERS = re.compile(r'<ol start="[1-9][0-9]{0,3}">')
 _CODE = re.compile(r'<code class="language-[A-Za-z0-9+#-]+">')
-_OTHER_SPACE = re.compile(r"[^\S \n]")
+_OTHER_SPACE = (
+    *"\t\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000",
+    *map(chr, range(0x2000, 0x200B)),
+)
+"""White space beside the space and the line feed; to look for each is quick, for most texts hold none."""
 _USUAL = bytes([ord("\n"), *range(0x20, 0x7F)])
 
 _INLINE = ("strong", "em", "del", "code", "a")
@@ -53,19 +57,21 @@ def unusual(text: str) -> str:
 
 def rendered(raw: str) -> tuple[str, str] | None:
     """Safe HTML and the words of `raw`, from comrak without the author's own HTML; None when it is not simple."""
+    if "\r" in raw or "\ufeff" in raw:
+        return None
     parts = _TAG.split(raw)
     tags = parts[1::2]
     safe = _safe(tags)
     if safe is None or raw.count("<") != len(tags):
         return None
-    rest = unusual(raw)
-    if "\r" in rest or "\ufeff" in rest:
-        return None
-    parts[1::2] = safe
-    made = "".join(parts).replace("&quot;", '"')
+    made = raw
+    if safe != tags:
+        parts[1::2] = safe
+        made = "".join(parts)
+    made = made.replace("&quot;", '"')
     if not _LEVELS.intersection(tags) <= {"<h2>"}:
         made = tidy.numbered(made)
-    if "\xa0" in rest:
+    if "\xa0" in made:
         made = made.replace("\xa0", "&nbsp;")
     return made.strip(), _words(parts[::2])
 
@@ -102,7 +108,7 @@ def _words(between: Iterable[str]) -> str:
     text = "".join(between)
     if "&" in text:
         text = entities.unescape(text)
-    if _OTHER_SPACE.search(unusual(text)) is not None:
+    if any(space in text for space in _OTHER_SPACE):
         return " ".join(text.split())
     text = " ".join(filter(None, text.split("\n")))
     while "  " in text:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -54,19 +55,27 @@ def test_a_full_build_is_measured_without_hugo(tmp_path: Path) -> None:
 def test_writes_are_measured_without_peers(short_folder: Path) -> None:
     report = writes.run(short_folder, quick=True)
     found = {(one.case, one.quantity): one.median for one in report.results if one.case.endswith(": publisher")}
-    assert {quantity for _, quantity in found} == {"answered", "p50", "p99"}
-    assert len(found) == 6
+    assert {quantity for _, quantity in found} == {"answered", "p50", "p99", "processor time"}
+    assert len(found) == 8
     assert min(found.values()) > 0
     assert any("each answer waited for the disk" in note or "strace" in note for note in report.notes)
 
 
-@pytest.mark.parametrize(("status", "told"), [(201, "and stored 0"), (500, "refused")])
-def test_a_server_that_stores_nothing_is_not_measured(tmp_path: Path, status: int, told: str) -> None:
-    class Forgetful(BaseHTTPRequestHandler):
+@contextmanager
+def _side(folder: Path, name: str, *, status: int = 201, stores: bool = True) -> Iterator[peers.Side]:
+    """A server in this process that answers each POST with `status`, and `stores` a row for each or does not."""
+    path = folder / f"{name}.db"
+    store, lock = connect(path), threading.Lock()
+    store.conn.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY)")
+
+    class Answering(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
+            if stores:
+                with lock:
+                    store.conn.execute("INSERT INTO reviews DEFAULT VALUES")
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -74,20 +83,37 @@ def test_a_server_that_stores_nothing_is_not_measured(tmp_path: Path, status: in
         def log_message(self, *args: object) -> None:
             """Nothing to say."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Forgetful)
+    bodies = folder / "bodies"
+    bodies.write_text('{"title": "NUMBER"}\n')
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    (tmp_path / "bodies").write_text('{"title": "NUMBER"}\n')
-    store = connect(tmp_path / "peer.db")
-    store.conn.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY)")
-    store.close()
-    target = load.Target(port=server.server_port, path="/", authorization="none", bodies=tmp_path / "bodies")
-    side = peers.Side(name="forgetful", target=target, pid=os.getpid(), database=tmp_path / "peer.db")
+    target = load.Target(port=server.server_port, path="/", authorization="none", bodies=bodies)
     try:
-        with pytest.raises(RuntimeError, match=told):
-            writes.checked(side, 2, 1, number=1)
+        yield peers.Side(name=name, target=target, pid=os.getpid(), database=path)
     finally:
         server.shutdown()
         server.server_close()
+        store.close()
+
+
+@pytest.mark.parametrize(("status", "told"), [(201, "and stored 0"), (500, "refused")])
+def test_a_server_that_stores_nothing_is_not_measured(tmp_path: Path, status: int, told: str) -> None:
+    with _side(tmp_path, "forgetful", status=status, stores=False) as side, pytest.raises(RuntimeError, match=told):
+        writes.checked(side, 2, 1, number=1)
+
+
+def test_a_peer_that_fails_is_measured_no_more_and_the_others_are(tmp_path: Path) -> None:
+    with _side(tmp_path, peers.OURS) as ours, _side(tmp_path, "forgetful", stores=False) as peer:
+        timed, failures = writes.measured([ours, peer], (1, 2), 1, 1, warm_up=1)
+    assert {(many, name) for many, name in timed} == {(1, peers.OURS), (2, peers.OURS)}
+    assert len(failures) == 1
+    assert "forgetful answered" in failures[0]
+    assert all(one.spent > 0 for rounds in timed.values() for one in rounds)
+
+
+def test_ours_may_not_fail(tmp_path: Path) -> None:
+    with _side(tmp_path, peers.OURS, stores=False) as ours, pytest.raises(RuntimeError, match="and stored 0"):
+        writes.measured([ours], (1,), 1, 1, warm_up=1)
 
 
 def test_memory_is_that_of_the_whole_tree() -> None:

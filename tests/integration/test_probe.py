@@ -28,6 +28,7 @@ class Shop(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.bodies: dict[str, bytes] = {}
+        self.headers: dict[str, tuple[str, str]] = {}
         self.asked: list[str] = []
         self.delay = 0.0
 
@@ -46,6 +47,8 @@ class _Answer(BaseHTTPRequestHandler):
         body = self.server.bodies.get(self.path)
         self.send_response(404 if body is None else 200)
         self.send_header("Content-Length", str(len(body or b"")))
+        for name, said in zip(("Content-Type", "Cache-Control"), self.server.headers.get(self.path, ()), strict=False):
+            self.send_header(name, said)
         self.end_headers()
         self.wfile.write(body or b"")
 
@@ -97,6 +100,7 @@ def newest(room: Newsroom) -> Receipt:
 def show(room: Newsroom, shop: Shop) -> None:
     """Have the edge answer what the target holds."""
     shop.bodies = {address(key): body for key, body in room.target.bodies.items()}
+    shop.headers = {address(key): said for key, said in room.target.headers.items()}
 
 
 def test_a_publish_is_seen_once_the_edge_shows_it(room: Newsroom, shop: Shop, probe: Probe) -> None:
@@ -172,6 +176,19 @@ def test_what_is_gone_is_looked_for_until_it_is(shop: Shop) -> None:
     edge.require(Expected("reviews/weg/index.html", hashlib.sha256(b"still here").hexdigest()))
     with pytest.raises(UnseenError, match="another body"):
         edge.require(Expected("reviews/weg/index.html", hashlib.sha256(b"other").hexdigest()))
+    edge.close()
+
+
+def test_headers_that_an_edge_changed_are_not_taken_for_what_was_put(shop: Shop) -> None:
+    edge, page = Edge(shop.url), "public, max-age=30, s-maxage=300"
+    shop.bodies["/a.html"], digest = b"a", hashlib.sha256(b"a").hexdigest()
+    shop.headers["/a.html"] = ("text/html;charset=UTF-8", "s-maxage=300, public,max-age=30")
+    edge.require(Expected("a.html", digest, "text/html; charset=utf-8", page))
+    for said, named in ((("text/plain", page), "Content-Type"), (("text/html; charset=utf-8", "no-store"), "no-store")):
+        shop.headers["/a.html"] = said
+        edge.require(Expected("a.html", digest))
+        with pytest.raises(UnseenError, match=named):
+            edge.require(Expected("a.html", digest, "text/html; charset=utf-8", page))
     edge.close()
 
 

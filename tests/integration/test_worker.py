@@ -16,7 +16,8 @@ from publisher.content.model import State
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pusher
 from publisher.delivery.receipts import Receipts
-from publisher.worker import Round, Worker, patience
+from publisher.delivery.rollout import patience
+from publisher.worker import Round, Worker
 from tests.newsroom import Memory, Newsroom
 
 
