@@ -38,13 +38,14 @@ with _as_if_absent("numpy", "pandas"):
     import sqlite_utils
 
 SAFE_SQLITE = (3, 51, 3)
+VERSION: str = sqlite3.sqlite_version
 READING, WRITING = 4_000, 16_000
 """Cache of a connection in kB. One that only reads forgets its cache as soon as another one wrote."""
 Database = sqlite_utils.Database
 SqliteError = sqlite3.Error
 
 
-def require_safe(version: str = sqlite3.sqlite_version) -> None:
+def require_safe(version: str = VERSION) -> None:
     """Raise UnsafeSqliteError when `version` of SQLite has the WAL-reset bug."""
     if tuple(int(part) for part in version.split(".")) < SAFE_SQLITE:
         raise UnsafeSqliteError(
@@ -93,6 +94,15 @@ def snapshot(db: Database) -> Iterator[Database]:
         yield db
     finally:
         db.conn.execute("ROLLBACK")
+
+
+def scrub(db: Database) -> None:
+    """Write the file anew, without what was deleted or overwritten in it; outside a transaction.
+
+    SQLite leaves the bytes of old rows in its pages and its log until they are used again.
+    """
+    db.conn.execute("VACUUM")
+    db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 @lru_cache(maxsize=1024)
