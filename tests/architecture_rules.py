@@ -106,7 +106,7 @@ HOMES = (
     Home("publisher.site.markdown", ("publisher.sandbox",)),
     Home("api", ("api",)),
     Home("litestar", ("api",)),
-    Home("jinja2", ("publisher.site.render",)),
+    Home("jinja2", ("publisher.site.compiling", "publisher.site.render")),
     Home("comrak", ("publisher.site.markdown",)),
     Home("nh3", ("publisher.site.markdown",)),
     Home("babel", ("publisher.site.words",)),

@@ -124,6 +124,8 @@ _PATHS = {
 KINDS = tuple(_PATHS)
 OWN = frozenset({"review", "review-json"})
 """Pages that show one review and none besides."""
+ABOUT_A_PRODUCT = frozenset({"camera", "camera-page", "lens", "lens-page", "product-json"})
+"""Pages that show the reviews of one product."""
 
 
 def key(page: Page) -> str:
