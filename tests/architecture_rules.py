@@ -25,6 +25,7 @@ ROOTS = (
     "publisher.plant",
     "publisher.cdns",
     "publisher.worker",
+    "publisher.doctor",
     "publisher.local",
     "api.app",
 )
@@ -123,6 +124,7 @@ HOMES = (
             "publisher.delivery.cdn.calls",
             "publisher.delivery.probe",
             "publisher.desk.client",
+            "publisher.doctor",
         ),
     ),
     Home("argon2", ("publisher.content.editors",)),

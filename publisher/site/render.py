@@ -70,6 +70,7 @@ _DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
 _LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "search-cards", "schema",
                      "compare", "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
 _POINTERS = frozenset({"sitemap", "service-worker"})
+_EDITION_OF = re.compile(r'edition\("([\w.-]+)"\)')
 _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
 MEMOS = 16_384
@@ -194,9 +195,14 @@ class Renderer:
             return _PLAIN[context.kind]
         return _TEMPLATES[type(context)]
 
+    def _edition_of(self, name: str) -> str:
+        return self._closure(name)
+
     def _read_references(self, name: str) -> set[str]:
-        """What a template extends, includes or imports."""
-        return set(filter(None, meta.find_referenced_templates(self._environment.parse(self._sources[name]))))
+        """What a template extends, includes or imports, and templates whose edition it tells."""
+        source = self._sources[name]
+        named = {*meta.find_referenced_templates(self._environment.parse(source)), *_EDITION_OF.findall(source)}
+        return set(filter(None, named))
 
     def _read_closure(self, name: str) -> str:
         """Digest of a template with all that it extends, includes or imports, and all that those do."""
@@ -222,7 +228,7 @@ class Renderer:
             functions, loader=DictLoader(self._sources), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        environment.globals["site"] = self.site
+        environment.globals.update({"site": self.site, "edition": self._edition_of})
         environment.filters.update(
             {
                 "date": self.words.date,
