@@ -225,7 +225,8 @@ class Receipts:
             f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA busy_timeout = 2000")
-        tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('troubles', 'rollbacks', 'halts')")
+        needed = "('troubles', 'rollbacks', 'halts')"
+        tables = connection.execute(f"SELECT count(*) FROM sqlite_master WHERE name IN {needed}")
         if tables.fetchone()[0] < 3:
             connection.close()
             return None
