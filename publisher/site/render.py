@@ -39,12 +39,12 @@ _TEMPLATES: dict[type[contexts.Context], str] = {
     contexts.TagPage: "tag.html",
     contexts.NumberedPage: "numbered.html",
     contexts.Search: "search.html",
+    contexts.Compare: "compare.html",
     contexts.Feed: "feed.xml",
     contexts.SitemapIndex: "sitemap-index.xml",
     contexts.Sitemap: "sitemap.xml",
 }
 _PLAIN = {
-    "compare": "compare.html",
     "offline": "offline.html",
     "not-found": "not-found.html",
     "robots": "robots.txt",
