@@ -14,6 +14,7 @@ from publisher import settings
 from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
+    "api": "publisher.cli_serving",
     "archive": "publisher.cli_archive",
     "audit": "publisher.cli_audit",
     "backup": "publisher.cli_backup",
@@ -26,6 +27,7 @@ COMMANDS = {
     "export": "publisher.cli_publish",
     "garbage": "publisher.cli_garbage",
     "import": "publisher.cli_content",
+    "init": "publisher.cli_serving",
     "jobs": "publisher.cli_jobs",
     "keys": "publisher.cli_keys",
     "login": "publisher.cli_account",

@@ -6,6 +6,7 @@
     ├── SettingsError                 bad_settings
     ├── StoreError                    store_failed
     │   ├── UnsafeSqliteError         unsafe_sqlite
+    │   ├── NoRoomError               no_room
     │   ├── NotFoundError             not_found
     │   ├── ConflictError             conflict
     │   │   ├── StaleVersionError     stale_version
@@ -71,6 +72,12 @@ class UnsafeSqliteError(StoreError):
     """The linked SQLite can corrupt a WAL database (before 3.51.3)."""
 
     code = "unsafe_sqlite"
+
+
+class NoRoomError(StoreError):
+    """The disk has less room than the low-water mark; nothing was written."""
+
+    code = "no_room"
 
 
 class NotFoundError(StoreError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from publisher import local, settings
 from publisher.jobs import Jobs
 from publisher.settings import S3, Data, Settings
 
+PROGRESS = re.compile(r"^\w+: [\d,]+ of [\d,]+\n", re.MULTILINE)
 POST = "---\ntitle: La luz\ncamera: Canon EOS R5\ntags: [viaje]\n---\nUna reseña."
 
 
@@ -26,13 +28,13 @@ class Shell:
         self.environ = os.environ | values | {"COLUMNS": "100"}
 
     def __call__(self, *words: str, answer: int = 0, **environ: str) -> str:
-        """What a command prints; fails unless it ends with `answer`."""
+        """What a command prints, but for how far it is on a busy machine; fails unless it ends with `answer`."""
         run = subprocess.run(
             [sys.executable, "-m", "publisher", *words], cwd=self.folder, env=self.environ | environ,
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert run.returncode == answer, run.stdout + run.stderr
-        return run.stdout + run.stderr
+        return run.stdout + PROGRESS.sub("", run.stderr)
 
 
 @pytest.fixture
