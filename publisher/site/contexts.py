@@ -197,6 +197,6 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 Context = (
     Home | ReviewPage | Preview | Moved | ProductPage | Brands | BrandPage | EditorPage | TagPage | NumberedPage | Plain
-    | Schema | Search | Compare | Finder | SearchCards | Feed | SitemapIndex | Sitemap | ReviewDocument | ProductDocument
-    | Contents
+    | Schema | Search | Compare | Finder | SearchCards | Feed | SitemapIndex | Sitemap | ReviewDocument
+    | ProductDocument | Contents
 )  # fmt: skip

@@ -34,13 +34,14 @@ export function sensors(figure, products, words) {
   const across = Math.max(FULL[0], ...known.map((one) => one.width));
   const down = Math.max(FULL[1], ...known.map((one) => one.height));
   const svg = figure.querySelector("svg");
+  const canvas = svg.querySelector("g");
   svg.setAttribute("viewBox", `-0.5 -0.5 ${round(across + 1)} ${round(down + 1)}`);
   const box = (width, height, attributes) => draw("rect", { x: 0, y: round(down - height), width: round(width), height: round(height), ...attributes });
-  svg.replaceChildren(box(...FULL, { class: "frame" }));
+  canvas.replaceChildren(box(...FULL, { class: "frame" }));
   known
     .map((one, place) => ({ ...one, place }))
     .sort((a, b) => b.width * b.height - a.width * a.height)
-    .forEach(({ width, height, place }) => svg.append(box(width, height, { class: `mark of-${place}` })));
+    .forEach(({ width, height, place }) => canvas.append(box(width, height, { class: `mark of-${place}` })));
   explain(figure, known.map(({ name, width, height, computed }) => {
     const size = `${number.format(width)} × ${number.format(height)} mm`;
     return `${name}: ${size}${computed ? ` (${words.computed})` : ""}`;
@@ -60,16 +61,17 @@ export function reaches(figure, products) {
   const at = (focal) => round(((Math.log2(focal / 12.5) - first) / steps) * 100);
   const line = 7;
   const svg = figure.querySelector("svg");
+  const canvas = svg.querySelector("g");
   svg.setAttribute("viewBox", `-5 -1 110 ${known.length * line + 8}`);
-  svg.replaceChildren();
+  canvas.replaceChildren();
   for (let step = first; step <= first + steps; step += 1) {
     const x = at(12.5 * 2 ** step);
     const label = { x, y: known.length * line + 6, "font-size": 4, "text-anchor": "middle" };
-    svg.append(draw("path", { class: "step", d: `M${x} 0V${known.length * line}` }), draw("text", label, number.format(Math.round(12.5 * 2 ** step))));
+    canvas.append(draw("path", { class: "step", d: `M${x} 0V${known.length * line}` }), draw("text", label, number.format(Math.round(12.5 * 2 ** step))));
   }
   known.forEach(({ low, high }, place) => {
     const width = Math.max(round(at(high) - at(low)), 1);
-    svg.append(draw("rect", { class: `mark of-${place}`, x: low === high ? at(low) - 0.5 : at(low), y: place * line + 1.5, width, height: 4 }));
+    canvas.append(draw("rect", { class: `mark of-${place}`, x: low === high ? at(low) - 0.5 : at(low), y: place * line + 1.5, width, height: 4 }));
   });
   explain(figure, known.map(({ name, low, high }) => {
     const span = low === high ? number.format(low) : `${number.format(low)}–${number.format(high)}`;

@@ -19,7 +19,8 @@ from tests.newsroom import Newsroom
 TABLE = json.loads((Path(__file__).parents[1] / "spellings.json").read_text(encoding="utf-8"))
 SPELT = [(kind, name, spelling) for kind, name, spellings in TABLE["same"] for spelling in (name, *spellings)]
 WORDS_APART = [
-    ("lens", "Canon EF 50mm f/1.8 STM", "ef 50 1.8 stm"), ("lens", "Canon EF 24-70mm f/2.8L II USM", "canon 24-70 2.8 ii"),
+    ("lens", "Canon EF 50mm f/1.8 STM", "ef 50 1.8 stm"),
+    ("lens", "Canon EF 24-70mm f/2.8L II USM", "canon 24-70 2.8 ii"),
     ("camera", "Sony Alpha 7 IV", "sony iv 7"), ("camera", "Canon EOS 5D Mark IV", "canon 5d iv"),
     ("camera", "Leica M10", "m10 leica"),
 ]  # fmt: skip
@@ -70,9 +71,13 @@ def test_words_of_a_name_find_it_in_any_order_and_while_it_is_typed(room: Newsro
 
 
 def test_another_number_is_another_camera(room: Newsroom) -> None:
-    pairs = [pair for pair in TABLE["different"] if "/" not in pair[0]]
+    def is_one(said: str) -> bool:
+        return len(room.writer.run(lambda tx: products.candidates(tx.db, "camera", said))) == 1
+
+    pairs = [pair for pair in TABLE["different"] if all(map(is_one, pair))]
+    assert len(pairs) >= 10
     ones, others = (browser(room, [pair[side] for pair in pairs]) for side in (0, 1))
-    same = [pair for pair, one, other in zip(pairs, ones, others, strict=True) if one and one[0] == other[:1]]
+    same = [pair for pair, one, other in zip(pairs, ones, others, strict=True) if one and one[:1] == other[:1]]
     assert same == []
 
 

@@ -63,7 +63,15 @@ def inline_code(page: Parsed) -> list[str]:
     found += ["script without source" for one in scripts if not one.get("src", "").startswith("/assets/")]
     found += ["javascript: address" for tag, one in page.elements if "javascript:" in "".join(one.values())]
     said = page.within.get("script", "").strip()
-    return found + (["script text"] if said and (scripts or not json.loads(said)) else [])
+    return found + (["script text"] if said and (len(scripts) == len(page.all("script")) or not _is_data(said)) else [])
+
+
+def _is_data(said: str) -> bool:
+    """Whether all text in scripts together is one JSON document, so that none is in a script that runs."""
+    try:
+        return bool(json.loads(said))
+    except ValueError:
+        return False
 
 
 def targets(page: Parsed) -> Iterator[str]:
@@ -140,7 +148,8 @@ def test_checkers_find_planted_faults() -> None:
 def test_hostile_words_come_out_as_they_went_in(renderer: Renderer, name: str) -> None:
     page = Parsed(text_of(renderer, *PAGES[name]))
     assert HOSTILE in page.within["h1"]
-    assert [one for one in page.all("script") if one != {"type": "application/ld+json"}] == []
+    scripts = [one for one in page.all("script") if one != {"type": "application/ld+json"}]
+    assert [one for one in scripts if not one["src"].startswith("/assets/basket.")] == []
 
 
 def test_a_review_says_all_that_is_known(renderer: Renderer) -> None:
