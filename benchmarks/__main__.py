@@ -10,7 +10,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import document, full_build, machine, publish_latency, publish_vs_hugo, results, sync, writes
+from benchmarks import (
+    document,
+    full_build,
+    machine,
+    publish_latency,
+    publish_vs_hugo,
+    results,
+    sync,
+    write_parts,
+    writes,
+)
 from benchmarks.results import Report
 
 Benchmark = Callable[[Path, bool], Report]
@@ -19,6 +29,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     publish_vs_hugo.NAME: publish_vs_hugo.run,
     full_build.NAME: full_build.run,
     writes.NAME: writes.run,
+    write_parts.NAME: write_parts.run,
     sync.NAME: sync.run,
 }
 PROGRAMS = ("weed", "caddy", "hugo", "rclone")
