@@ -225,7 +225,9 @@ class Receipts:
             f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA busy_timeout = 2000")
-        tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('troubles', 'rollbacks', 'halts')")
+        tables = connection.execute(
+            "SELECT count(*) FROM sqlite_master WHERE name IN ('troubles', 'rollbacks', 'halts')"
+        )
         if tables.fetchone()[0] < 3:
             connection.close()
             return None
