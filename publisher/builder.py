@@ -83,6 +83,15 @@ class Builder:
         """Where it is noted what becomes of each publish."""
         return self._ledger.journal
 
+    def prepare(self) -> None:
+        """Make ready now what the first page would otherwise wait for."""
+        self._renderer.prepare()
+
+    def rest(self) -> None:
+        """Do for the databases what they would otherwise do amid a build."""
+        self._objects.rest()
+        self._ledger.rest()
+
     def close(self) -> None:
         """Close the content database."""
         self._db.close()

@@ -6,11 +6,12 @@ anyway every second (the cursor is the truth).
 
 from __future__ import annotations
 
+import gc
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -34,8 +35,11 @@ from publisher.errors import ConflictError, DeliveryError, NotFoundError, Publis
 from publisher.turns import Turn
 
 TICK_SECONDS = 1.0
-QUIET_SECONDS, BUNDLES_WAIT_SECONDS = 0.1, 2.0
-"""Index and bundles wait until nothing was written for so long, but not longer than that: readers' pages go first."""
+QUIET_SECONDS, BUNDLES_WAIT_SECONDS = 0.5, 2.0
+"""Index and bundles wait until nothing was written for so long, but not longer than that: readers' pages go first, and
+the next publish should not find them being made."""
+YOUNG = 100_000
+"""New values after which garbage is looked for at once, and not when the worker rests."""
 FIRST_SECONDS = 1.0
 """How long bundles wait at most for the first target to have the pages."""
 
@@ -127,23 +131,42 @@ class Worker:
     def run(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:
         """Work until `stop` is set; targets are served meanwhile, each in its own time."""
         self._is_stopping = stop.is_set
+        self._builder.prepare()
         self.rollout.start()
         try:
-            while not self._stands_aside(stop):
-                done = self._pages()
-                self.rollout.settle_first(FIRST_SECONDS)
-                has_time = not done.unbuilt and self._has_time_for_bundles(listener)
-                if has_time:
-                    done = self._bundles(done)
-                    self.rollout.settle_first(FIRST_SECONDS)
-                on_round(self._with(done, self.rollout.collect()))
-                self.rollout.mend()
-                if done.unbuilt:
-                    self._wait(listener, stop, done.patience)
-                elif has_time:
-                    listener.wait(TICK_SECONDS)
+            with _collecting_at_rest():
+                self._go_on(listener, stop, on_round)
         finally:
             self.rollout.close()
+
+    def _go_on(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:
+        while not self._stands_aside(stop):
+            done = self._pages()
+            self._tell(done, on_round)
+            has_time = not done.unbuilt and self._has_time_for_bundles(listener)
+            if has_time:
+                rest = self._bundles(Round())
+                if rest != Round():
+                    self._tell(rest, on_round)
+                self._rest(worked=done.built is not None or rest.bundled is not None)
+                done = rest
+            if done.unbuilt:
+                self._wait(listener, stop, done.patience)
+            elif has_time:
+                listener.wait(TICK_SECONDS)
+
+    def _tell(self, done: Round, on_round: Callable[[Round], None]) -> None:
+        """Let the first target have what was built, and tell of it."""
+        self.rollout.settle_first(FIRST_SECONDS)
+        on_round(self._with(done, self.rollout.collect()))
+        self.rollout.mend()
+
+    def _rest(self, *, worked: bool) -> None:
+        """Do what is due now and then and would keep a publish waiting, while none waits."""
+        if worked:
+            self._builder.rest()
+            gc.collect()
+            gc.freeze()  # what is left stays: cards, fragments, templates
 
     def _with(self, done: Round, outcomes: Sequence[Outcome]) -> Round:
         """`done` with what came of tries at targets."""
@@ -252,6 +275,18 @@ def renew_if_due(builder: Builder, content_db: Path | str, clock: Callable[[], d
     if builder.is_due_for_renewal(clock()):
         with Writer(content_db, clock=clock) as writer:
             writer.run(effects.renew)
+
+
+@contextmanager
+def _collecting_at_rest() -> Iterator[None]:
+    """Let the collector of garbage hold up no publish: looking through all cards and fragments takes tens of ms."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(YOUNG, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def _never() -> bool:

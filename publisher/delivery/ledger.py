@@ -8,7 +8,7 @@ loss it may have forgotten its last steps, all together and in order, and they a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ class Ledger:
             connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA cache_size = -4000")
+            connection.executescript("PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 4000")
             connection.executescript(
                 _SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + halts.SCHEMA + fading.SCHEMA
             )
@@ -131,6 +131,11 @@ class Ledger:
     def transaction(self) -> AbstractContextManager[None]:
         """All inside happens, or nothing."""
         return journal.transaction(self.connection)
+
+    def rest(self) -> None:
+        """Carry what was written from SQLite's log into the database, before it must be amid a build."""
+        with suppress(sqlite3.Error):  # then it is tried again
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def scrub(self) -> None:
         """Write the file anew, without the bytes that SQLite leaves of removed rows. Raises DeliveryError."""

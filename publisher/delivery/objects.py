@@ -23,7 +23,7 @@ _PRAGMAS = (
     "page_size = 32768",
     "journal_mode = WAL",
     "synchronous = NORMAL",
-    "wal_autocheckpoint = 1000",
+    "wal_autocheckpoint = 4000",
 )
 
 MUCH = 8_000_000
@@ -66,6 +66,14 @@ class Objects:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
                 raise BuildError(f"cannot write to the build store: {error}; make room and build again") from error
+
+    def rest(self) -> None:
+        """Carry what was written from SQLite's log into the database, if it is much, before it must be amid a build."""
+        log = self._path.with_name(f"{self._path.name}-wal")
+        with self._lock:
+            if log.exists() and log.stat().st_size > MUCH:
+                with suppress(sqlite3.Error):  # then it is tried again
+                    self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def hurry(self) -> None:
         """From now on do not wait for the disk. After power loss bodies may be missing: reading finds out."""

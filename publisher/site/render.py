@@ -143,6 +143,11 @@ class Renderer:
         )
         self._references, self._closure = cache(self._read_references), cache(self._read_closure)
 
+    def prepare(self) -> None:
+        """Compile every template, and not each when a page first needs it."""
+        for name in self._sources:
+            self._template_named(name)
+
     @cached_property
     def edition(self) -> str:
         """Digest of all that shapes bytes besides the content; when it changes, every page is looked at again."""

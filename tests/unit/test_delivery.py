@@ -319,3 +319,23 @@ def test_progress_is_told_to_the_end(ledger: Ledger, objects: Objects) -> None:
     pusher.run(lambda done, total: told.append((done, total)))
     pusher.close()
     assert told[-1] == (5, 5)
+
+
+def test_at_rest_what_was_written_goes_from_the_log_into_the_database(tmp_path: Path) -> None:
+    objects, chance = Objects(tmp_path), random.Random(1)
+
+    def size() -> int:
+        return (tmp_path / "objects.db").stat().st_size
+
+    few = objects.put(b"a body")
+    objects.flush()
+    before = size()
+    objects.rest()
+    assert size() == before, "a little is not worth waiting for the disk"
+    much = [objects.put(chance.randbytes(MUCH // 8)) for _ in range(10)]
+    objects.flush()
+    assert size() == before, "nothing was carried over amid the build"
+    objects.rest()
+    assert size() > MUCH
+    assert [len(objects.get(digest)) for digest in (few, *much)] == [6, *[MUCH // 8] * 10]
+    objects.close()
