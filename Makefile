@@ -103,6 +103,10 @@ models: $(VENV)/.dev $(NPM_STAMPS) ## Make types of the bundles for Kotlin and S
 screenshots: $(VENV)/.dev $(VENV)/.tools ## Photograph the pages for the documentation
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
+.PHONY: weights
+weights: $(VENV)/.dev $(VENV)/.tools ## Measure what a visit of each kind of page costs, as the README has it
+	@$(BIN)/python -m tests.browser.weights
+
 .PHONY: lighthouse
 lighthouse: $(VENV)/.dev $(VENV)/.tools $(NPM_STAMPS) ## Have Lighthouse judge home, review, camera, compare and search
 	@$(BIN)/python -m tests.browser.lighthouse $(ARGS)
