@@ -41,6 +41,7 @@ COMMANDS = {
     "rollback": "publisher.cli_rollback",
     "rollout": "publisher.cli_rollout",
     "status": "publisher.cli_publish",
+    "target": "publisher.cli_target",
     "up": "publisher.cli_up",
     "worker": "publisher.cli_publish",
 }
