@@ -37,7 +37,7 @@ run: install ## Start the whole stack on this machine: store, edge, API and work
 	@exec $(BIN)/publisher up $(ARGS)
 
 .PHONY: test
-test: lint typecheck $(VENV)/.tools $(VENV)/.aws $(NPM_STAMPS) ## Check style, types and behaviour
+test: lint typecheck $(VENV)/.tools $(VENV)/.deploy $(NPM_STAMPS) ## Check style, types and behaviour
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
@@ -60,8 +60,8 @@ lock: $(VENV)/.dev ## Pin every dependency by hash again (UPGRADE=--upgrade take
 		--no-header $(UPGRADE) --group backend "$$@"; }
 	lock --output-file requirements.txt
 	lock --group dev --constraints requirements.txt --output-file requirements-dev.txt
-	$(BIN)/uv pip compile --group aws --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE) \
-		--output-file requirements-aws.txt
+	$(BIN)/uv pip compile --group deploy --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE) \
+		--output-file requirements-deploy.txt
 	lock --group bench --constraints requirements-dev.txt --output-file requirements-bench.txt
 	for folder in $(NPM) $(PEERS); do npm --prefix "$$folder" install --package-lock-only; done
 
@@ -149,10 +149,10 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	$(PIP) --require-hashes -r requirements-dev.txt
 	touch $@
 
-$(VENV)/.aws: requirements-aws.txt | $(BIN)/python
-	@echo "Installing an imitation of AWS into $(VENV)/aws ..."
-	$(BIN)/python -m venv $(VENV)/aws
-	$(VENV)/aws/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-aws.txt
+$(VENV)/.deploy: requirements-deploy.txt | $(BIN)/python
+	@echo "Installing what checks deploy/ into $(VENV)/deploy ..."
+	$(BIN)/python -m venv $(VENV)/deploy
+	$(VENV)/deploy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deploy.txt
 	touch $@
 
 $(VENV)/.bench: requirements-bench.txt $(VENV)/.runtime

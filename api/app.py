@@ -15,7 +15,7 @@ from litestar import Litestar, Request, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 
-from api import docs, document
+from api import docs, document, room
 from api.auth import Tokens
 from api.ending import told_of_signals
 from api.gauges import Stores
@@ -26,7 +26,6 @@ from api.newsroom import Newsroom
 from api.observer import Observer
 from api.previews import Previews
 from api.problems import HANDLERS
-from api.queries import refuse_null
 from api.routes import (
     audit,
     auth,
@@ -95,7 +94,7 @@ def create_app(settings: Settings) -> Litestar:
         ],
         lifespan=[open_newsroom],
         exception_handlers=HANDLERS,
-        before_request=refuse_null,
+        before_request=room.look,
         request_max_body_size=settings.api.max_body,
         logging_config=None,
         openapi_config=_openapi(settings),
@@ -148,6 +147,7 @@ def _newsroom(settings: Settings, metrics: Metrics) -> Newsroom:
         webhook_hosts=settings.webhooks.hosts,
         previews=Previews(title=settings.site.title, language=settings.site.language, url=base),
         address=settings.api.url.rstrip("/"),
+        proxies=settings.api.trusted,
     )
     metrics.add(Stores(newsroom))
     return newsroom

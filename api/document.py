@@ -22,6 +22,7 @@ from litestar.serialization import encode_json
 from api import links, patterns, wire, yaml_text
 from api.links import Node, operations
 from api.problems import MEANINGS, Problem
+from api.room import grows
 from api.routes.answers import HEADERS, Answer, refusals
 
 VERY_LONG = 10_000
@@ -72,13 +73,13 @@ def _handlers(app: Litestar) -> dict[str, HTTPRouteHandler]:
 
 
 def _completed(made: Node, handlers: Mapping[str, HTTPRouteHandler]) -> Node:
-    for _, _, operation in operations(made):
+    for method, path, operation in operations(made):
         handler = handlers[operation["operationId"]]
         operation.setdefault("security", [])
         operation.pop("deprecated", None)
         _tidy(operation)
         _say_examples(operation, handler)
-        _say_refusals(operation, handler)
+        _say_refusals(operation, handler, ["no_room"] if grows(method.upper(), path) else [])
         _say_headers(operation, handler)
     components = made["components"]
     components["schemas"] = _schemas(made, handlers.values())
@@ -127,9 +128,8 @@ def _named(examples: Iterable[Any]) -> Node:
     }
 
 
-def _say_refusals(operation: Node, handler: HTTPRouteHandler) -> None:
-    """The refusals that every route of a kind may answer; what the route says itself stays."""
-    codes = []
+def _say_refusals(operation: Node, handler: HTTPRouteHandler, codes: list[str]) -> None:
+    """The refusals that every route of a kind may answer, `codes` among them; what the route says itself stays."""
     if "requestBody" in operation:
         codes += ["invalid", "body_too_large", "unsupported_media_type"]
     elif any(parameter["in"] != "path" for parameter in operation.get("parameters", ())):

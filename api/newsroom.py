@@ -23,7 +23,7 @@ from api.keys import Ring
 from api.metrics import Metrics
 from api.previews import Previews
 from api.shell import request_id
-from api.throttle import Throttle
+from api.throttle import PER_ACCOUNT, WINDOW_SECONDS, SignIns, Throttle
 from api.under_way import UnderWay
 from api.wire import Addresses
 from api.works import Works
@@ -40,9 +40,6 @@ SMALL_RENDERERS = 2
 PASSWORDS_AT_ONCE = 2
 PASSWORDS_WAITING = 64
 """Password checks that may wait for one of those under way: together less than a second of work."""
-WINDOW_SECONDS = 300
-FAILURES_PER_ACCOUNT = 10
-FAILURES_PER_ADDRESS = 50
 
 
 class Renderer(Protocol):
@@ -104,16 +101,18 @@ class Newsroom:
         webhook_hosts: frozenset[str],
         previews: Previews,
         address: str,
+        proxies: frozenset[str],
     ) -> None:
         """`is_small` says which texts are so small that they cannot be slow to render; `low_water` how many bytes must
         be free on the disk; `metrics_token` who may read `metrics` beside administrators; `webhook_hosts` where
-        webhooks may go though it is no public place; `address` where the API is found, empty when each request says it.
+        webhooks may go though it is no public place; `address` where the API is found, empty when each request says it;
+        `proxies` who may say whom they speak for.
         """
         self.data_dir, self.keys, self.tokens = data_dir, keys, tokens
         self.addresses, self.language = addresses, language
         self._writer, self._renderer, self._is_small = writer, renderer, is_small
         self._wake, self._receipts, self.works = wake, receipts, works
-        self.previews, self.address = previews, address
+        self.previews, self.address, self.proxies = previews, address, proxies
         self.watch = Watch(lambda: (receipts.version(), works.version()))
         self._connections = Connections(content_db)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="content-reader")
@@ -125,8 +124,8 @@ class Newsroom:
         self.metrics, self.metrics_token, self.webhook_hosts = metrics, metrics_token, webhook_hosts
         self.health = Health(functools.partial(self.write, actor=SYSTEM, request_id=""), data_dir, low_water)
         self.gate = Gate(tokens, functools.partial(self.read, sessions.holder))
-        self.by_account = Throttle(FAILURES_PER_ACCOUNT, WINDOW_SECONDS)
-        self.by_address = Throttle(FAILURES_PER_ADDRESS, WINDOW_SECONDS)
+        self.sign_ins = SignIns()
+        self.password_changes = Throttle(PER_ACCOUNT, WINDOW_SECONDS)
 
     @property
     def is_crowded(self) -> bool:

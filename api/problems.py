@@ -58,6 +58,7 @@ STATUS = {
     "bad_token": 401,
     "forbidden": 403,
     "store_failed": 503,
+    "no_room": 507,
     "delivery_failed": 503,
 }
 """The status of each code that has one of its own; any other error is a 500 of which nothing is told."""
@@ -97,6 +98,8 @@ MEANINGS = {
     "unsupported_media_type": "The body is not said to be JSON, or it is compressed.",
     "throttled": "Too many attempts; `Retry-After` says when to try again.",
     "store_failed": "The store cannot answer now; nothing was written. Try again.",
+    "no_room": "The disk is nearly full: nothing new is kept until there is room. Reading, deleting, unpublishing and "
+    "signing in go on.",
     "delivery_failed": "What the publishing worker notes cannot be read now. Try again.",
     "unavailable": "The service cannot answer now. Try again.",
     INTERNAL: "The service failed; its log knows more under `request_id`.",

@@ -10,7 +10,7 @@ from typing import Any
 
 from litestar.exceptions import HTTPException
 
-from publisher.errors import StoreError
+from publisher.errors import NoRoomError, StoreError
 
 PIECE = 262_144
 """Bytes that are gathered before they are written."""
@@ -113,7 +113,7 @@ async def _in_time(pieces: AsyncIterator[bytes], is_stopping: Callable[[], bool]
 
 def _written(file: Any, gathered: bytes, has_room: Callable[[], bool]) -> None:
     if not has_room():
-        raise StoreError("the disk is nearly full; rows cannot be kept")
+        raise NoRoomError("the disk is nearly full; the rows cannot be kept, and none was")
     file.write(gathered)
 
 

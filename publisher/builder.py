@@ -22,8 +22,9 @@ from publisher.content.reading import Reading
 from publisher.delivery.journal import Journal
 from publisher.delivery.ledger import Desired, Ledger, Release
 from publisher.delivery.objects import Objects
+from publisher.indexer import Indexed, Indexer
 from publisher.looking import Children, Looker
-from publisher.site import pages, sync
+from publisher.site import pages, postings, sync
 from publisher.site.pages import Page, Site
 from publisher.site.render import Renderer
 
@@ -33,7 +34,7 @@ Progress = Callable[[int, int], None]
 class Built(msgspec.Struct, frozen=True, kw_only=True):
     """What a build did: `seen` pages looked at, `rendered` anew, `removed`; `release` is None when no page changed.
 
-    `bundled` is None when the bundles for apps stayed as they were.
+    `bundled` and `indexed` are None when the bundles for apps and the search index stayed as they were.
     """
 
     seen: int
@@ -42,6 +43,7 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     release: Release | None
     bundled: Bundled | None = None
+    indexed: Indexed | None = None
 
 
 class Builder:
@@ -65,6 +67,7 @@ class Builder:
         self._children = Children(processes - 1, str(content_db), str(build_dir), site)
         self._renderer = Renderer(site)
         self._bundler = Bundler(self._db, ledger, objects, site, signer)
+        self._indexer = Indexer(self._db, ledger, objects)
 
     @property
     def journal(self) -> Journal:
@@ -84,9 +87,17 @@ class Builder:
         return self.behind() != 0 or self._must_look_at_all()
 
     def build(self, *, clean: bool = False, on_progress: Progress = lambda done, total: None) -> Built:
-        """Bring pages and bundles up to the newest change; `clean` makes all of them anew."""
+        """Bring pages, search index and bundles up to the newest change; `clean` makes all of them anew."""
         built = self.build_pages(clean=clean, on_progress=on_progress)
-        return msgspec.structs.replace(built, bundled=self.bundle(clean=clean))
+        return msgspec.structs.replace(built, indexed=self.index(clean=clean), bundled=self.bundle(clean=clean))
+
+    def index(self, *, clean: bool = False) -> Indexed | None:
+        """Bring the search index up to the newest change; None when it is."""
+        return self._indexer.index(clean=clean)
+
+    def is_index_behind(self) -> bool:
+        """Whether `index` would do anything."""
+        return self._indexer.is_behind()
 
     def bundle(self, *, clean: bool = False) -> Bundled | None:
         """Bring the bundles for apps up to the newest change; None when they are."""
@@ -168,7 +179,7 @@ class Builder:
                 rendered += len(outcome.written)
                 done += len(outcome.written) + len(outcome.same) + len(outcome.absent)
                 on_progress(done, len(listed))
-        gone = [key for key in self._ledger.unstaged() if not sync.owns(key)]
+        gone = [key for key in self._ledger.unstaged() if not sync.owns(key) and not postings.owns(key)]
         return self._record([], gone, len(listed), rendered, head, version)
 
     def _held(self, batch: Iterable[Page]) -> dict[str, str]:

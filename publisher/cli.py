@@ -14,6 +14,8 @@ from publisher import settings
 from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
+    "api": "publisher.cli_serving",
+    "archive": "publisher.cli_archive",
     "audit": "publisher.cli_audit",
     "backup": "publisher.cli_backup",
     "build": "publisher.cli_publish",
@@ -23,7 +25,9 @@ COMMANDS = {
     "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",
+    "garbage": "publisher.cli_garbage",
     "import": "publisher.cli_content",
+    "init": "publisher.cli_serving",
     "jobs": "publisher.cli_jobs",
     "keys": "publisher.cli_keys",
     "login": "publisher.cli_account",
@@ -34,7 +38,7 @@ COMMANDS = {
     "publish": "publisher.cli_publish",
     "pull": "publisher.cli_desk",
     "push": "publisher.cli_publish",
-    "reconcile": "publisher.cli_publish",
+    "reconcile": "publisher.cli_verify",
     "releases": "publisher.cli_rollback",
     "resolve": "publisher.cli_outbox",
     "restore": "publisher.cli_backup",
@@ -43,6 +47,7 @@ COMMANDS = {
     "status": "publisher.cli_publish",
     "target": "publisher.cli_target",
     "up": "publisher.cli_up",
+    "verify": "publisher.cli_verify",
     "worker": "publisher.cli_publish",
 }
 """Where each command lives. Its module is loaded when it is called: processes that render load this one again."""

@@ -161,7 +161,7 @@ def restore(held: Settings, at: str | None, folder: Path | None, in_json: bool) 
     recovery.require_empty(place)
     with _store(chosen), progress("proving", quiet=in_json) as advance:
         back = _backup(chosen).restore(place, moment, advance)
-        heads, is_complete = _published(chosen)
+        heads, is_complete = published(chosen)
     begun = recovery.settle(place / recovery.DATABASE, heads, is_complete=is_complete)
     if in_json:
         click.echo(msgspec.json.encode({"restored": back, "new_epoch": begun, "folder": str(place)}).decode())
@@ -218,7 +218,7 @@ def _aside(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _published(chosen: Settings) -> tuple[list[Head | None], bool]:
+def published(chosen: Settings) -> tuple[list[Head | None], bool]:
     """The heads that readers were shown last, of every bucket, and whether every bucket could be asked."""
     heads: list[Head | None] = []
     for region in chosen.regions:

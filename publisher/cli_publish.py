@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 import msgspec
@@ -15,9 +16,10 @@ from publisher import local, logs, plant, worker
 from publisher.builder import Builder
 from publisher.cli_output import Advance, progress, size
 from publisher.content import hint
-from publisher.delivery import drift, rollout
 from publisher.delivery import export as exporting
 from publisher.delivery import push as pushing
+from publisher.delivery import rollout
+from publisher.delivery.caps import FLOOR, Cap
 from publisher.delivery.diff import Step, Wave
 from publisher.delivery.history import Rollback
 from publisher.delivery.push import Pushed
@@ -37,6 +39,21 @@ def to_targets(command: F) -> F:
     return click.option(
         "--target", "names", multiple=True, metavar="NAME", help="Only this target; may be given several times."
     )(command)
+
+
+def capped(command: F) -> F:
+    """Give a command the options that bound what it removes; it gets a `Cap`."""
+
+    @wraps(command)
+    def called(*values: Any, max_deletes: str, allow_empty: bool, **named: Any) -> Any:
+        return command(*values, cap=Cap.parse(max_deletes, allow_empty=allow_empty), **named)
+
+    most = click.option(
+        "--max-deletes", default="10%", show_default=True, metavar="SHARE|NUMBER",
+        help=f"Remove at most so much of what a target holds; {FLOOR} keys may always go.",
+    )  # fmt: skip
+    empty = click.option("--allow-empty", is_flag=True, help="Let a target be left without a single review.")
+    return cast("F", most(empty(called)))
 
 
 def emit(value: object) -> None:
@@ -73,10 +90,11 @@ def build(held: Settings, clean: bool, in_json: bool) -> None:
 
 @click.command()
 @to_targets
+@capped
 @click.option("--dry-run", is_flag=True, help="Print each put and delete with its reason, and do nothing.")
 @as_json
 @click.pass_obj
-def push(held: Settings, names: tuple[str, ...], dry_run: bool, in_json: bool) -> None:
+def push(held: Settings, names: tuple[str, ...], cap: Cap, dry_run: bool, in_json: bool) -> None:
     """Send what was built to every target, in rollout order. Resumes where it was stopped.
 
     \b
@@ -86,15 +104,16 @@ def push(held: Settings, names: tuple[str, ...], dry_run: bool, in_json: bool) -
       publisher push --target europe
     """
     with plant.Plant(local.remembered(held), exclusive=not dry_run) as parts:
-        _push(parts, names, dry_run, in_json)
+        _push(parts, names, cap, dry_run, in_json)
 
 
 @click.command()
 @to_targets
+@capped
 @click.option("--dry-run", is_flag=True, help="Build, then print each put and delete with its reason.")
 @as_json
 @click.pass_obj
-def publish(held: Settings, names: tuple[str, ...], dry_run: bool, in_json: bool) -> None:
+def publish(held: Settings, names: tuple[str, ...], cap: Cap, dry_run: bool, in_json: bool) -> None:
     """Build, then push.
 
     \b
@@ -107,10 +126,10 @@ def publish(held: Settings, names: tuple[str, ...], dry_run: bool, in_json: bool
         worker.renew_if_due(builder, parts.settings.data.content_db, worker.now)
         with progress("rendering", quiet=in_json) as advance:
             builder.build(on_progress=advance)
-        _push(parts, names, dry_run, in_json)
+        _push(parts, names, cap, dry_run, in_json)
 
 
-def _push(parts: plant.Plant, names: Sequence[str], dry_run: bool, in_json: bool) -> None:
+def _push(parts: plant.Plant, names: Sequence[str], cap: Cap, dry_run: bool, in_json: bool) -> None:
     """Push to each target in its turn; one that fails holds none of the others back, and is told of at the end."""
     every = parts.regions(names)
     if dry_run:
@@ -121,7 +140,7 @@ def _push(parts: plant.Plant, names: Sequence[str], dry_run: bool, in_json: bool
     for region in every:
         with progress(f"pushing to {region.name}" if len(every) > 1 else "pushing", quiet=in_json) as advance:
             try:
-                done[region.name] = _deliver(parts, region, builder, advance, look=region is not every[-1])
+                done[region.name] = _deliver(parts, region, builder, cap, advance, look=region is not every[-1])
             except PublisherError as error:
                 failures[region.name] = error
     if in_json:
@@ -142,11 +161,11 @@ def _push(parts: plant.Plant, names: Sequence[str], dry_run: bool, in_json: bool
         raise last
 
 
-def _deliver(parts: plant.Plant, region: Target, builder: Builder, advance: Advance, *, look: bool) -> Pushed:
+def _deliver(parts: plant.Plant, region: Target, builder: Builder, cap: Cap, advance: Advance, *, look: bool) -> Pushed:
     """Push to a region; with `look`, wait until its readers get it, so that the next may begin."""
     if region.name in parts.ledger.journal.halted():
         raise HaltedError(f"{region.name} is halted; `publisher rollout resume {region.name}` ends it")
-    pusher = parts.pusher(region)
+    pusher = parts.pusher(region, cap)
     probe = parts.probe(region, pusher) if look and region.probe_url else None
     purger = parts.purger(region, pusher) if look and region.cdn.kind != "none" else None
     lane = rollout.Lane(pusher, clock=worker.now, probe=probe, purger=purger)
@@ -203,40 +222,6 @@ def export(held: Settings, folder: Path, in_json: bool) -> None:
 
 
 @click.command()
-@to_targets
-@click.option("--dry-run", is_flag=True, help="Print what differs, and do nothing.")
-@as_json
-@click.pass_obj
-def reconcile(held: Settings, names: tuple[str, ...], dry_run: bool, in_json: bool) -> None:
-    """List each bucket and correct the ledger: for a bucket that is not what the ledger thinks.
-
-    Objects that the ledger does not know are taken for the site's own, and removed by the next push unless the site has
-    them: the bucket must hold nothing else. Objects that are missing are put again by the next push.
-
-    \b
-    Examples:
-      publisher reconcile --dry-run
-      publisher reconcile && publisher push
-    """
-    with plant.Plant(local.remembered(held)) as parts:
-        found = {
-            region.name: drift.reconcile(parts.ledger, region.name, list(plant.bucket(region).keys()), dry_run=dry_run)
-            for region in parts.regions(names)
-        }
-    if in_json:
-        emit(found)
-        return
-    for name, one in found.items():
-        where = f"{name}  " if len(found) > 1 else ""
-        for key in one.unknown:
-            click.echo(f"{where}unknown  {key}")
-        for key in one.missing:
-            click.echo(f"{where}missing  {key}")
-        what = "nothing was done" if dry_run else "the next push settles them"
-        click.echo(f"{where}{len(one.unknown):,} unknown, {len(one.missing):,} missing; {what}", err=True)
-
-
-@click.command()
 @as_json
 @click.pass_obj
 def status(held: Settings, in_json: bool) -> None:
@@ -290,4 +275,4 @@ def run_worker(held: Settings) -> None:
             listener.close()
 
 
-COMMANDS = (build, push, publish, export, reconcile, status, run_worker)
+COMMANDS = (build, push, publish, export, status, run_worker)

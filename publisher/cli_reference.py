@@ -14,6 +14,7 @@ import msgspec
 from publisher import cli_edge, litestream, settings
 from publisher.cli import main
 from publisher.content import database, diagram, migrations
+from publisher.edges import nginx
 from publisher.settings import Settings, Target
 
 TARGETS_EXAMPLE = """\
@@ -103,6 +104,12 @@ def litestream_example() -> str:
     return litestream.configuration(litestream.Place(bucket="reviews-backup"), "/srv/reviews/content.db")
 
 
+def container_edge() -> str:
+    """deploy/docker/nginx.conf: nginx in a container, before the store of deploy/docker/compose.yaml."""
+    networks = ("127.0.0.1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+    return nginx.configuration("store:8333", "content", nginx.Nginx(listen="8080", purgers=networks, user=""))
+
+
 def aws_example() -> str:
     """deploy/aws/template.yaml: what `publisher edge config cloudfront` says."""
     return cli_edge.text("cloudfront", "", "")
@@ -127,6 +134,7 @@ PAGES = {
     "deploy/nginx/nginx.conf": nginx_example,
     "deploy/varnish/default.vcl": varnish_example,
     "deploy/aws/template.yaml": aws_example,
+    "deploy/docker/nginx.conf": container_edge,
 }
 
 

@@ -16,6 +16,7 @@ from publisher.content import database, log
 from publisher.content.database import Database
 from publisher.content.revisions import unified
 from publisher.content.writer import Writer
+from publisher.delivery.caps import UNLIMITED
 from publisher.delivery.history import Changed, Past, State
 from publisher.delivery.objects import Objects
 from publisher.errors import DamagedObjectError, InvalidError
@@ -163,8 +164,9 @@ def _go(parts: Plant, release: int, quiet: bool) -> list[Went]:
         rollback.end(parts.ledger, worker.now())
     with progress("pushing", quiet=quiet) as advance:
         return everywhere.deliver(
-            map(parts.pusher, parts.regions()), parts.builder(), parts.purges(), clock=worker.now, on_progress=advance
-        )
+            (parts.pusher(region, UNLIMITED) for region in parts.regions()), parts.builder(), parts.purges(),
+            clock=worker.now, on_progress=advance,
+        )  # fmt: skip
 
 
 def _restore(parts: Plant, release: int, quiet: bool) -> int:

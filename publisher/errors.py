@@ -6,6 +6,7 @@
     ├── SettingsError                 bad_settings
     ├── StoreError                    store_failed
     │   ├── UnsafeSqliteError         unsafe_sqlite
+    │   ├── NoRoomError               no_room
     │   ├── NotFoundError             not_found
     │   ├── ConflictError             conflict
     │   │   ├── StaleVersionError     stale_version
@@ -31,6 +32,8 @@
     │   ├── TargetError               target_failed
     │   │   ├── RefusedError          refused
     │   │   └── LeaseLostError        lease_lost
+    │   ├── TooManyDeletesError       too_many_deletes
+    │   ├── EmptySiteError            empty_site
     │   ├── PurgeError                purge_failed
     │   ├── HaltedError               halted
     │   └── LeaseHeldError            lease_held
@@ -71,6 +74,12 @@ class UnsafeSqliteError(StoreError):
     """The linked SQLite can corrupt a WAL database (before 3.51.3)."""
 
     code = "unsafe_sqlite"
+
+
+class NoRoomError(StoreError):
+    """The disk has less room than the low-water mark; nothing was written."""
+
+    code = "no_room"
 
 
 class NotFoundError(StoreError):
@@ -237,6 +246,18 @@ class UnseenError(DeliveryError):
     """Readers do not get yet what was pushed; the next look may find it."""
 
     code = "not_seen"
+
+
+class TooManyDeletesError(DeliveryError):
+    """A push would remove more at once than is allowed without being told so."""
+
+    code = "too_many_deletes"
+
+
+class EmptySiteError(DeliveryError):
+    """A push would leave a target without a single review."""
+
+    code = "empty_site"
 
 
 class TargetError(DeliveryError):

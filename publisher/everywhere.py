@@ -54,6 +54,8 @@ def _one(
     pusher: Pusher, builder: Builder, owed: Purges | None, clock: Callable[[], datetime], on_progress: Progress
 ) -> Went:
     went = Went(target=pusher.target_name)
+    if pusher.target_name in pusher.journal.halted():
+        return msgspec.structs.replace(went, failure=f"halted; `publisher rollout resume {went.target}` ends it")
     try:
         pushed = rollout.deliver(pusher, builder.heal, clock, on_progress)
         went = Went(target=pusher.target_name, puts=pushed.puts, deletes=pushed.deletes, bytes=pushed.bytes)

@@ -6,6 +6,7 @@ spared a fifth of a second and 13 MB.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -18,7 +19,9 @@ from publisher.builder import Builder
 from publisher.bundler import begin_epoch_if_back
 from publisher.content import log, migrations
 from publisher.content.database import connect
+from publisher.delivery.caps import USUAL, Cap
 from publisher.delivery.cdn import Cdn
+from publisher.delivery.garbage import Garbage
 from publisher.delivery.lease import Lease
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
@@ -27,8 +30,9 @@ from publisher.delivery.purges import Purges
 from publisher.delivery.purging import Purger
 from publisher.delivery.push import Pusher
 from publisher.errands import Errands
-from publisher.errors import SettingsError
+from publisher.errors import PublisherError, SettingsError
 from publisher.jobs import Jobs
+from publisher.logs import fields
 from publisher.settings import Settings
 from publisher.settings import Target as Region
 from publisher.signing import Signing
@@ -40,6 +44,8 @@ from publisher.worker import Round
 if TYPE_CHECKING:
     from publisher.delivery.s3 import S3
     from publisher.monitoring import WorkerMetrics
+
+logger = logging.getLogger("publisher.plant")
 
 
 def regions(settings: Settings, names: Sequence[str] = ()) -> tuple[Region, ...]:
@@ -73,6 +79,18 @@ TRIES = 4
 
 def _mark() -> str:
     return uuid.uuid4().hex
+
+
+def collect(garbage: Garbage) -> None:
+    """Let the worker collect garbage, when it is time; what fails is tried again at the next time."""
+    try:
+        collected = garbage.turn()
+    except PublisherError as error:
+        logger.warning("cannot collect garbage: %s", error)
+        return
+    if collected is not None and collected.count:
+        objects = sum(map(len, collected.objects.values()))
+        logger.info("collected garbage", extra=fields(objects=objects, bodies=len(collected.bodies)))
 
 
 class Plant:
@@ -129,8 +147,8 @@ class Plant:
         """The targets of the settings in rollout order, or those called `names`."""
         return regions(self.settings, names)
 
-    def pusher(self, region: Region | None = None) -> Pusher:
-        """A pusher to a region, the first of the settings when None."""
+    def pusher(self, region: Region | None = None, cap: Cap = USUAL) -> Pusher:
+        """A pusher to a region, the first of the settings when None, that removes at most so much at once."""
         where = self.regions()[0] if region is None else region
         target = bucket(where)
         lease = Lease(
@@ -139,7 +157,7 @@ class Plant:
         )  # fmt: skip
         pusher = Pusher(
             self.ledger, self.objects, target, lease=lease, tries=TRIES, concurrency=where.concurrency,
-            purging=where.cdn.kind != "none", place=where.place,
+            purging=where.cdn.kind != "none", place=where.place, cap=cap,
         )  # fmt: skip
         self._open.callback(pusher.close)
         return pusher
@@ -166,9 +184,13 @@ class Plant:
         self._open.callback(courier.close)
         courier.start()
 
+        garbage = self.garbage(every)
+
         def on_round(done: Round) -> None:
             reporter(done)
             courier.nudge()
+            if not done.failure:
+                collect(garbage)
 
         pairs = list(zip(every, pushers, strict=True))
         probes = [self.probe(region, pusher) for region, pusher in pairs if region.probe_url]
@@ -180,6 +202,11 @@ class Plant:
         )  # fmt: skip
         made.rollout.told = courier.nudge
         return made, on_round
+
+    def garbage(self, every: Sequence[Region] | None = None) -> Garbage:
+        """Who collects what nobody can need any more from these regions, all when None, and from the build store."""
+        regions = self.regions() if every is None else every
+        return Garbage(self.ledger, self.objects, [bucket(region) for region in regions], clock=worker.now)
 
     def errands(self, builder: Builder) -> Errands:
         """Who does the jobs that the worker is asked to do."""

@@ -43,7 +43,8 @@ class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     dir: Annotated[str, Meta(description="Folder of content.db, ledger.db and build/.")] = "data"
     low_water: Annotated[
-        Positive, Meta(description="Free bytes on its disk below which the write API is not ready.")
+        Positive,
+        Meta(description="Free bytes on its disk below which writes that grow are refused (507)."),
     ] = 256_000_000
 
     @property
@@ -176,11 +177,23 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             description="Public base URL of the API, for the links that it gives; empty takes it from each request.",
         ),
     ] = ""
+    proxies: Annotated[
+        str,
+        Meta(
+            description="Addresses of the proxies before the API, apart by commas: their X-Forwarded-For says from "
+            "where somebody signs in, which failures are counted by. Without it all who come through one are one."
+        ),
+    ] = ""
     max_body: Annotated[Positive, Meta(description="Largest request body accepted, in bytes.")] = 1_000_000
     max_import: Annotated[
         Positive, Meta(description="Largest body of an import accepted, in bytes; it is kept on disk meanwhile.")
     ] = 500_000_000
     token_minutes: Annotated[int, Meta(ge=1, le=15, description="Life of an access token, in minutes.")] = 15
+
+    @property
+    def trusted(self) -> frozenset[str]:
+        """The proxies, apart."""
+        return frozenset(filter(None, (proxy.strip() for proxy in self.proxies.split(","))))
 
 
 class Stack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

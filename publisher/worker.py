@@ -35,7 +35,7 @@ from publisher.turns import Turn
 
 TICK_SECONDS = 1.0
 QUIET_SECONDS, BUNDLES_WAIT_SECONDS = 0.1, 2.0
-"""Bundles for apps wait until nothing was written for so long, but not longer than that: readers' pages go first."""
+"""Index and bundles wait until nothing was written for so long, but not longer than that: readers' pages go first."""
 FIRST_SECONDS = 1.0
 """How long bundles wait at most for the first target to have the pages."""
 
@@ -114,7 +114,7 @@ class Worker:
         self._journal.serve([lane.route for lane in lanes])
 
     def round(self) -> Round:
-        """Fire what is due, build and push pages, then bundles. What fails is an outcome, not an exception.
+        """Fire what is due, build and push pages, then index and bundles. What fails is an outcome, not an exception.
 
         Targets are tried in this thread, once each; those that must wait for others wait for the next round.
         """
@@ -169,7 +169,7 @@ class Worker:
         return Round(fired=fired, built=built)
 
     def _bundles(self, done: Round) -> Round:
-        """Bring the bundles up to date; `done` with what came of it."""
+        """Bring search index and bundles up to date; `done` with what came of it."""
         self._bundles_behind_since = None
         try:
             return msgspec.structs.replace(done, bundled=self._bundle())
@@ -228,11 +228,12 @@ class Worker:
 
     def _bundle(self) -> Bundled | None:
         renew_if_due(self._builder, self._content_db, self._clock)
-        if not self._builder.are_bundles_behind():
+        if not self._builder.are_bundles_behind() and not self._builder.is_index_behind():
             return None
         with self._turnstile.passing() as may_build:
+            indexed = self._builder.index() if may_build else None
             bundled = self._builder.bundle() if may_build else None
-        if bundled is not None and bundled.written + bundled.removed:
+        if any(one is not None and one.written + one.removed for one in (indexed, bundled)):
             self.rollout.owe()
         return bundled
 

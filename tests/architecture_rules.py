@@ -75,7 +75,9 @@ LAYERS = (
     Layer("publisher.settings", ("publisher.errors",)),
     Layer("publisher.content.model", ("publisher.errors",)),
     Layer("publisher.content", ("publisher.content", "publisher.errors")),
-    Layer("publisher.site", ("publisher.site", "publisher.content.model", "publisher.errors")),
+    Layer(
+        "publisher.site", ("publisher.site", "publisher.content.model", "publisher.content.names", "publisher.errors")
+    ),
     Layer("publisher.delivery", ("publisher.delivery", "publisher.site.artifact", "publisher.errors")),
     Layer("publisher.desk", DESK),
     Layer("publisher.jobs", ("publisher.content", "publisher.errors")),

@@ -13,10 +13,11 @@ from publisher.bundler import begin_epoch_if_back
 from publisher.content import editors, products, reviews
 from publisher.content.model import CameraSpec, Draft, Editor, LensSpec, Product, Review, Role, State, Text
 from publisher.content.writer import Transaction, Writer
+from publisher.delivery import caps
 from publisher.delivery.ledger import Desired, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pushed, Pusher
-from publisher.delivery.targets import HIDDEN, Found
+from publisher.delivery.targets import HIDDEN, Found, Read
 from publisher.errors import RefusedError, TargetError
 from publisher.signing import Signing
 from publisher.site import markdown
@@ -80,8 +81,14 @@ class Memory:
     def get(self, key: str) -> bytes | None:
         return self.bodies.get(key)
 
+    def read(self, key: str) -> Read | None:
+        return Read(self.bodies[key], self.headers[key]) if key in self.bodies else None
+
     def keys(self) -> Iterator[str]:
         yield from sorted(key for key in self.bodies if not key.startswith(HIDDEN))
+
+    def listed(self) -> Iterator[tuple[str, int]]:
+        yield from ((key, len(self.bodies[key])) for key in self.keys())
 
 
 def _tag(body: bytes) -> str:
@@ -101,7 +108,7 @@ class Newsroom:
         self.ledger = Ledger(folder / "ledger.db")
         self.target = Memory()
         self.builder = self.another_builder(self.ledger)
-        self.pusher = Pusher(self.ledger, self.objects, self.target, concurrency=4)
+        self.pusher = Pusher(self.ledger, self.objects, self.target, concurrency=4, cap=caps.UNLIMITED)
         self.editors: list[Editor] = []
         self.products: list[Product] = []
 

@@ -20,8 +20,8 @@ from publisher.edges import nginx, varnish
 from publisher.ports import is_free, kept_or_new
 from publisher.settings import Settings
 
-AWS = Path(sys.prefix, "aws", "bin")
-"""The environment of what imitates and checks AWS (`make test` makes it)."""
+CHECKERS = Path(sys.prefix, "deploy", "bin")
+"""The environment of what checks `deploy/` (`make test` makes it)."""
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +99,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "MINISTACK_HOST": "127.0.0.1",
         "TMPDIR": str(home),
     }
-    with _running([str(AWS / "ministack")], port, environ):
+    with _running([str(CHECKERS / "ministack")], port, environ):
         yield f"http://127.0.0.1:{port}"
 
 

@@ -20,7 +20,7 @@ from api.problems import too_often
 from api.routes.answers import answers, refusals
 from api.routes.examples import GRANT, KEYS
 from api.shell import bearer, request_id
-from api.throttle import neighbourhood
+from api.throttle import neighbourhood, origin
 from publisher.content import editors, sessions
 from publisher.content.sessions import Session
 from publisher.errors import TokenError, UnauthenticatedError
@@ -40,27 +40,26 @@ _log = logging.getLogger("api.auth")
     operation_id="signIn",
     summary="Sign in",
     description="Takes an e-mail address and a password, and gives an access token for at most 15 minutes with a "
-    "refresh token for 30 days.",
+    "refresh token for 30 days. Ten failures within five minutes hold an account up, wherever they came from, except "
+    "for addresses that it signed in from before, which have ten each; fifty hold up an address. `Retry-After` says "
+    "for how long; sessions that go on are not touched.",
     responses=answers(Grant, GRANT) | refusals("unauthenticated", "throttled"),
 )
 async def sign_in(
     request: Request[Any, Any, Any], data: Annotated[Credentials, Body(examples=[SIGN_IN])]
 ) -> Response[Grant]:
     """Check the password and issue a token; failures are counted per account and per address."""
-    newsroom = newsroom_of(request)
-    address = neighbourhood(request.client.host if request.client else "")
-    account = f"{data.email.strip().casefold()} {address}"
+    newsroom, address = newsroom_of(request), _address(request)
+    account = data.email.strip().casefold()
     _admit(request, account, address)
-    newsroom.by_account.count(account)
-    newsroom.by_address.count(address)
+    counted = newsroom.sign_ins.begin(account, address)
     try:
         editor = await newsroom.authenticate(data.email, data.password)
     except UnauthenticatedError:
         known = await newsroom.read(partial(editors.find, email=data.email))
         _note(request, "refused", address, account="unknown" if known is None else known.id)
         raise
-    newsroom.by_account.clear(account)
-    newsroom.by_address.undo(address)
+    newsroom.sign_ins.succeeded(counted, account, address)
     session = await written(request, partial(sessions.begin, editor=editor), actor=editor.id)
     newsroom.metrics.signed_in("granted")
     return _grant(newsroom, session)
@@ -86,6 +85,8 @@ async def refresh(request: Request[Any, Any, Any], data: Annotated[Renewal, Body
     if session is None:
         newsroom.gate.forget_session(claims.sid)
         raise TokenError("the refresh token was used before, so its session was ended; sign in again")
+    editor = await newsroom.read(editors.get, session.editor_id)
+    newsroom.sign_ins.know(editor.email, _address(request))
     return _grant(newsroom, session)
 
 
@@ -125,9 +126,15 @@ async def keys(request: Request[Any, Any, Any]) -> Response[dict[str, list[dict[
     return Response(newsroom_of(request).keys.current().jwks(), headers={"Cache-Control": "public, max-age=300"})
 
 
+def _address(request: Request[Any, Any, Any]) -> str:
+    """Where a request is from: its client's neighbourhood, past the proxies that are ours."""
+    peer, forwarded = request.client.host if request.client else "", request.headers.get("X-Forwarded-For", "")
+    return neighbourhood(origin(peer, forwarded, newsroom_of(request).proxies))
+
+
 def _admit(request: Request[Any, Any, Any], account: str, address: str) -> None:
     newsroom = newsroom_of(request)
-    wait = max(newsroom.by_account.wait(account), newsroom.by_address.wait(address))
+    wait = newsroom.sign_ins.wait(account, address)
     if wait > 0 or newsroom.is_crowded:
         _note(request, "throttled", address)
         raise too_often(wait)

@@ -93,16 +93,16 @@ async def amend_me(request: Asking, data: Annotated[PartOfMe, Body(examples=[REN
 async def change_my_password(request: Asking, data: Annotated[PasswordChange, Body(examples=[PASSWORDS])]) -> None:
     """Check the password as when signing in, and keep the new one."""
     newsroom, who = newsroom_of(request), request.user
-    wait = newsroom.by_account.wait(who.editor_id)
+    wait = newsroom.password_changes.wait(who.editor_id)
     if wait > 0 or newsroom.is_crowded:
         raise too_often(wait)
-    newsroom.by_account.count(who.editor_id)
+    newsroom.password_changes.count(who.editor_id)
     held = await newsroom.read(editors.get, who.editor_id)
     try:
         await newsroom.authenticate(held.email, data.current)
     except UnauthenticatedError as error:
         raise InvalidError("$.current", "not your password") from error
-    newsroom.by_account.clear(who.editor_id)
+    newsroom.password_changes.clear(who.editor_id)
     password_hash = await newsroom.hashed(data.new)
     await written(
         request,

@@ -152,6 +152,13 @@ class Reading:
         )
         return [_card(row[1:]) for row in rows]
 
+    def placed(self, listing: str, low: int, high: int) -> list[tuple[int, Card]]:
+        """The public reviews of a listing with ordinals in [low, high), each with its own, oldest first."""
+        rows = self._conn.execute(
+            _CARD + " AND q.ordinal >= ? AND q.ordinal < ? ORDER BY q.ordinal", (listing, low, high)
+        )
+        return [(row[0], _card(row[1:])) for row in rows]
+
     def place(self, listing: str, review_id: str) -> int | None:
         """The ordinal of a review in a listing; None when it never got one."""
         row = self._conn.execute(

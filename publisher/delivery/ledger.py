@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from pysqlite3 import dbapi2 as sqlite3
 
-from publisher.delivery import halts, history, journal, purges
+from publisher.delivery import fading, halts, history, journal, purges
 from publisher.delivery.cdn import Cdn
 from publisher.delivery.history import LASTING, History
 from publisher.delivery.journal import Journal
@@ -114,7 +114,9 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -4000")
-            connection.executescript(_SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + halts.SCHEMA)
+            connection.executescript(
+                _SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + halts.SCHEMA + fading.SCHEMA
+            )
         except sqlite3.Error as error:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
         self.connection: Any = connection
@@ -219,9 +221,9 @@ class Ledger:
         rows = self.connection.execute("SELECT name, body, bytes, member_of FROM bundles")
         return {row[0]: Kept(*row) for row in rows}
 
-    def kept_state(self) -> str:
-        """What the bundles were made from, as `keep` was told; empty before the first."""
-        return self._fact("bundles", "")
+    def kept_state(self, fact: str = "bundles") -> str:
+        """What the bundles (or the search index) were made from, as `keep` was told; empty before the first."""
+        return self._fact(fact, "")
 
     def keep(
         self,
@@ -231,6 +233,7 @@ class Ledger:
         gone: Iterable[str],
         *,
         state: str,
+        fact: str = "bundles",
     ) -> tuple[int, int]:
         """Store which bundles were made, which are no longer wanted, and their objects; how many differ, how many went.
 
@@ -241,7 +244,7 @@ class Ledger:
             self.connection.executemany("REPLACE INTO bundles VALUES (?,?,?,?)", map(msgspec.structs.astuple, made))
             differ, removed = self._change(written, gone)
             self.history.forget()
-            self._set_fact("bundles", state)
+            self._set_fact(fact, state)
         return differ, removed
 
     def _change(self, written: Iterable[Desired], gone: Iterable[str]) -> tuple[int, int]:
@@ -251,7 +254,9 @@ class Ledger:
         differ = self._staging.store()
         for key in gone:
             tier = self.history.removed(key)
-            if tier is not None and tier not in LASTING:
+            if tier in LASTING:
+                fading.fade(conn, key)
+            elif tier is not None:
                 removed.append(key)
         conn.executemany("INSERT OR IGNORE INTO pending SELECT name, ? FROM targets", ((key,) for key in removed))
         return differ, len(removed)
@@ -264,6 +269,7 @@ class Ledger:
             self.connection.executemany("DELETE FROM bundles WHERE body = ?", listed)
             self._set_fact("edition", "")
             self._set_fact("bundles", "")
+            self._set_fact("search", "")
 
     def register(self, target: str, place: str = "") -> None:
         """Make a target known; a new one, or one that is at another place than before, is owed the whole site."""
@@ -310,13 +316,22 @@ class Ledger:
         A target that is not registered is owed everything.
         """
         if target not in self.targets():
-            query = f"SELECT {_COLUMNS} FROM wanted ORDER BY key"
-            return [(row[0], Desired(*row), None) for row in self.connection.execute(query)]
+            return [(row.key, row, None) for row in self.wanted()]
         rows = self.connection.execute(_OWED, (target,))
         return [
             (row[0], Desired(*row[:6]) if row[2] is not None else None, Held(*row[6:]) if row[6] is not None else None)
             for row in rows
         ]
+
+    def wanted(self) -> Iterator[Desired]:
+        """Every key that targets should hold, in order: the site, or what it was rolled back to."""
+        for row in self.connection.execute(f"SELECT {_COLUMNS} FROM wanted ORDER BY key"):
+            yield Desired(*row)
+
+    def wants_any(self, prefix: str) -> bool:
+        """Whether targets should hold any key that begins so."""
+        query = "SELECT 1 FROM wanted WHERE key >= ? AND key < ? LIMIT 1"
+        return self.connection.execute(query, (prefix, prefix + "\uffff")).fetchone() is not None
 
     def purges(self, target: str, cdn: Cdn) -> Purges:
         """What a target owes its CDN."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,34 @@ class Objects:
                 if digest not in self._new
                 and ask("SELECT 1 FROM objects WHERE digest = ?", (digest,)).fetchone() is None
             ]  # fmt: skip
+
+    def sizes(self, digests: Iterable[str]) -> dict[str, int]:
+        """Bytes of the bodies under `digests`, of those that are there."""
+        found: dict[str, int] = {}
+        with self._lock:
+            for digest in digests:
+                query = "SELECT length(body) FROM objects WHERE digest = ?"
+                if (row := self._connection.execute(query, (digest,)).fetchone()) is not None:
+                    found[digest] = int(row[0])
+        return found
+
+    def names(self, low: str, high: str) -> list[str]:
+        """Digests of the bodies from `low` on, before `high`, in order."""
+        with self._lock:
+            query = "SELECT digest FROM objects WHERE digest >= ? AND digest < ? ORDER BY digest"
+            return [row[0] for row in self._connection.execute(query, (low, high))]
+
+    def remove(self, digests: Sequence[str]) -> None:
+        """Remove bodies that nobody needs; their room is used again. Raises BuildError when it cannot be written."""
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.executemany("DELETE FROM objects WHERE digest = ?", ((one,) for one in digests))
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise BuildError(f"cannot write to the build store: {error}") from error
 
     def discard(self, digest: str) -> None:
         """Remove a damaged body, so that it is written again when it is put; a store beyond reading begins anew."""

@@ -15,10 +15,12 @@ from typing import cast
 
 import msgspec
 
-from publisher.delivery import aim, diff
+from publisher.delivery import aim, caps, diff
+from publisher.delivery.caps import USUAL, Cap
 from publisher.delivery.diff import Step, Wave
 from publisher.delivery.fencing import Fence
 from publisher.delivery.history import LASTING
+from publisher.delivery.holdings import Holdings
 from publisher.delivery.journal import Journal
 from publisher.delivery.lease import Lease
 from publisher.delivery.ledger import Held, Ledger
@@ -69,12 +71,13 @@ class Pusher:
         place: str = "",
         lease: Lease | None = None,
         tries: int = 1,
+        cap: Cap = USUAL,
     ) -> None:
         """`purging`: a CDN stands before the target, and must forget what is replaced. `place` is where the target is:
         one that moved is owed the whole site. With a `lease`, nothing is written without it. PUTs that fail are
-        tried up to `tries` times, while the store takes others.
+        tried up to `tries` times, while the store takes others. `cap` is how much may be removed at once.
         """
-        self._tries = tries
+        self._tries, self._cap = tries, cap
         self._ledger, self._objects, self._target, self._purging = ledger, objects, target, purging
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"push-{target.name}")
         self.failures: Counter[str] = Counter()
@@ -130,12 +133,13 @@ class Pusher:
         self, on_progress: Progress = lambda done, total: None, *, upto: int | None = None, after: str = ""
     ) -> Pushed:
         """Bring the target up to date, or to release `upto` where there are newer ones, as far as the target `after`
-        is. Raises TargetError when it failed (what was confirmed is recorded), and DamagedObjectError when a body must
-        be rendered again first.
+        is. Raises TargetError when it failed (what was confirmed is recorded), DamagedObjectError when a body must be
+        rendered again first, TooManyDeletesError or EmptySiteError when more would be removed than may be at once.
         """
         steps = self._steps(upto, after)
         if steps and self._lease is not None:
             steps = self._under(self._lease, steps, upto, after)
+        self._require(steps)
         self.sample = diff.sample(steps)
         puts = deletes = size = done = 0
         for wave in diff.waves(steps):
@@ -164,6 +168,13 @@ class Pusher:
         self._ledger.distrust(self._target.name)
         lease.was_another = False
         return self._steps(upto, after)
+
+    def _require(self, steps: Sequence[Step]) -> None:
+        """Refuse to remove too much; going back, and forward again, is meant."""
+        if steps and steps[-1].wave is Wave.delete and self._ledger.history.rollback() is None:
+            held = Holdings(self._ledger.connection, self._target.name).count()
+            is_empty = not self._ledger.wants_any(caps.ESSENTIAL)
+            caps.check(self._target.name, steps, held=held, is_empty=is_empty, cap=self._cap)
 
     def _steps(self, upto: int | None, after: str) -> list[Step]:
         self._aim = self._ledger.history.shown()

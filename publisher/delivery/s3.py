@@ -21,7 +21,7 @@ from obstore.store import S3Store
 
 from publisher.delivery.cdn import address
 from publisher.delivery.cdn import tag as tag_of
-from publisher.delivery.targets import HIDDEN, Found
+from publisher.delivery.targets import HIDDEN, Found, Read
 from publisher.errors import RefusedError, SettingsError, TargetError
 
 CONNECT_SECONDS, REQUEST_SECONDS = 5.0, 30.0
@@ -245,8 +245,15 @@ class S3:
 
     def get(self, key: str) -> bytes | None:
         """The body under a key; None when there is none."""
+        found = self.read(key)
+        return None if found is None else found.body
+
+    def read(self, key: str) -> Read | None:
+        """The object under a key with its headers; None when there is none."""
         try:
-            return bytes(obstore.get(self._store, self._prefix + key).bytes())
+            answer = obstore.get(self._store, self._prefix + key)
+            said = {str(name): str(value) for name, value in answer.attributes.items()}
+            return Read(bytes(answer.bytes()), (said.get("Content-Type", ""), said.get("Cache-Control", "")))
         except (obstore.exceptions.NotFoundError, FileNotFoundError):
             return None
         except (obstore.exceptions.BaseError, OSError) as error:
@@ -254,13 +261,19 @@ class S3:
 
     def keys(self, below: str = "") -> Iterator[str]:
         """Every key that is held, or those that begin with `below`: for verification, never for publishing."""
+        yield from (key for key, _ in self.listed(below))
+
+    def listed(self, below: str = "") -> Iterator[tuple[str, int]]:
+        """Every key that is held, or those that begin with `below`, with the size of its body."""
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix + below
             )
             for answer in pages:
-                keys = (entry["Key"].removeprefix(self._prefix) for entry in answer.get("Contents", ()))
-                yield from (key for key in keys if below or not key.startswith(HIDDEN))
+                for entry in answer.get("Contents", ()):
+                    key = entry["Key"].removeprefix(self._prefix)
+                    if below or not key.startswith(HIDDEN):
+                        yield key, int(entry["Size"])
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             raise TargetError(f"{self.name}: cannot list bucket {self._bucket}: {error}") from error
 

@@ -14,6 +14,13 @@ HIDDEN = ".publisher/"
 """What keys begin with that are no part of the site, and that no listing names."""
 
 
+class Read(msgspec.Struct, frozen=True):
+    """An object as it was read; `headers` are Content-Type and Cache-Control, None where a target keeps none."""
+
+    body: bytes
+    headers: tuple[str, str] | None
+
+
 class Target(Protocol):
     """A place that holds the site under keys. Every failure is a TargetError."""
 
@@ -28,8 +35,14 @@ class Target(Protocol):
     def get(self, key: str) -> bytes | None:
         """The body under a key; None when there is none."""
 
+    def read(self, key: str) -> Read | None:
+        """The object under a key; None when there is none."""
+
     def keys(self) -> Iterator[str]:
         """Every key that is held: for verification, never for publishing."""
+
+    def listed(self) -> Iterator[tuple[str, int]]:
+        """The same, with the size of each body in bytes."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,11 +114,20 @@ class Folder:
         except OSError as error:
             raise TargetError(f"{self.name}: cannot read {key}: {error.strerror}") from error
 
+    def read(self, key: str) -> Read | None:
+        """The object under a key, without headers; None when there is none."""
+        body = self.get(key)
+        return None if body is None else Read(body, None)
+
     def keys(self) -> Iterator[str]:
         """Every key that is held."""
+        yield from (key for key, _ in self.listed())
+
+    def listed(self) -> Iterator[tuple[str, int]]:
+        """Every key that is held, with the size of its body."""
         for path in sorted(self._root.rglob("*")):
             if path.is_file():
-                yield path.relative_to(self._root).as_posix()
+                yield path.relative_to(self._root).as_posix(), path.stat().st_size
 
     def _path(self, key: str) -> Path:
         path = (self._root / key).resolve()

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from publisher.content.model import Card, Product
+from publisher.content import names
+from publisher.content.model import Card, LensSpec, Product
 from publisher.site import contexts, pages, sync_wire
 from publisher.site.pages import Page, Site
 
@@ -106,8 +107,35 @@ def moved(site: Site, context: contexts.Moved) -> bytes:
 
 
 def finder(context: contexts.Finder) -> bytes:
-    """A shard of the product finder: [kind, slug, brand, model, aliases] for each product."""
-    return encode([[p.kind, p.slug, p.brand, p.model, p.aliases] for p in context.products])
+    """A shard of the product finder: a row for each ordinal, null where a product was merged into another.
+
+    A row is [0 of a camera or 1 of a lens, brand, model, aliases, mounts, slug]; the slug is missing when the name
+    gives it, and so are empty lists at the end.
+    """
+    rows: list[list[Any] | None] = [None] * (max((p.ordinal for p in context.products), default=-1) + 1 - context.low)
+    for one in context.products:
+        mounts = one.spec.mounts if isinstance(one.spec, LensSpec) else tuple(filter(None, (one.spec.mount,)))
+        slug = "" if one.slug == names.slugify(one.name) and len(one.slug) < names.MAX_SLUG - 1 else one.slug
+        row = [int(one.kind == "lens"), one.brand, one.model, one.aliases, mounts, slug]
+        while not row[-1] and len(row) > 3:
+            row.pop()
+        rows[one.ordinal - context.low] = row
+    return encode(rows)
+
+
+def search_cards(context: contexts.SearchCards) -> bytes:
+    """What search shows of some reviews: rows by ordinal."""
+    return encode({ordinal: _row(one) for ordinal, one in context.placed})
+
+
+def _row(one: Card) -> list[Any]:
+    product = one.product_slug and [one.product_kind, one.product_slug, one.product_name]
+    return [one.slug, one.title, shortened(one.excerpt), one.author, one.published_at.date(), one.rating, product]
+
+
+def shortened(text: str, most: int = 160) -> str:
+    """A text cut at a word, with an ellipsis, when it is longer than `most` characters."""
+    return text if len(text) <= most else text[:most].rpartition(" ")[0].rstrip(" ,;:.…") + "…"
 
 
 def schema(context: contexts.Schema) -> bytes:

@@ -127,9 +127,16 @@ class Search(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Finder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A shard of the product finder."""
+    """A shard of the product finder: the products with ordinals from `low` on."""
 
+    low: int
     products: list[Product]
+
+
+class SearchCards(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What search shows of some reviews, by their ordinals."""
+
+    placed: list[tuple[int, Card]]
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -184,5 +191,6 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 Context = (
     Home | ReviewPage | Preview | Moved | ProductPage | Brands | BrandPage | EditorPage | TagPage | NumberedPage | Plain
-    | Schema | Search | Finder | Feed | SitemapIndex | Sitemap | ReviewDocument | ProductDocument | Contents
+    | Schema | Search | Finder | SearchCards | Feed | SitemapIndex | Sitemap | ReviewDocument | ProductDocument
+    | Contents
 )  # fmt: skip

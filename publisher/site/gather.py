@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from publisher.content.model import LISTING_PAGE, Card, Mention, Review
 from publisher.site import contexts, pages
-from publisher.site.pages import SHARD, Page, Source
+from publisher.site.pages import CARDS, SHARD, Page, Source
 
 ABOUT_PRODUCT = frozenset({"camera", "lens"})
 Gather = Callable[[Source, Page], contexts.Context | None]
@@ -165,7 +165,15 @@ def _search(source: Source, page: Page) -> contexts.Context:
 def _finder(source: Source, page: Page) -> contexts.Context | None:
     if page.number * SHARD >= source.product_count():
         return None
-    return contexts.Finder(products=source.product_span(page.number * SHARD, (page.number + 1) * SHARD))
+    low = page.number * SHARD
+    return contexts.Finder(low=low, products=source.product_span(low, low + SHARD))
+
+
+def _search_cards(source: Source, page: Page) -> contexts.Context | None:
+    low = page.number * CARDS
+    if low >= source.listing("all").given:
+        return None
+    return contexts.SearchCards(placed=source.placed("all", low, low + CARDS))
 
 
 def _feed(source: Source, page: Page) -> contexts.Context:
@@ -233,6 +241,7 @@ _GATHER: dict[str, Gather] = {
     "schema": _schema,
     "search": _search,
     "finder": _finder,
+    "search-cards": _search_cards,
     "atom": _feed,
     "json-feed": _feed,
     "sitemap": _sitemap,

@@ -19,6 +19,10 @@ SHARD = 250
 """Entries in one sitemap or product-finder file: about the square root of the reviews expected, so that neither a
 shard nor the index of shards is long."""
 
+CARDS = 8
+"""Reviews in one file of what search shows of them: a question's answers lie far apart, so that most of a larger one
+would be fetched in vain."""
+
 
 NEXT, OF_PRODUCT = 1, 2
 """How many reviews on each side a review leads to: of all, and of those of its product. What it leads to is what must
@@ -56,6 +60,7 @@ class Source(Protocol):
     def newest(self, listing: str) -> list[Card]: ...
     def front(self, listing: str) -> tuple[list[Card], int]: ...
     def span(self, listing: str, low: int, high: int) -> list[Card]: ...
+    def placed(self, listing: str, low: int, high: int) -> list[tuple[int, Card]]: ...
     def place(self, listing: str, review_id: str) -> int | None: ...
     def beside(self, listing: str, ordinal: int, reach: int) -> tuple[list[Mention], list[Mention]]: ...
     def bodies(self, listing: str, longest: int) -> list[str]: ...
@@ -98,6 +103,7 @@ _PATHS = {
     "archive": "archive/{place}/index.html",
     "search": "search/index.html",
     "finder": "content/finder/{place}.json",
+    "search-cards": "content/search/cards/{place}.json",
     "compare": "compare/index.html",
     "offline": "offline/index.html",
     "not-found": "404.html",
@@ -156,6 +162,7 @@ def of_review(source: Source, review_id: str) -> set[Page]:
         if about == "all":
             found.update(_OF_EVERY_REVIEW)
             found.add(Page("sitemap-reviews", "", ordinal // SHARD))
+            found.add(Page("search-cards", "", ordinal // CARDS))
             found.update(_beside(source, listing, ordinal, NEXT))
             found.update(_series("archive", "", ordinal))
             found.update(_series("content-page", "", ordinal))
@@ -222,6 +229,8 @@ def everything(source: Source) -> Iterator[Page]:
     reviews = source.listing("all")
     for number in range(-(-reviews.given // SHARD)):
         yield Page("sitemap-reviews", "", number)
+    for number in range(-(-reviews.given // CARDS)):
+        yield Page("search-cards", "", number)
     yield from _numbered("archive", "", reviews)
     yield from _numbered("content-page", "", reviews)
     for brand_slug, *_ in source.brands():

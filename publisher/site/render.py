@@ -21,7 +21,7 @@ from jinja2.parser import Parser
 from markupsafe import Markup, escape
 
 from publisher.errors import BuildError
-from publisher.site import bundles, contexts, drawings, pages, structured
+from publisher.site import assets, bundles, contexts, drawings, pages, structured
 from publisher.site.artifact import IMMUTABLE, PAGE, POINTER, Artifact, Key, Tier, content_type
 from publisher.site.outline import outlined
 from publisher.site.pages import Page, Site
@@ -59,9 +59,10 @@ _DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
     "json-feed": bundles.feed,
     "schema": lambda site, context: bundles.schema(context),
     "finder": lambda site, context: bundles.finder(context),
+    "search-cards": lambda site, context: bundles.search_cards(context),
 }
-_LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "schema", "compare",
-                     "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
+_LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "search-cards", "schema",
+                     "compare", "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
 _POINTERS = frozenset({"sitemap", "service-worker"})
 _CONSTANTS = re.compile(r'\{\{ (_|url|asset)\("([^"\\]*)"\) \}\}')
 _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -138,8 +139,10 @@ class Renderer:
         }
         catalogue = root.joinpath("words", f"{site.language}.po").read_bytes()
         self.words = Words(site.language, catalogue)
-        self._assets = {file.name: file.read_bytes() for file in root.joinpath("assets").iterdir() if file.is_file()}
-        self._asset_names = {name: _hashed(name, body) for name, body in sorted(self._assets.items())}
+        files = {file.name: file.read_bytes() for file in root.joinpath("assets").iterdir() if file.is_file()}
+        hashed = assets.hashed(files)
+        self._asset_names = {name: under for name, (under, _) in sorted(hashed.items())}
+        self._assets = {name: body for name, (_, body) in hashed.items()}
         self._environment = self._jinja()
         self._templates = {name: self._environment.get_template(name) for name in self._sources}
         self._common = _digest(
@@ -260,11 +263,6 @@ def _url(origin: str) -> Callable[..., str]:
 
 def _iso(moment: datetime) -> str:
     return moment.isoformat()[:19] + "Z"
-
-
-def _hashed(name: str, body: bytes) -> str:
-    stem, _, extension = name.rpartition(".")
-    return f"{stem}.{hashlib.sha256(body).hexdigest()[:16]}.{extension}"
 
 
 def _digest(*parts: bytes) -> str:

@@ -17,9 +17,9 @@ ALGORITHM = "EdDSA"
 _JWS = jwt.PyJWS(algorithms=[ALGORITHM])
 
 
-def signed(payload: bytes, kid: str, key: Ed25519PrivateKey) -> bytes:
-    """`payload` signed by the key with this id."""
-    return _JWS.encode(payload, key, algorithm=ALGORITHM, headers={"kid": kid, "typ": SIGNED_TYPE}).encode()
+def signed(payload: bytes, kid: str, key: Ed25519PrivateKey, kind: str = SIGNED_TYPE) -> bytes:
+    """`payload` signed by the key with this id; its `kind` (typ), so that none is taken for another."""
+    return _JWS.encode(payload, key, algorithm=ALGORITHM, headers={"kid": kid, "typ": kind}).encode()
 
 
 def read_keys(keyset: bytes) -> dict[str, Ed25519PublicKey]:
@@ -36,12 +36,12 @@ def signer(signed: bytes) -> str:
     return str(jwt.get_unverified_header(signed)["kid"])
 
 
-def verified(signed: bytes, keys: Mapping[str, Ed25519PublicKey]) -> bytes:
+def verified(signed: bytes, keys: Mapping[str, Ed25519PublicKey], kind: str = SIGNED_TYPE) -> bytes:
     """The payload of a signed head. Raises TokenError, saying why, when it is not signed by one of `keys`."""
     try:
         header = jwt.get_unverified_header(signed)
         kid = header.get("kid")
-        if header.get("typ") != SIGNED_TYPE or header.get("alg") != ALGORITHM:
+        if header.get("typ") != kind or header.get("alg") != ALGORITHM:
             raise TokenError(f"not a signed head: typ {header.get('typ')!r}, alg {header.get('alg')!r}")
         if not isinstance(kid, str) or kid not in keys:
             raise TokenError(f"signed by a key that is not published: {kid!r}")

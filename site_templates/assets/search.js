@@ -1,186 +1,332 @@
-// The product finder: loads the catalogue's shards once and filters them as one types. The address keeps the question
-// (`?q=`), so that it can be shared. Without this script the page still lists every brand.
+// The search page. As one types, cameras and lenses are suggested, and reviews are found a moment later. The address
+// keeps question and filters, so that it can be shared and Back works.
 
-const SPECIAL = { α: "a", Α: "a", ß: "ss", ø: "o", Ø: "o", æ: "ae", Æ: "ae", ƒ: "f", "+": " plus " };
-const ROMAN = { 1: "i", 2: "ii", 3: "iii", 4: "iv", 5: "v", 6: "vi", 7: "vii", 8: "viii" };
-const NUMBER = "\\d+(?:[.,]\\d+)?";
-const SPAN = `${NUMBER}(?:\\s*[-‐–—]\\s*${NUMBER})?`;
-const PAIR = new RegExp(
-  `(?<![\\p{L}\\p{N}_.,:])(?:1\\s*:\\s*)?(${SPAN})\\s*(?:mm)?\\s*/\\s*(?:f\\s*[/:]?\\s*)?(${SPAN})(?!\\d)(?:\\s*mm(?![a-z]))?`,
-  "gu",
-);
-const RATIO = new RegExp(`(?<![\\p{L}\\p{N}_.,])1\\s*:\\s*(${SPAN})`, "gu");
-const STOP = new RegExp(`(?:(?<![a-z])|(?<=mm))f\\s*[/:]?\\s*(?!${SPAN}\\s*mm)(${SPAN})`, "g");
-const FOCAL = new RegExp(`(?:(?<![\\p{L}\\p{N}_.,/])|(?<=[a-z]{2}))(${SPAN})\\s+(?=f\\d)`, "gu");
-const LARGEST_STOP = 45;
-const WORDS = [
-  [/^(?:canon )?(?:eos|power ?shot) ?(?=.)/, "canon "],
-  [/^(?:nikon )?coolpix ?(?=.)/, "nikon "],
-  [/^(?:fuji(?:film)? )?finepix ?(?=.)/, "fujifilm "],
-  [/^(?:panasonic )?lumix ?(?=.)/, "panasonic "],
-  [/^(?:sony )?cyber ?shot ?(?=.)/, "sony "],
-  [/^fuji (?=.)/, "fujifilm "],
-  [/^(?:nikon )?(.*?)(?<![a-z])nikkor(?![a-z]) ?(?=.)/, "nikon $1"],
-  [/(?<![a-z])om ?d (?=e)/g, ""],
-  [/(?<![a-z])pen (?=e ?p)/g, ""],
-  [/(?<![a-z])digital (?=rebel|ixus|ixy)/g, ""],
-  [/(?<![a-z0-9])(?:alpha|a) (?=a ?\d|ilc[ea]|slt|dslr|nex)/g, ""],
-  [/(?<![a-z])ilc[ea] ?(?=\d)/g, "a"],
-  [/(?<![a-z])(?:slt|dslr) (?=a ?\d)/g, ""],
-  [/(?<![a-z])alpha(?![a-z])/g, "a"],
-  [/(?<![a-z])(?:mark|mk) ?(i{1,3}|iv|vi{0,3}|[1-8])(?=[as]?(?![a-z0-9]))/g, (_, roman) => ROMAN[roman] ?? roman],
-  [/(?<=\d)([crs]?)m([1-8])(?=a?(?![a-z0-9]))/g, (_, letter, number) => letter + ROMAN[number]],
-];
-const SHOWN = 50;
+import { toggle } from "./basket.js";
+import { Engine } from "./engine.js";
+import { get } from "./fetching.js";
+import { Catalogue, pathOf } from "./finder.js";
+import { fold } from "./names.js";
+import { term, WORD, words as termsOf } from "./terms.js";
+
+const PAUSE_MS = 200;
+const SUGGESTED = 6;
+const SHOWN = 8;
+const CARDS = 8;
+const FILTERS = ["kind", "brand", "mount", "tag", "year"];
 
 const form = document.querySelector("#finder");
 const field = form.querySelector("input");
+const listbox = form.querySelector("[role=listbox]");
 const status = form.querySelector("[role=status]");
-const found = form.querySelector("ol");
+const narrow = form.querySelector("details");
+const products = document.querySelector("#found-products");
+const reviews = document.querySelector("#found-reviews");
+const more = document.querySelector("#more");
 const words = form.dataset;
+const number = new Intl.NumberFormat(document.documentElement.lang);
+const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeZone: "UTC" });
+const engine = new Engine(get);
+const cards = new Map();
 let catalogue;
+let turn = 0;
+let active = -1;
+let pause;
+let rest = () => [];
 
-function fold(text) {
-  const plain = text.replace(/[αΑßøØæÆƒ+]/g, (character) => SPECIAL[character]).normalize("NFKD");
-  return plain.replace(/\p{Mn}/gu, "").toLowerCase();
-}
-
-function first(span) {
-  return parseFloat(span.replace(",", "."));
-}
-
-function decimal(span) {
-  return span.replaceAll(",", ".").replace(/\.(\d*?)0+(?!\d)/g, (_, digits) => (digits ? `.${digits}` : ""));
-}
-
-function pair(whole, one, other) {
-  const [low, high] = first(other) < first(one) ? [other, one] : [one, other];
-  return first(low) > LARGEST_STOP ? whole : ` ${high}mm f${decimal(low)}`;
-}
-
-function optics(text) {
-  return text
-    .replace(PAIR, pair)
-    .replace(RATIO, (_, stop) => ` f${decimal(stop)}`)
-    .replace(STOP, (_, stop) => ` f${decimal(stop)}`)
-    .replace(FOCAL, (_, focal) => `${focal}mm `);
-}
-
-// The words of a name in their one spelling; without spaces, the form in which all spellings of a product meet. The
-// publisher's own `normal` (publisher/content/names.py) does the same, step by step.
-function plain(name) {
-  const words = optics(fold(name)).replace(/[^\p{L}\p{N}]+/gu, " ").trim();
-  return WORDS.reduce((text, [pattern, instead]) => text.replace(pattern, instead), words);
-}
-
-export function normal(name) {
-  return plain(name).replaceAll(" ", "");
-}
-
-function spellings(brand, names) {
-  const prefix = normal(brand);
-  const bare = names.map(normal).map((form) => (form.startsWith(prefix) ? form.slice(prefix.length) : form));
-  return bare.flatMap((form) => [form, prefix + form]);
-}
-
-async function load() {
-  const shards = words.finders.split(" ").filter(Boolean).map(async (address) => {
-    const answer = await fetch(address);
-    if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
-    return answer.json();
-  });
-  return (await Promise.all(shards)).flat().map(([kind, slug, brand, model, aliases]) => ({
-    kind,
-    slug,
-    name: model.toLowerCase().startsWith(brand.toLowerCase()) ? model : `${brand} ${model}`,
-    spellings: spellings(brand, [model, ...aliases]),
-    words: plain([brand, model, ...aliases].join(" ")).split(" "),
+const catalogued = () =>
+  (catalogue ??= Catalogue.load(words.finders.split(" ").filter(Boolean), get).catch((problem) => {
+    catalogue = undefined;
+    throw problem;
   }));
+
+function make(name, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
 }
 
-// How far a spelling is from what is asked: 0 the same, 1 begins with it, 2 has it within; one half more where the
-// number asked for goes on (3000 is not 30000); Infinity when it is another name.
-function distance(spelling, asked) {
-  const at = spelling.indexOf(asked);
-  if (at < 0) return Infinity;
-  if (spelling === asked) return 0;
-  const goesOn = /\d$/.test(asked) && /^\d/.test(spelling.slice(at + asked.length));
-  const cut = /^\d/.test(asked) && /\d$/.test(spelling.slice(0, at));
-  return (at ? 2 : 1) + (goesOn || cut ? 0.5 : 0);
-}
+// --- suggestions: a combobox with a listbox (ARIA Authoring Practices) ---
 
-function rank(product, asked, parts) {
-  const whole = Math.min(...product.spellings.map((spelling) => distance(spelling, asked)));
-  if (whole < Infinity) return whole;
-  const begun = (part) => product.words.some((word) => distance(word, part) <= 1);
-  const within = (part) => product.spellings.some((spelling) => distance(spelling, part) <= 2);
-  return parts.every((part) => begun(part) || within(part)) ? 3 : Infinity;
-}
-
-function find(question) {
-  const parts = plain(question).replace(/(?<![a-z])(?:mark|mk)$/, "").split(" ").filter(Boolean);
-  const asked = parts.join("");
-  if (!asked) return [];
-  return catalogue
-    .map((product) => ({ product, rank: rank(product, asked, parts) }))
-    .filter((one) => one.rank < Infinity)
-    .sort((a, b) => a.rank - b.rank || a.product.name.length - b.product.name.length || (a.product.name < b.product.name ? -1 : 1))
-    .map((one) => one.product);
-}
-
-function item({ kind, slug, name }) {
-  const link = document.createElement("a");
-  link.href = `/${kind === "lens" ? "lenses" : "cameras"}/${slug}/`;
-  link.textContent = name;
-  const note = document.createElement("small");
-  note.textContent = words[kind];
-  const line = document.createElement("li");
-  line.append(link, " ", note);
+function option(product, place) {
+  const line = make("li", { id: `suggestion-${place}`, role: "option" }, product.name, " ", make("small", { textContent: words[product.kind] }));
+  line.setAttribute("role", "option");
+  line.setAttribute("aria-selected", "false");
+  line.dataset.path = pathOf(product);
+  line.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    location.assign(line.dataset.path);
+  });
   return line;
 }
 
-async function answer() {
-  const question = field.value.trim();
-  const address = new URL(location);
-  question ? address.searchParams.set("q", question) : address.searchParams.delete("q");
-  history.replaceState(null, "", address);
-  if (!question) {
-    found.replaceChildren();
+function suggest(found) {
+  listbox.replaceChildren(...found.slice(0, SUGGESTED).map(option));
+  listbox.hidden = found.length === 0;
+  field.setAttribute("aria-expanded", String(!listbox.hidden));
+  select(-1);
+}
+
+function select(place) {
+  active = place;
+  [...listbox.children].forEach((line, at) => line.setAttribute("aria-selected", String(at === place)));
+  const line = listbox.children[place];
+  line ? field.setAttribute("aria-activedescendant", line.id) : field.removeAttribute("aria-activedescendant");
+  line?.scrollIntoView({ block: "nearest" });
+}
+
+// --- the address ---
+
+function asked() {
+  const said = new URLSearchParams(location.search);
+  return Object.fromEntries(["q", ...FILTERS].map((name) => [name, (said.get(name) ?? "").slice(0, 150)]));
+}
+
+function entered() {
+  return Object.fromEntries([["q", field.value.trim()], ...FILTERS.map((name) => [name, form.elements[name].value])]);
+}
+
+// A step in the history is one finished question; while it is typed, its own step is rewritten.
+function remember(said, isStep) {
+  const address = new URLSearchParams(Object.entries(said).filter(([, value]) => value)).toString();
+  const path = address ? `${location.pathname}?${address}` : location.pathname;
+  if (path === location.pathname + location.search) return;
+  isStep ? history.pushState(null, "", path) : history.replaceState(null, "", path);
+}
+
+function takeUp(said) {
+  field.value = said.q;
+  for (const name of FILTERS) {
+    const choice = form.elements[name];
+    if (said[name] && ![...choice.options].some((one) => one.value === said[name])) choice.add(new Option(said[name], said[name]));
+    choice.value = said[name];
+  }
+  if (FILTERS.some((name) => said[name])) narrow.open = true;
+}
+
+// --- answers ---
+
+function narrowed(known, { kind, brand, mount }) {
+  if (!kind && !brand && !mount) return undefined;
+  const fits = (one) => (!kind || one.kind === kind) && (!brand || one.brandSlug === brand) && (!mount || one.mounts.includes(mount));
+  return new Set(known.products.filter(fits).map((one) => one.ordinal));
+}
+
+function cardsAt(place, options) {
+  const asked = get(`/content/search/cards/${place}.json`, options).catch((problem) => {
+    if (problem.status === 404) return {};
+    cards.delete(place);
+    throw problem;
+  });
+  cards.set(place, asked);
+  return asked;
+}
+
+// What is shown of a review; null when it is not public any more. A cache may be older than the index.
+async function card(ordinal) {
+  const place = Math.floor(ordinal / CARDS) + 1;
+  const row = (await (cards.get(place) ?? cardsAt(place)))[ordinal] ?? (await cardsAt(place, { isNew: true }))[ordinal];
+  if (!row) return null;
+  const [slug, title, excerpt, author, date, rating, product] = row;
+  return { slug, title, excerpt, author, date, rating, product };
+}
+
+// The text with what was asked for marked, by the words' stems.
+function marked(text, terms, isOpen) {
+  const found = document.createDocumentFragment();
+  let last = 0;
+  for (const match of text.matchAll(WORD)) {
+    const said = term(match[0]);
+    if (!said || !terms.some((one, at) => said === one || (isOpen && at === terms.length - 1 && said.startsWith(one)))) continue;
+    found.append(text.slice(last, match.index), make("mark", { textContent: match[0] }));
+    last = match.index + match[0].length;
+  }
+  found.append(text.slice(last));
+  return found;
+}
+
+function shown({ slug, title, excerpt, author, date, rating, product }, terms, isOpen) {
+  const link = make("a", { href: `/reviews/${slug}/` }, marked(title, terms, isOpen));
+  const about = [author, day.format(new Date(date)), rating == null ? null : `${number.format(rating)}/10`].filter(Boolean).join(" · ");
+  const note = make("p", { className: "about" }, about);
+  if (product) {
+    const [kind, productSlug, name] = product;
+    note.prepend(make("a", { href: pathOf({ kind, slug: productSlug }), textContent: name }), " · ");
+  }
+  return make("li", {}, make("h3", {}, link), make("p", {}, marked(excerpt, terms, isOpen)), note);
+}
+
+function listed(product) {
+  const link = make("a", { href: pathOf(product), textContent: product.name });
+  return make("li", {}, link, " ", make("small", { textContent: words[product.kind] }), " ", toggle(product.slug, product.name));
+}
+
+// Of the best reviews, those go first whose title says the question as it was asked.
+function byPhrase(held, question) {
+  const phrase = fold(question).trim();
+  const says = ({ card: one }) => (phrase.includes(" ") && fold(`${one.title} ${one.excerpt}`).includes(phrase) ? 0 : 1);
+  return held.sort((a, b) => says(a) - says(b) || a.place - b.place);
+}
+
+async function extend(isFirst) {
+  const now = turn;
+  const { ordinals, terms, isOpen, question } = rest();
+  const wanted = ordinals.splice(0, SHOWN);
+  const held = (await Promise.all(wanted.map(async (ordinal, place) => ({ place, card: await card(ordinal) })))).filter((one) => one.card);
+  if (now !== turn) return;
+  const lines = byPhrase(held, question).map((one) => shown(one.card, terms, isOpen));
+  isFirst ? reviews.replaceChildren(...lines) : reviews.append(...lines);
+  more.hidden = ordinals.length === 0;
+  if (!isFirst) lines[0]?.querySelector("a").focus();
+}
+
+function say(found, isWhole, count) {
+  const many = found.length === 1 ? words.one : words.many.replace("{count}", number.format(found.length));
+  if (!found.length) return count ? words.onlyProducts : words.none;
+  return isWhole ? many : `${words.some} ${many}`;
+}
+
+async function answer({ isOpen = false } = {}) {
+  const said = entered();
+  const now = ++turn;
+  const isAsked = Object.values(said).some(Boolean);
+  form.classList.toggle("busy", isAsked);
+  if (!isAsked) {
+    suggest([]);
+    products.replaceChildren();
+    reviews.replaceChildren();
+    more.hidden = true;
     status.textContent = "";
     return;
   }
   try {
-    catalogue = await (catalogue ?? load());
+    const known = await catalogued();
+    if (now !== turn) return;
+    const among = narrowed(known, said);
+    const named = said.q && !said.tag && !said.year ? known.find(said.q).filter((one) => !among || among.has(one.ordinal)) : [];
+    products.replaceChildren(...named.slice(0, SUGGESTED).map(listed));
+    products.parentElement.hidden = named.length === 0;
+    const found = await engine.search(known.read(said.q), { isOpen, tag: said.tag, year: said.year, products: among });
+    if (now !== turn) return;
+    const terms = termsOf(said.q);
+    if (!found.isWhole && named.length) found.ordinals = [];
+    const left = { ordinals: [...found.ordinals], terms, isOpen, question: said.q };
+    rest = () => left;
+    reviews.parentElement.hidden = found.ordinals.length === 0;
+    await extend(true);
+    if (now === turn) status.textContent = say(found.ordinals, found.isWhole, named.length);
   } catch {
-    catalogue = undefined;
-    status.textContent = words.failed;
-    return;
+    if (now === turn) status.textContent = words.failed;
+  } finally {
+    if (now === turn) form.classList.remove("busy");
   }
-  if (question !== field.value.trim()) return;
-  const products = find(question);
-  found.replaceChildren(...products.slice(0, SHOWN).map(item));
-  const many = words.many.replace("{count}", products.length.toLocaleString(document.documentElement.lang));
-  status.textContent = products.length === 0 ? words.none : products.length === 1 ? words.one : many;
 }
 
-// Arrows walk from the field through what was found; Escape goes back to the field.
+async function typed() {
+  clearTimeout(pause);
+  pause = setTimeout(() => {
+    remember(entered(), false);
+    answer({ isOpen: !/\s$/.test(field.value) });
+  }, PAUSE_MS);
+  const question = field.value;
+  if (!question.trim()) return suggest([]);
+  try {
+    const found = (await catalogued()).find(question);
+    if (question === field.value && document.activeElement === field) suggest(found);
+  } catch {
+    status.textContent = words.failed;
+  }
+}
+
+function finished() {
+  clearTimeout(pause);
+  suggest([]);
+  remember(entered(), true);
+  return answer();
+}
+
+// --- keys: arrows walk through suggestions, then through what was found; Escape goes back ---
+
 function walk(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  const stops = [field, ...found.querySelectorAll("a")];
-  const here = stops.indexOf(document.activeElement);
-  if (event.key === "Escape" && here > 0) field.focus();
-  if (!step || here < 0 || !stops[here + step]) return;
+  const links = [...document.querySelectorAll("#found-products a, #found-reviews h3 a")];
+  const here = links.indexOf(document.activeElement);
+  if (document.activeElement === field) return inField(event, step, links);
+  if (here < 0) return;
+  if (event.key === "Escape") field.focus();
+  if (!step) return;
   event.preventDefault();
-  stops[here + step].focus();
+  (links[here + step] ?? (here + step < 0 ? field : links[here])).focus();
 }
 
-form.hidden = false;
-field.value = new URLSearchParams(location.search).get("q") ?? "";
-field.addEventListener("input", answer);
-field.addEventListener("focus", () => (catalogue ??= load().catch(() => undefined)), { once: true });
-form.addEventListener("keydown", walk);
+function inField(event, step, links) {
+  const count = listbox.hidden ? 0 : listbox.children.length;
+  if (event.key === "Escape" && count) {
+    event.preventDefault();
+    suggest([]);
+  } else if (event.key === "Enter" && active >= 0) {
+    event.preventDefault();
+    location.assign(listbox.children[active].dataset.path);
+  } else if (step && count && active + step < count) {
+    event.preventDefault();
+    select(Math.max(active + step, -1));
+  } else if (step === 1 && links.length) {
+    event.preventDefault();
+    suggest([]);
+    links[0].focus();
+  }
+}
+
+function focusBySlash(event) {
+  const isWriting = /^(?:INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName) || document.activeElement?.isContentEditable;
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isWriting) return;
+  event.preventDefault();
+  field.focus();
+  field.select();
+}
+
+// --- filters ---
+
+function fill(choice, values) {
+  const value = choice.value;
+  const known = new Set([...choice.options].map((one) => one.value));
+  for (const [key, text] of values) if (!known.has(key)) choice.add(new Option(text, key));
+  for (const [key, text] of values) [...choice.options].find((one) => one.value === key).textContent = text;
+  choice.value = value;
+}
+
+async function openFilters() {
+  if (!narrow.open || narrow.dataset.filled) return;
+  narrow.dataset.filled = "true";
+  try {
+    const known = await catalogued();
+    fill(form.elements.mount, [...new Set(known.products.flatMap((one) => one.mounts))].sort().map((mount) => [mount, mount]));
+    const { tags, years } = await engine.facets();
+    const counted = ([key, count]) => [key, `${key} (${number.format(count)})`];
+    fill(form.elements.tag, tags.sort(([a], [b]) => (a < b ? -1 : 1)).map(counted));
+    fill(form.elements.year, years.sort(([a], [b]) => b - a).map(counted));
+  } catch {
+    delete narrow.dataset.filled;
+  }
+}
+
+document.querySelector("#searching").hidden = false;
+takeUp(asked());
+field.addEventListener("input", typed);
+field.addEventListener("focus", () => catalogued().catch(() => undefined), { once: true });
+field.addEventListener("blur", () => suggest([]));
+document.addEventListener("keydown", walk);
+document.addEventListener("keydown", focusBySlash);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  found.querySelector("a")?.click();
+  finished();
+});
+for (const name of FILTERS) form.elements[name].addEventListener("change", finished);
+narrow.addEventListener("toggle", openFilters);
+more.addEventListener("click", () => extend(false).catch(() => (status.textContent = words.failed)));
+addEventListener("popstate", () => {
+  clearTimeout(pause);
+  takeUp(asked());
+  suggest([]);
+  answer();
 });
 answer();

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from publisher.content import names
 from tests.running import Up, read_until
 
 FLAGS = [
@@ -100,23 +98,6 @@ def test_the_overflow_check_sees_a_planted_fault(chromium: Browser) -> None:
     window.set_content("<div style='width: 400px'>wide</div>")
     assert window.evaluate("document.documentElement.scrollWidth - window.innerWidth") > 0
     context.close()
-
-
-def test_the_product_finder_finds_as_one_types(up: Up, page: Page) -> None:
-    page.goto(up.ready["edge"] + "/search/")
-    page.get_by_role("searchbox").fill("a7iv")
-    page.get_by_role("link", name="Sony Alpha 7 IV").first.click()
-    page.wait_for_url("**/cameras/sony-alpha-7-iv/")
-
-
-def test_the_product_finder_spells_names_as_the_publisher_does(up: Up, page: Page) -> None:
-    table = json.loads((Path(__file__).parents[1] / "spellings.json").read_text(encoding="utf-8"))
-    spelt = [word for _, name, spellings in table["same"] for word in (name, *spellings)]
-    spelt += [word for pair in table["different"] for word in pair]
-    page.goto(up.ready["edge"] + "/search/")
-    script = page.locator("script[src*=search]").get_attribute("src")
-    ask = "async ([script, words]) => { const { normal } = await import(script); return words.map(normal); }"
-    assert page.evaluate(ask, [script, spelt]) == [names.normal(word) for word in spelt]
 
 
 def test_two_cameras_are_compared_side_by_side(up: Up, page: Page) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from publisher.edges import cloudfront
-from tests.servers import AWS
+from tests.servers import CHECKERS
 
 
 def lint(template: str, folder: Path) -> list[str]:
@@ -19,7 +19,7 @@ def lint(template: str, folder: Path) -> list[str]:
     path = folder / "template.yaml"
     path.write_text(template, encoding="utf-8")
     ran = subprocess.run(
-        [str(AWS / "cfn-lint"), "-t", str(path), "-r", "us-east-1", "-c", "I", "-f", "json"],
+        [str(CHECKERS / "cfn-lint"), "-t", str(path), "-r", "us-east-1", "-c", "I", "-f", "json"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.stdout, ran.stderr

@@ -87,6 +87,17 @@ def test_every_key_is_listed(target: Target) -> None:
     assert {key for key in list(target.keys()) if key.startswith("contract/")} == keys
 
 
+def test_what_is_listed_has_its_size_and_what_is_read_its_headers(target: Target) -> None:
+    target.put("contract/size", "ñandú".encode(), *HTML)
+    assert dict(target.listed())["contract/size"] == 7
+    read = target.read("contract/size")
+    assert read is not None
+    assert read.body == "ñandú".encode()
+    assert read.headers in (HTML, None)
+    assert read.headers is None or not isinstance(target, Folder)
+    assert target.read("contract/never") is None
+
+
 def test_headers_arrive_with_the_object(object_store: Settings) -> None:
     bucket = s3(object_store)
     bucket.put("contract/h.html", b"<p>", *HTML)

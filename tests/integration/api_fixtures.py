@@ -26,7 +26,7 @@ from publisher.settings import Api, Data, Settings, Site
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "a long enough password"
-START_SECONDS = 30
+START_SECONDS = 120
 TOKEN_SECONDS = 300
 """After so long a token is taken anew: the server outlives a token, which is good for 15 minutes."""
 MAX_BODY = 1_000_000
@@ -105,13 +105,13 @@ def running_server(folder: Path) -> Iterator[Server]:
         yield server
 
 
-def restartable(folder: Path) -> Callable[[], AbstractContextManager[Server]]:
-    """What starts a server on one fresh store in `folder`, as often as it is called."""
-    return partial(_serving, folder, _accounts(folder / "data"))
+def restartable(folder: Path, **environ: str) -> Callable[[], AbstractContextManager[Server]]:
+    """What starts a server on one fresh store in `folder`, as often as it is called; `environ` are settings of it."""
+    return partial(_serving, folder, _accounts(folder / "data"), **environ)
 
 
 @contextmanager
-def _serving(folder: Path, accounts: dict[str, Editor]) -> Iterator[Server]:
+def _serving(folder: Path, accounts: dict[str, Editor], **environ: str) -> Iterator[Server]:
     data_dir, log = folder / "data", folder / "server.log"
     port = _free_port()
     wanted = Settings(site=Site(url=SITE), data=Data(dir=str(data_dir)), api=Api(port=port, max_body=MAX_BODY))
@@ -121,7 +121,7 @@ def _serving(folder: Path, accounts: dict[str, Editor]) -> Iterator[Server]:
         log,
         accounts,
         command=local.api_command(wanted),
-        environ=settings.environment(wanted),
+        environ=settings.environment(wanted) | environ,
     )
     try:
         server.start()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,12 +18,6 @@ from api.auth import ACCESS, AUDIENCE
 from publisher import keys
 from publisher.content.writer import Transaction
 from tests.integration.api_fixtures import PASSWORD, SITE, Server
-
-METHODS = ("get", "post", "put", "patch", "delete")
-OPEN = {
-    ("get", "/"), ("get", "/content"), ("get", "/health/live"), ("get", "/health/ready"), ("post", "/auth/token"),
-    ("get", "/auth/jwks"), ("post", "/auth/refresh"), ("post", "/auth/revoke"), ("get", "/preview/{preview_token}"),
-}  # fmt: skip
 
 
 def sign_in(client: httpx.Client, email: str, password: str) -> httpx.Response:
@@ -63,31 +56,6 @@ def test_a_wrong_password_and_an_unknown_account_are_answered_alike(nobody: http
     for answer in (wrong, unknown):
         refused(answer, "unauthenticated")
     assert wrong.json() | {"request_id": ""} == unknown.json() | {"request_id": ""}
-
-
-def test_every_route_that_needs_a_token_refuses_without(api_server: Server, nobody: httpx.Client) -> None:
-    document = nobody.get("/openapi.json").json()
-    ring = keys.load(api_server.data_dir / "keys", datetime.now(UTC))
-    head = {"kid": ring.kid, "typ": ACCESS}
-    expired = jwt.encode(_claims(api_server, exp=1_000_000_000), ring.signing, algorithm="EdDSA", headers=head)
-    wrong = (expired, api_server.grant("root")["refresh_token"], "x.y.z")
-    seen = set()
-    for path, item in document["paths"].items():
-        for method in METHODS:
-            if method not in item:
-                continue
-            seen.add((method, path))
-            address = re.sub(r"\{\w+\}", "1", path)
-            secured = item[method].get("security") == [{"bearer": []}]
-            assert secured == ((method, path) not in OPEN), (method, path)
-            if secured:
-                refused(nobody.request(method, address), "unauthenticated")
-                for token in wrong:
-                    answer = nobody.request(method, address, headers={"Authorization": f"Bearer {token}"})
-                    refused(answer, "bad_token")
-    assert seen > OPEN
-    assert len(seen) >= 13
-    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
 def test_options_needs_no_token(nobody: httpx.Client) -> None:
@@ -179,6 +147,30 @@ def test_guessing_is_throttled_for_each_account(own_api_server: Server) -> None:
         assert answer.json()["code"] == "throttled"
         assert 1 <= int(answer.headers["retry-after"]) <= 300
         assert sign_in(client, "beto@example.com", PASSWORD).status_code == 200
+
+
+def test_guessing_an_account_is_throttled_over_all_addresses_and_keeps_its_owner_out_nowhere_familiar(
+    own_api_server: Server,
+) -> None:
+    def place(number: int) -> httpx.Client:
+        transport = httpx.HTTPTransport(local_address=f"127.0.1.{number}")
+        return httpx.Client(base_url=own_api_server.url, transport=transport, timeout=30)
+
+    with place(200) as home, place(201) as elsewhere:
+        assert sign_in(home, "ana@example.com", PASSWORD).status_code == 200
+        codes = []
+        for number in range(15):
+            with place(number) as stranger:
+                codes.append(sign_in(stranger, "ana@example.com", "not the password").status_code)
+        assert codes == [401] * 10 + [429] * 5
+        held_up = sign_in(elsewhere, "ana@example.com", PASSWORD)
+        assert (held_up.status_code, held_up.json()["code"]) == (429, "throttled")
+        assert 1 <= int(held_up.headers["retry-after"]) <= 300
+        grant = sign_in(home, "ana@example.com", PASSWORD)
+        assert grant.status_code == 200
+        renewed = elsewhere.post("/auth/refresh", json={"refresh_token": grant.json()["refresh_token"]})
+        assert renewed.status_code == 200, "a session goes on from anywhere"
+        assert sign_in(elsewhere, "ana@example.com", PASSWORD).status_code == 200, "and makes the address familiar"
 
 
 def test_guessing_is_throttled_for_each_address(own_api_server: Server) -> None:

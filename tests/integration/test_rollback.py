@@ -37,7 +37,7 @@ class Bucket:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.settings.bucket)
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         found = ((key, self._client.get_object(Bucket=self.settings.bucket, Key=key)) for key in keys)
-        return {key: (one["Body"].read(), one["CacheControl"]) for key, one in found}
+        return {key: (one["Body"].read(), one.get("CacheControl", "")) for key, one in found}
 
     def pages(self) -> dict[str, tuple[bytes, str]]:
         """The same without what belongs to the bundles, and without what lasts."""

@@ -22,7 +22,7 @@ from publisher.content.model import Draft, Product, Review, Source, State
 from publisher.content.writer import Transaction
 from publisher.delivery.ledger import Desired, Ledger
 from publisher.errors import ConflictError, InvalidError, NotFoundError
-from publisher.site import sync, sync_wire
+from publisher.site import postings, sync, sync_wire
 from publisher.worker import Worker
 from tests.newsroom import Newsroom, text
 
@@ -117,10 +117,15 @@ def assert_equal(incremental: list[Desired], clean: list[Desired]) -> None:
 
 
 def lasting(room: Newsroom) -> set[str]:
-    """Keys of the bundles in the target that older heads named; each must be what its name says."""
+    """Keys of the bundles and search segments in the target that older heads named; each must be what its name says."""
     found = {key for key in room.target.bodies if key.startswith(sync_wire.FOLDER)}
     assert [key for key in found if sync.key(digest(room.target.bodies[key])) != key] == []
-    return found
+    segments = {key for key in room.target.bodies if key.startswith(postings.FOLDER)}
+    for folder in {key.rpartition("/")[0] for key in segments}:
+        name, _, said = folder.rpartition("/")[2].rpartition(".")
+        keys = postings.keys(name, said, sum(key.startswith(f"{folder}/") for key in segments))
+        assert postings.digest(room.target.bodies[key] for key in keys) == said
+    return found | segments
 
 
 def digest(body: bytes) -> str:

@@ -19,7 +19,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.auth import ACCESS, AUDIENCE, REFRESH, REFRESH_AUDIENCE, Gate, Tokens
-from api.throttle import Throttle, neighbourhood
 from publisher import keys
 from publisher.content.model import Editor, EditorId, Role, Slug
 from publisher.content.sessions import Session
@@ -322,68 +321,3 @@ def test_a_token_that_was_verified_still_expires(tokens: Tokens, folder: Path) -
             await gate.admit(header)
 
     asyncio.run(later())
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_the_window_of_a_throttle_slides() -> None:
-    clock = Clock()
-    throttle = Throttle(3, 60, clock=clock)
-    for _ in range(3):
-        assert throttle.wait("a") == 0
-        throttle.count("a")
-        clock.now += 10
-    assert throttle.wait("a") == 30
-    assert throttle.wait("b") == 0
-    clock.now += 30
-    assert throttle.wait("a") == 0
-    throttle.count("a")
-    assert throttle.wait("a") == 10
-
-
-def test_a_success_takes_its_attempt_back() -> None:
-    throttle = Throttle(2, 60, clock=Clock())
-    for _ in range(5):
-        throttle.count("a")
-        throttle.undo("a")
-    assert throttle.wait("a") == 0
-    throttle.count("a")
-    throttle.count("a")
-    assert throttle.wait("a") > 0
-    throttle.clear("a")
-    assert throttle.wait("a") == 0
-
-
-@given(st.lists(st.tuples(st.floats(0, 50), st.booleans()), max_size=60))
-def test_a_throttle_never_lets_more_through_than_its_limit(steps: list[tuple[float, bool]]) -> None:
-    clock, let_through = Clock(), list[float]()
-    throttle = Throttle(4, 60, clock=clock)
-    for pause, _ in steps:
-        clock.now += pause
-        if throttle.wait("a") == 0:
-            throttle.count("a")
-            let_through.append(clock.now)
-        assert sum(at > clock.now - 60 for at in let_through) <= 4
-
-
-@pytest.mark.parametrize(
-    ("address", "key"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("", ""),
-        ("a socket", "a socket"),
-    ],
-)
-def test_one_customer_counts_as_one_address(address: str, key: str) -> None:
-    assert neighbourhood(address) == key

@@ -1,0 +1,151 @@
+"""Garbage: objects on the targets that nobody can need any more, and bodies of the build store that nothing names.
+
+An object that lasts (an asset, a bundle) may be asked for by whoever has an older page or head open. It goes from a
+target a grace period after that target was at rest without it: when nothing was owed there, its live pages and its live
+head were the newest ones, and did not name it. What one of the releases that the pages can go back to names stays too.
+
+A pass is bounded, so that publishing does not wait for it; it is for whoever has the turn on the data directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from publisher.delivery.history import LASTING
+from publisher.delivery.ledger import Ledger
+from publisher.delivery.objects import Objects
+from publisher.delivery.targets import Target
+
+GRACE = timedelta(days=30)
+"""A head is good for 14 days, and pages are kept at edges for 8 at most; docs/bundles.md promises 30."""
+EVERY = timedelta(hours=1)
+LIMIT = 1000
+"""Objects of a target, and bodies, that one pass removes at most."""
+SHARES = 16
+"""The bodies are looked through a sixteenth at a time, by the first digit of their digests."""
+_DUE = """
+SELECT f.key FROM faded f WHERE f.target = ? AND f.since <= ?
+    AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.key = f.key)
+    AND NOT EXISTS (SELECT 1 FROM undo u WHERE u.key = f.key AND u.body IS NOT NULL)
+ORDER BY f.since, f.key LIMIT ?
+"""
+_WANTED_AGAIN = """
+DELETE FROM faded WHERE target = ? AND since <= ? AND EXISTS (SELECT 1 FROM desired d WHERE d.key = faded.key)
+"""
+_FORGOTTEN = f"""
+INSERT OR IGNORE INTO faded SELECT h.target, h.key, NULL FROM held h
+WHERE h.tier IN ({",".join(str(int(tier)) for tier in LASTING)})
+    AND NOT EXISTS (SELECT 1 FROM desired d WHERE d.key = h.key)
+"""
+_NAMED = " UNION ".join(
+    f"SELECT body FROM {table} WHERE body >= :low AND body < :high"
+    for table in ("desired", "pinned", "undo", "bundles")
+)
+
+
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pass removed: keys of each target, and digests of bodies."""
+
+    objects: dict[str, list[str]]
+    bodies: list[str]
+
+    @property
+    def count(self) -> int:
+        """How much that is."""
+        return sum(map(len, self.objects.values())) + len(self.bodies)
+
+
+class Garbage:
+    """Collects from `targets` and from the build store; one thread at a time."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        objects: Objects,
+        targets: Sequence[Target],
+        *,
+        clock: Callable[[], datetime],
+        grace: timedelta = GRACE,
+    ) -> None:
+        self._ledger, self._objects, self._targets = ledger, objects, {target.name: target for target in targets}
+        self._clock, self._grace = clock, grace
+        self._last: datetime | None = None
+
+    def turn(self) -> Collected | None:
+        """One bounded pass, when it is time for one again; None when it is not.
+
+        Raises TargetError when a target cannot be reached, BuildError when the build store cannot be written.
+        """
+        now = self._clock()
+        if self._last is not None and now - self._last < EVERY:
+            return None
+        self._last = now
+        self._look_back()
+        objects = {target: self._collect(target, now, LIMIT) for target in self._targets}
+        return Collected(objects=objects, bodies=self._sweep(self._next_share(), LIMIT))
+
+    def all(self) -> Collected:
+        """Everything that is due, however long it takes."""
+        now = self._clock()
+        self._look_back()
+        objects = {target: self._collect(target, now, -1) for target in self._targets}
+        bodies = [body for share in range(SHARES) for body in self._sweep(share, -1)]
+        return Collected(objects=objects, bodies=bodies)
+
+    def plan(self) -> Collected:
+        """What `all` would remove now."""
+        now = self._clock()
+        return Collected(
+            objects={target: self._due(target, now, -1) for target in self._targets},
+            bodies=[body for share in range(SHARES) for body in self._unnamed(share)],
+        )
+
+    def _look_back(self) -> None:
+        """Note what a ledger of an earlier edition of this program did not."""
+        conn = self._ledger.connection
+        with self._ledger.transaction():
+            if conn.execute("INSERT OR IGNORE INTO facts VALUES ('fading', '1')").rowcount:
+                conn.execute(_FORGOTTEN)
+
+    def _collect(self, target: str, now: datetime, limit: int) -> list[str]:
+        """Remove what a target can do without since long; a target that is owed anything is not at rest."""
+        conn, before = self._ledger.connection, (now - self._grace).isoformat()
+        with self._ledger.transaction():
+            if not self._ledger.waiting(target):
+                conn.execute("UPDATE faded SET since = ? WHERE target = ? AND since IS NULL", (now.isoformat(), target))
+            conn.execute(_WANTED_AGAIN, (target, before))
+            due = self._due(target, now, limit)
+            # First the ledger forgets that they are there: wanted again meanwhile, they are put again.
+            conn.executemany("DELETE FROM held WHERE target = ? AND key = ?", ((target, key) for key in due))
+        if due:
+            self._targets[target].delete(due)
+            with self._ledger.transaction():
+                conn.executemany("DELETE FROM faded WHERE target = ? AND key = ?", ((target, key) for key in due))
+        return due
+
+    def _due(self, target: str, now: datetime, limit: int) -> list[str]:
+        rows = self._ledger.connection.execute(_DUE, (target, (now - self._grace).isoformat(), limit))
+        return [row[0] for row in rows]
+
+    def _next_share(self) -> int:
+        """The share of the bodies whose turn it is."""
+        conn = self._ledger.connection
+        row = conn.execute("SELECT value FROM facts WHERE name = 'swept'").fetchone()
+        share = (int(row[0]) + 1) % SHARES if row else 0
+        conn.execute("REPLACE INTO facts VALUES ('swept', ?)", (str(share),))
+        return share
+
+    def _sweep(self, share: int, limit: int) -> list[str]:
+        """Remove bodies that nothing names. Nobody builds meanwhile: what was rendered is recorded."""
+        gone = list(self._unnamed(share))
+        gone = gone if limit < 0 else gone[:limit]
+        self._objects.remove(gone)
+        return gone
+
+    def _unnamed(self, share: int) -> Iterator[str]:
+        low, high = f"{share:x}", f"{share + 1:x}" if share + 1 < SHARES else "g"
+        named = {row[0] for row in self._ledger.connection.execute(_NAMED, {"low": low, "high": high})}
+        return (digest for digest in self._objects.names(low, high) if digest not in named)

@@ -1,0 +1,52 @@
+"""What the ledger thinks that a target holds, looked through and corrected.
+
+On a connection to the ledger. What corrects is for the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from publisher.delivery.ledger import Held
+
+
+class Holdings:
+    """The keys of one target."""
+
+    def __init__(self, connection: Any, target: str) -> None:
+        self._conn, self._target = connection, target
+
+    def __iter__(self) -> Iterator[Held]:
+        """Every key that the target is known to hold, in order."""
+        query = "SELECT key, body, content_type, cache_control, tier, etag FROM held WHERE target = ? ORDER BY key"
+        for row in self._conn.execute(query, (self._target,)):
+            yield Held(*row)
+
+    def count(self) -> int:
+        """How many there are."""
+        row = self._conn.execute("SELECT count(*) FROM held WHERE target = ?", (self._target,)).fetchone()
+        return int(row[0])
+
+    def found(self, held: Held) -> None:
+        """The target turned out to hold this."""
+        self._conn.execute("REPLACE INTO held VALUES (?,?,?,?,?,?,?)", (self._target, *msgspec.structs.astuple(held)))
+
+    def lost(self, keys: Iterable[str]) -> None:
+        """The target turned out not to hold `keys`: they are owed, where they are wanted."""
+        for key in keys:
+            self._conn.execute("DELETE FROM held WHERE target = ? AND key = ?", (self._target, key))
+            self._owe(key)
+
+    def doubted(self, keys: Iterable[str]) -> None:
+        """The target turned out to hold something else under `keys`: it is replaced, or removed when not wanted."""
+        for key in keys:
+            self._conn.execute(
+                "INSERT INTO held VALUES (?,?,'','','',1,'') ON CONFLICT DO UPDATE SET body = ''", (self._target, key)
+            )
+            self._owe(key)
+
+    def _owe(self, key: str) -> None:
+        self._conn.execute("INSERT OR IGNORE INTO pending VALUES (?, ?)", (self._target, key))

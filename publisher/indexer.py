@@ -1,0 +1,213 @@
+"""The search index: from the public changes to segments of postings, and the head that names them.
+
+Works after the pages, as the bundles do, and which segments there are follows from the number of public changes alone
+(`publisher.site.search_layout`); those that the ledger remembers are not made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from importlib import metadata, resources
+
+import msgspec
+
+from publisher.content import database, effects, log, searching
+from publisher.content.database import Database
+from publisher.content.effects import Snapshot, Standing
+from publisher.content.searching import Said
+from publisher.delivery.ledger import Desired, Ledger
+from publisher.delivery.objects import Objects
+from publisher.site import postings, search_layout, terms
+from publisher.site.artifact import IMMUTABLE, POINTER, Tier, content_type
+from publisher.site.sync_layout import Span
+from publisher.site.terms import Field
+
+FACT = "search"
+TITLE, TAG, SUMMARY, POINT, BYLINE = 40.0, 12.0, 4.0, 3.0, 8.0
+"""How much a word counts there, beside one in the body."""
+_SOURCES = {
+    "publisher.site": ("terms.py", "postings.py", "search_layout.py"),
+    "publisher.content": ("names.py", "searching.py", "effects.py"),
+    "publisher": ("indexer.py",),
+}
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A segment that was made: its digest and how many files it has, 0 when no review is in it."""
+
+    digest: str
+    files: int
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What the index was made from, and what there is of it."""
+
+    edition: str
+    epoch: int
+    seq: int
+    log_hash: str
+    segments: dict[str, Segment] = {}
+
+
+class Indexed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was made: how many files differ from those before, and how many are no longer wanted."""
+
+    written: int
+    removed: int
+
+
+class Indexer:
+    """Keeps the search index of one content database in one ledger and object store."""
+
+    def __init__(self, db: Database, ledger: Ledger, objects: Objects) -> None:
+        self._db, self._ledger, self._objects = db, ledger, objects
+        self._edition = _edition()
+
+    def is_behind(self) -> bool:
+        """Whether there is anything to do: a public change, or other code."""
+        return _basis(self._state()) != self._basis()
+
+    def index(self, *, clean: bool = False) -> Indexed | None:
+        """Bring the index up to the newest public change; None when it is. `clean` makes all of it anew."""
+        with database.snapshot(self._db):
+            basis, was = self._basis(), self._state()
+            if basis == _basis(was) and not clean:
+                return None
+            known = was.segments if was is not None and not clean and self._continues(was) else {}
+            work = _Work(self._db, self._objects, known)
+            head = work.head(effects.newest(self._db))
+        self._objects.flush()
+        wanted = {key for name, one in work.segments.items() for key in _keys(name, one)}
+        stale = {key for name, one in (was.segments if was else {}).items() for key in _keys(name, one)} - wanted
+        written, _ = self._ledger.keep(
+            [], [], [*work.written, head], sorted(stale), fact=FACT,
+            state=msgspec.json.encode(msgspec.structs.replace(basis, segments=work.segments)).decode(),
+        )  # fmt: skip
+        return Indexed(written=written, removed=len(stale))
+
+    def _basis(self) -> State:
+        newest = effects.newest(self._db)
+        return State(
+            edition=self._edition, epoch=effects.epoch(self._db), seq=newest.seq,
+            log_hash=log.hash_at(self._db, newest.seq),
+        )  # fmt: skip
+
+    def _state(self) -> State | None:
+        kept = self._ledger.kept_state(FACT)
+        return msgspec.json.decode(kept, type=State) if kept else None
+
+    def _continues(self, was: State) -> bool:
+        same_code = (was.edition, was.epoch) == (self._edition, effects.epoch(self._db))
+        return same_code and log.hash_at(self._db, was.seq) == was.log_hash
+
+
+class _Work:
+    """One run: the segments that were known, those that are wanted now, and the files that are new."""
+
+    def __init__(self, db: Database, objects: Objects, known: dict[str, Segment]) -> None:
+        self._db, self._objects, self._known = db, objects, known
+        self.segments: dict[str, Segment] = {}
+        self.written: list[Desired] = []
+
+    def head(self, newest: Standing) -> Desired:
+        """The head after the newest change; the segments that it names are made where they are missing."""
+        base, named = self._base(newest.number)
+        older, recent = search_layout.spans(newest.number, base.number)
+        for span in older:
+            named.append(self._made(f"{span.low}-{span.high}", span))
+        entries, hides = self._between(recent)
+        body = postings.encoded(
+            postings.Head(
+                reviews=effects.public_reviews(self._db),
+                segments=[name for name in named if name],
+                fresh=postings.fresh(postings.gathered(entries), hides),
+            )
+        )
+        key = postings.HEAD
+        return Desired(key, "", self._objects.put(body), content_type(key), POINTER, Tier.pointer)
+
+    def _base(self, number: int) -> tuple[Snapshot, list[str]]:
+        """The newest snapshot of which all parts are due, and its segments. One part is due with each change since."""
+        for one in effects.snapshots(self._db):
+            count = search_layout.parts(one.reviews)
+            due = min(number - one.number, count)
+            named = [self._part(one, place) for place in range(due)]
+            if due == count:
+                return one, named
+        return Snapshot(0, 0, 0), []
+
+    def _part(self, one: Snapshot, place: int) -> str:
+        low = place * search_layout.PART
+        name = f"at-{one.number}-{place}"
+        if name in self._known:
+            return self._kept(name, self._known[name])
+        said = searching.standing(self._db, one.number, low, low + search_layout.PART)
+        return self._written(name, ((each.ordinal, _weights(each)) for each in said), [])
+
+    def _made(self, name: str, span: Span) -> str:
+        if name in self._known:
+            return self._kept(name, self._known[name])
+        return self._written(name, *self._between(span))
+
+    def _between(self, span: Span) -> tuple[Iterator[tuple[int, dict[str, int]]], list[int]]:
+        """Postings of the reviews that a span touched, and which of them it hides in older segments."""
+        hides: list[int] = []
+
+        def entries() -> Iterator[tuple[int, dict[str, int]]]:
+            for said in searching.between(self._db, *span):
+                if not said.is_new:
+                    hides.append(said.ordinal)
+                if said.words is not None:
+                    yield said.ordinal, _weights(said)
+
+        return entries(), hides
+
+    def _written(self, name: str, entries: Iterable[tuple[int, dict[str, int]]], hides: list[int]) -> str:
+        gathered = postings.gathered(entries)  # fills `hides` too
+        if not gathered and not hides:
+            return self._kept(name, Segment("", 0))
+        digest, files = postings.segment(gathered, hides)
+        one = Segment(digest, len(files))
+        for key, body in zip(_keys(name, one), files, strict=True):
+            self.written.append(Desired(key, "", self._objects.put(body), content_type(key), IMMUTABLE, Tier.bundle))
+        return self._kept(name, one)
+
+    def _kept(self, name: str, one: Segment) -> str:
+        """Note that a segment is wanted; what the head calls it, or nothing when it is empty."""
+        self.segments[name] = one
+        return f"{name}.{one.digest}" if one.files else ""
+
+
+def _weights(said: Said) -> dict[str, int]:
+    """Every term of a review, and what can be asked for besides words: its product, tags and year."""
+    words = said.words
+    assert words is not None
+    fields = [
+        Field(words.title, TITLE), Field(" ".join(words.tags), TAG), Field(words.summary, SUMMARY),
+        Field(" ".join((*words.pros, *words.cons)), POINT), Field(words.byline, BYLINE),
+    ]  # fmt: skip
+    found = terms.weigh(fields, said.plain)
+    found.update({f"#{slug}": 0 for slug in words.tag_slugs})
+    if said.product is not None:
+        found[f"@{said.product}"] = 0
+    if words.published_at is not None:
+        found[f"~{words.published_at.year}"] = 0
+    return found
+
+
+def _keys(name: str, one: Segment) -> list[str]:
+    return postings.keys(name, one.digest, one.files) if one.files else []
+
+
+def _basis(state: State | None) -> State | None:
+    return None if state is None else msgspec.structs.replace(state, segments={})
+
+
+def _edition() -> str:
+    """Digest of all that shapes the index besides the content."""
+    total = hashlib.sha256(metadata.version("msgspec").encode())
+    for package, names in _SOURCES.items():
+        for name in names:
+            total.update(resources.files(package).joinpath(name).read_bytes())
+    return total.hexdigest()[:16]

@@ -1,0 +1,136 @@
+"""The files of a search segment: which reviews a term stands in, sorted by term and cut into shards of some kilobytes.
+
+A shard is a JSON object from terms to postings; a posting is a number, ten times the distance from the review before it
+(of the first, from 0) plus the weight. Reviews are known by their ordinals. docs/search.md is the whole format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+SHARD = 10_000
+"""Bytes of a shard before compression (2.7 kB after it): one is fetched for each word of a question and segment."""
+FOLDER = "content/search/v1"
+HEAD = "content/search/head.json"
+_encode = msgspec.json.Encoder().encode
+Postings = dict[str, "array[int]"]
+
+
+class Index(msgspec.Struct, frozen=True, kw_only=True):
+    """What a segment's `index.json` says: where its shards begin, and whom it hides in older segments."""
+
+    format: int = 1
+    bounds: list[str]
+    hides: list[int]
+
+
+class Fresh(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest changes, which are in the head itself."""
+
+    hides: list[int]
+    terms: dict[str, list[int]]
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """Which segments there are, oldest first: a newer one hides what it says anew."""
+
+    format: int = 1
+    reviews: int
+    segments: list[str]
+    fresh: Fresh
+
+
+def owns(key: str) -> bool:
+    """Whether an object belongs to the search index and not to the pages."""
+    return key.startswith(f"{FOLDER}/") or key == HEAD
+
+
+def gathered(entries: Iterable[tuple[int, dict[str, int]]]) -> Postings:
+    """The postings of reviews, given as ordinal and weights by term, in the order of ordinals."""
+    found: Postings = {}
+    for ordinal, weights in entries:
+        at = ordinal * 10
+        for term, weight in weights.items():
+            listed = found.get(term)
+            if listed is None:
+                listed = found[term] = array("Q")
+            listed.append(at + weight)
+    return found
+
+
+def distances(listed: Iterable[int]) -> list[int]:
+    """Postings as they are written: each from the review before it."""
+    last, gaps = 0, []
+    for one in listed:
+        gaps.append(one - last)
+        last = one - one % 10
+    return gaps
+
+
+def segment(postings: Postings, hides: Iterable[int]) -> tuple[str, list[bytes]]:
+    """A segment's digest and its files: the shards in order, then the index."""
+    bounds, shards, last = list[str](), list[bytes](), ""
+    for first, final, body in _shards(postings):
+        bounds.append(_border(last, first) if shards else "")
+        shards.append(body)
+        last = final
+    files = [*shards, _encode(Index(bounds=bounds, hides=distances(ordinal * 10 for ordinal in hides)))]
+    return digest(files), files
+
+
+def digest(files: Iterable[bytes]) -> str:
+    """The digest by which a segment is called."""
+    total = hashlib.sha256()
+    for file in files:
+        total.update(len(file).to_bytes(8, "big") + file)
+    return total.hexdigest()[:16]
+
+
+def fresh(postings: Postings, hides: Iterable[int]) -> Fresh:
+    """A segment as the head has it."""
+    return Fresh(
+        hides=distances(ordinal * 10 for ordinal in hides),
+        terms={term: distances(postings[term]) for term in _in_order(postings)},
+    )
+
+
+def keys(name: str, digest: str, files: int) -> list[str]:
+    """The keys of a segment's files, in the order of `segment`."""
+    folder = f"{FOLDER}/{name}.{digest}"
+    return [*(f"{folder}/{number}.json" for number in range(files - 1)), f"{folder}/index.json"]
+
+
+def encoded(head: Head) -> bytes:
+    """The head as bytes."""
+    return _encode(head)
+
+
+def _shards(postings: Postings) -> Iterator[tuple[str, str, bytes]]:
+    """Each shard as its first and its last term and its bytes."""
+    parts, size, first, last = list[bytes](), 0, "", ""
+    for term in _in_order(postings):
+        part = _encode(term) + b":" + _encode(distances(postings[term]))
+        if parts and size + len(part) > SHARD:
+            yield first, last, b"{" + b",".join(parts) + b"}"
+            parts, size = [], 0
+        if not parts:
+            first = term
+        parts.append(part)
+        size, last = size + len(part), term
+    if parts:
+        yield first, last, b"{" + b",".join(parts) + b"}"
+
+
+def _border(last: str, first: str) -> str:
+    """The shortest text that is after `last` and not after `first`."""
+    same = next((at for at, (a, b) in enumerate(zip(last, first, strict=False)) if a != b), len(last))
+    return first[: same + 1]
+
+
+def _in_order(postings: Postings) -> list[str]:
+    """Terms in the order in which JavaScript compares texts: by their UTF-16 code units."""
+    return sorted(postings, key=lambda term: term.encode("utf-16-be"))

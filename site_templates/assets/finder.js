@@ -1,0 +1,88 @@
+// The catalogue of cameras and lenses, loaded once, and found by any spelling as one types.
+
+import { fullName, normal, plain, slugify, spellings } from "./names.js";
+
+const SHARD = 250;
+const LONGEST = 8;
+
+export const pathOf = ({ kind, slug }) => `/${kind === "lens" ? "lenses" : "cameras"}/${slug}/`;
+
+// How far a spelling is from what is asked: 0 the same, 1 begins with it, 2 has it within; one half more where the
+// number asked for goes on (3000 is not 30000); Infinity when it is another name.
+function distance(spelling, asked) {
+  const at = spelling.indexOf(asked);
+  if (at < 0) return Infinity;
+  if (spelling === asked) return 0;
+  const goesOn = /\d$/.test(asked) && /^\d/.test(spelling.slice(at + asked.length));
+  const cut = /^\d/.test(asked) && /\d$/.test(spelling.slice(0, at));
+  return (at ? 2 : 1) + (goesOn || cut ? 0.5 : 0);
+}
+
+function rank(product, asked, parts) {
+  const whole = Math.min(...product.spellings.map((spelling) => distance(spelling, asked)));
+  if (whole < Infinity) return whole;
+  const begun = (part) => product.words.some((word) => distance(word, part) <= 1);
+  const within = (part) => product.spellings.some((spelling) => distance(spelling, part) <= 2);
+  return parts.every((part) => begun(part) || within(part)) ? 3 : Infinity;
+}
+
+export class Catalogue {
+  // `shards` are the rows of the finder's files: kind, brand, model, aliases, mounts, slug; null where one was merged.
+  constructor(shards) {
+    const rows = shards.flatMap((shard, number) => shard.map((row, place) => [number * SHARD + place, row]));
+    this.products = rows.filter(([, row]) => row).map(([ordinal, [lens, brand, model, aliases, mounts, slug]]) => {
+      const name = fullName(brand, model);
+      return {
+        ordinal,
+        kind: lens ? "lens" : "camera",
+        brandSlug: slugify(brand),
+        name,
+        mounts: mounts ?? [],
+        slug: slug || slugify(name),
+        spellings: spellings(brand, [model, ...(aliases ?? [])]),
+        words: plain([brand, model, ...(aliases ?? [])].join(" ")).split(" "),
+      };
+    });
+    this.spelt = new Map();
+    for (const product of this.products) {
+      for (const form of product.spellings) this.spelt.set(form, [...(this.spelt.get(form) ?? []), product]);
+    }
+    this.bySlug = new Map(this.products.map((product) => [product.slug, product]));
+  }
+
+  static async load(addresses, get) {
+    return new Catalogue(await Promise.all(addresses.map((address) => get(address))));
+  }
+
+  // Products in the order in which the question may mean them.
+  find(question) {
+    const parts = plain(question).replace(/(?<![a-z])(?:mark|mk)$/, "").split(" ").filter(Boolean);
+    const asked = parts.join("");
+    if (!asked) return [];
+    return this.products
+      .map((product) => ({ product, rank: rank(product, asked, parts) }))
+      .filter((one) => one.rank < Infinity)
+      .sort((a, b) => a.rank - b.rank || a.product.name.length - b.product.name.length || (a.product.name < b.product.name ? -1 : 1))
+      .map((one) => one.product);
+  }
+
+  // The question cut into names of products, the longest first, and the words between them.
+  read(question) {
+    const said = question.trim().split(/\s+/).filter(Boolean);
+    const found = [];
+    for (let at = 0; at < said.length; ) {
+      let length = Math.min(LONGEST, said.length - at);
+      for (; length > 0; length -= 1) {
+        const text = said.slice(at, at + length).join(" ");
+        const products = this.spelt.get(normal(text));
+        if (products?.length) {
+          found.push({ text, products });
+          break;
+        }
+      }
+      if (!length) found.push({ text: said[at], products: [] });
+      at += length || 1;
+    }
+    return found;
+  }
+}

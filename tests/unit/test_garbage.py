@@ -1,0 +1,274 @@
+"""Garbage: what nobody can need goes, late enough; what anybody may need stays, also while things fail and move."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from publisher.delivery import caps, garbage
+from publisher.delivery.garbage import GRACE, Garbage
+from publisher.delivery.ledger import Desired, Ledger
+from publisher.delivery.objects import Objects
+from publisher.delivery.push import Pusher
+from publisher.errors import TargetError
+from publisher.site import sync, sync_wire
+from tests.newsroom import START, Memory, Newsroom
+from tests.unit.test_delivery import HTML, PAGE
+
+T = TypeVar("T")
+DAY = timedelta(days=1)
+
+
+class Moment:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+class Shop:
+    """A ledger, two targets, and a collector; pages name an asset of their own edition."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock, self.ledger, self.objects = Moment(), Ledger(":memory:"), Objects(folder)
+        self.targets = [Memory("near"), Memory("far")]
+        self.pushers = [
+            Pusher(self.ledger, self.objects, one, concurrency=1, cap=caps.UNLIMITED) for one in self.targets
+        ]
+        self.garbage = Garbage(self.ledger, self.objects, self.targets, clock=self.clock)
+        self.edition = 0
+
+    def release(self) -> None:
+        """Publish an edition: a page, and the asset that it names instead of the last one's."""
+        self.edition += 1
+        asset = f"assets/{self.edition}.css"
+        rows = [self.row(asset, 0), self.row("page", 1, f"names {asset}")]
+        self.ledger.record(
+            rows, [f"assets/{self.edition - 1}.css"], seq=self.edition, content_version=1, edition="e", at=self.clock()
+        )
+        self.objects.flush()
+
+    def row(self, key: str, tier: int, words: str = "") -> Desired:
+        return Desired(key, "c", self.objects.put(f"{key} {words} {self.edition}".encode()), HTML, PAGE, tier)
+
+    def push(self, *which: int) -> None:
+        for number in which or (0, 1):
+            self.pushers[number].run()
+
+    def assets(self, target: int = 0) -> list[str]:
+        return sorted(key for key in self.targets[target].bodies if key.startswith("assets/"))
+
+    def close(self) -> None:
+        for pusher in self.pushers:
+            pusher.close()
+        self.ledger.close()
+        self.objects.close()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """A shop with two editions published, beyond which no release is kept."""
+    fresh = Shop(tmp_path)
+    fresh.release()
+    fresh.push()
+    fresh.release()
+    fresh.push()
+    fresh.ledger.history.begin_at(2)
+    yield fresh
+    fresh.close()
+
+
+def test_an_object_goes_a_grace_after_the_target_was_at_rest_without_it(shop: Shop) -> None:
+    assert shop.garbage.all().objects == {"near": [], "far": []}
+    shop.clock.at += GRACE - DAY
+    assert shop.garbage.all().count == 0
+    shop.clock.at += DAY
+    assert shop.garbage.plan().objects == {"near": ["assets/1.css"], "far": ["assets/1.css"]}
+    assert shop.assets() == ["assets/1.css", "assets/2.css"], "a plan does nothing"
+    assert shop.garbage.all().objects == {"near": ["assets/1.css"], "far": ["assets/1.css"]}
+    assert shop.assets() == ["assets/2.css"]
+    assert shop.garbage.all().objects == {"near": [], "far": []}
+
+
+def test_a_target_that_is_behind_keeps_what_its_live_pages_name(shop: Shop) -> None:
+    shop.release()
+    shop.push(0)
+    shop.ledger.history.begin_at(3)
+    for _ in range(3):
+        shop.garbage.all()
+        shop.clock.at += GRACE
+    shop.garbage.all()
+    assert shop.assets(0) == ["assets/3.css"]
+    assert "assets/2.css" in shop.assets(1), "its page names it"
+    shop.push(1)
+    shop.garbage.all()
+    shop.clock.at += GRACE - DAY
+    shop.garbage.all()
+    assert "assets/2.css" in shop.assets(1), "readers may have that page open"
+    shop.clock.at += DAY
+    shop.garbage.all()
+    assert shop.assets(1) == ["assets/3.css"]
+
+
+def test_what_a_kept_release_names_stays(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    for _ in range(25):
+        shop.release()
+        shop.push()
+    for _ in range(3):
+        shop.garbage.all()
+        shop.clock.at += GRACE
+    assert shop.garbage.plan().count == 0
+    assert len(shop.assets()) == 20
+    with shop.ledger.transaction():
+        shop.ledger.history.roll_back(6, at=shop.clock(), actor="ana")
+    shop.push()
+    assert b"assets/6.css" in shop.targets[0].bodies["page"]
+    assert "assets/6.css" in shop.assets()
+    for _ in range(25):
+        shop.release()
+        shop.push()
+    for _ in range(3):
+        shop.garbage.all()
+        shop.clock.at += GRACE
+    assert "assets/6.css" in shop.assets(), "the pages were rolled back to it"
+    shop.close()
+
+
+def test_what_is_wanted_again_stays_and_is_put_again(shop: Shop) -> None:
+    shop.garbage.all()
+    shop.clock.at += GRACE
+    back = Desired("assets/1.css", "c", shop.objects.put(b"back"), HTML, PAGE, 0)
+    shop.ledger.record([back], (), seq=9, content_version=1, edition="e", at=shop.clock())
+    assert shop.garbage.all().objects == {"near": [], "far": []}
+    shop.push()
+    assert shop.targets[0].bodies["assets/1.css"] == b"back"
+
+
+def test_a_delete_that_fails_is_done_the_next_time_and_never_hurts(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.garbage.all()
+    shop.clock.at += GRACE
+    whole = shop.targets[0].delete
+
+    def away(keys: object) -> None:
+        raise TargetError("planted")
+
+    shop.targets[0].delete = away  # type: ignore[method-assign]
+    with pytest.raises(TargetError):
+        shop.garbage.all()
+    assert "assets/1.css" in shop.assets()
+    shop.targets[0].delete = whole  # type: ignore[method-assign]
+    assert shop.garbage.all().objects["near"] == ["assets/1.css"]
+
+
+def test_bodies_go_when_nothing_names_them(shop: Shop) -> None:
+    orphan = shop.objects.put(b"rendered, and never recorded")
+    shop.objects.flush()
+    named = {row.body for row in shop.ledger.desired()}
+    collected = shop.garbage.all()
+    assert orphan in collected.bodies
+    assert not named & set(collected.bodies)
+    assert shop.objects.lacking(named) == []
+    assert shop.objects.lacking([orphan]) == [orphan]
+    assert len(collected.bodies) == 3, "the orphan, and both of the release that is not kept"
+    assert shop.garbage.all().bodies == []
+
+
+def test_a_pass_is_bounded_and_comes_hourly(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(garbage, "LIMIT", 2)
+    for number in range(200):
+        shop.objects.put(f"orphan {number}".encode())
+    shop.objects.flush()
+    first = shop.garbage.turn()
+    assert first is not None
+    assert len(first.bodies) == 2
+    assert shop.garbage.turn() is None, "not again in the same hour"
+    total = len(first.bodies)
+    for _ in range(16 * 20):
+        shop.clock.at += garbage.EVERY
+        one = shop.garbage.turn()
+        assert one is not None
+        assert len(one.bodies) <= 2
+        total += len(one.bodies)
+    assert total == 202
+
+
+def test_an_older_ledger_is_looked_back_on_once(shop: Shop) -> None:
+    shop.ledger.connection.execute("DELETE FROM faded")
+    shop.ledger.connection.execute("DELETE FROM facts WHERE name = 'fading'")
+    shop.garbage.all()
+    shop.clock.at += GRACE
+    assert shop.garbage.all().objects["near"] == ["assets/1.css"]
+
+
+class Reader:
+    """An app that fetched a head, and fetches what it names one by one, days later."""
+
+    def __init__(self, room: Newsroom) -> None:
+        self.bodies, self.since = room.target.bodies, room.clock.at
+        head = msgspec.json.decode(self.bodies[sync_wire.HEAD], type=sync_wire.Head)
+        self.wanted: list[str] = [one.sha256 for one in head.segments if one.sha256]
+        if head.older is not None:
+            self.wanted.append(head.older.sha256)
+            older = self._read(head.older.sha256, sync_wire.Segments)
+            self.wanted += [one.sha256 for one in older.segments if one.sha256]
+        if head.snapshot is not None:
+            self.wanted.append(head.snapshot.index.sha256)
+            parts = self._read(head.snapshot.index.sha256, sync_wire.Parts)
+            self.wanted += [one.sha256 for one in parts.parts]
+
+    def _read(self, sha256: str, kind: type[T]) -> T:
+        return msgspec.json.decode(self.bodies[sync.key(sha256)], type=kind)
+
+    def fetch(self) -> str | None:
+        """Fetch another object; the key of one that is not there."""
+        key = sync.key(self.wanted.pop())
+        return None if key in self.bodies else key
+
+
+def race(room: Newsroom, grace: timedelta, seed: int) -> list[str]:
+    """Publish for 200 days, collect every day, and have slow readers at it; what a reader of 29 days did not get."""
+    chance, lost, readers = random.Random(seed), list[str](), list[Reader]()
+    collector = Garbage(room.ledger, room.objects, [room.target], clock=room.clock, grace=grace)
+    room.publish()
+    removed = 0
+    for day in range(200):
+        for number in range(chance.randrange(4)):
+            room.post(f"Reseña {day} {number}", "palabra " * 800)
+            room.publish()
+        readers = [reader for reader in readers if reader.wanted and room.clock.at - reader.since < 29 * DAY]
+        readers.append(Reader(room))
+        for reader in readers:
+            if reader.wanted and chance.random() < 0.5:
+                lost += filter(None, [reader.fetch()])
+        collected = collector.all() if day % 7 == 0 else collector.turn()
+        removed += len(collected.objects["memory"]) if collected else 0
+        room.clock.at += DAY
+    assert removed > 50, "nothing was collected: the race proves nothing"
+    return lost
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Newsroom]:
+    """A newsroom with one editor."""
+    fresh = Newsroom(tmp_path)
+    fresh.staff(1, 1, 0)
+    yield fresh
+    fresh.close()
+
+
+def test_a_slow_reader_finds_everything_that_its_head_names(room: Newsroom) -> None:
+    assert race(room, GRACE, seed=1) == []
+
+
+def test_the_race_sees_a_grace_that_is_too_short(room: Newsroom) -> None:
+    assert race(room, 3 * DAY, seed=1) != []

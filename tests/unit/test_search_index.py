@@ -1,0 +1,150 @@
+"""The search index: which segments there are, what is in them, and what a publish writes."""
+
+from __future__ import annotations
+
+import json
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.content import products, reviews
+from publisher.content.model import Draft, State
+from publisher.site import postings, search_layout
+from publisher.site.sync_layout import Span
+from tests.newsroom import Newsroom, text
+
+
+@given(st.integers(0, 200_000), st.integers(0, 200_000))
+def test_spans_follow_one_another_from_the_base_to_the_newest_change(since: int, more: int) -> None:
+    older, recent = search_layout.spans(since + more, since)
+    borders = [since, *(span.high for span in older), recent.high]
+    assert [Span(low, high) for low, high in pairwise(borders)] == [*older, recent]
+    assert all(span.low < span.high for span in older)
+    assert recent.high - recent.low < 8
+    assert len(older) <= more // search_layout.BLOCK + 1 + len(search_layout.SIZES)
+
+
+def test_most_segments_stay_when_something_is_published() -> None:
+    written = sum(len({*search_layout.spans(n, 0)[0]} - {*search_layout.spans(n - 1, 0)[0]}) for n in range(1, 4097))
+    assert written == 4096 // 8, "one in eight changes, of whatever size"
+
+
+def test_postings_are_distances_with_weights() -> None:
+    gathered = postings.gathered([(3, {"luz": 9, "mar": 1}), (10, {"luz": 2}), (11, {"luz": 9})])
+    assert postings.fresh(gathered, [4, 9]).terms == {"luz": [39, 72, 19], "mar": [31]}
+    assert postings.fresh(gathered, [4, 9]).hides == [40, 50]
+
+
+words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
+
+
+@given(st.dictionaries(words, st.lists(st.integers(0, 5_000), min_size=1, max_size=400, unique=True), min_size=1))
+def test_every_term_is_in_the_shard_that_the_bounds_say(said: dict[str, list[int]]) -> None:
+    entries = ((ordinal, {term: 5 for term in said if ordinal in said[term]}) for ordinal in range(5_001))
+    _, files = postings.segment(postings.gathered(entries), [])
+    *shards, index = map(json.loads, files)
+    found: dict[str, list[int]] = {}
+    for term in said:
+        number = max(
+            n for n, bound in enumerate(index["bounds"]) if bound.encode("utf-16-be") <= term.encode("utf-16-be")
+        )
+        found[term] = shards[number][term]
+    assert found == {term: postings.distances(n * 10 + 5 for n in sorted(said[term])) for term in said}
+    assert sum(map(len, shards)) == len(said)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Newsroom:
+    found = Newsroom(tmp_path)
+    found.staff()
+    return found
+
+
+def head(room: Newsroom) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(room.target.bodies[postings.HEAD])
+    return said
+
+
+def search_puts(room: Newsroom) -> list[str]:
+    """Keys of the search that a publish puts."""
+    room.target.puts.clear()
+    room.publish()
+    return sorted(key for key in room.target.puts if key.startswith("content/search/"))
+
+
+def test_a_publish_writes_few_files(room: Newsroom) -> None:
+    room.publish()
+    counts = []
+    for number in range(130):
+        room.post(f"Reseña {number}", f"Palabra{number} y luz. " * 30)
+        counts.append(len(search_puts(room)))
+    assert min(counts) == 2, "the head, and what is shown of the review"
+    assert sum(counts) / len(counts) <= 5
+    room.close()
+
+
+def fresh(room: Newsroom) -> tuple[list[int], set[int]]:
+    """Ordinals that the newest changes hide in older segments, and those that they say something of."""
+    said = head(room)["fresh"]
+    return ordinals(said["hides"]), {one for listed in said["terms"].values() for one in ordinals(listed)}
+
+
+def ordinals(distances: list[int]) -> list[int]:
+    return list(accumulate(one // 10 for one in distances))
+
+
+def test_an_edit_hides_what_older_segments_say(room: Newsroom) -> None:
+    posted = [room.post(f"Reseña {number}", "La luz del mar.") for number in range(20)]
+    room.publish()
+    last = room.post("Última", "Nada.")
+    draft = Draft(title="Editada", tags=("viaje",))
+    room.writer.run(lambda tx: reviews.update(tx, posted[0].id, draft, text("El sol.")))
+    room.writer.run(lambda tx: reviews.move(tx, posted[1].id, State.draft))
+    room.publish()
+    hidden, said = fresh(room)
+    assert hidden == [0, 1]
+    assert {0, 20} <= said
+    assert 1 not in said
+    room.writer.run(lambda tx: reviews.move(tx, last.id, State.draft))
+    room.publish()
+    hidden, said = fresh(room)
+    assert hidden == [0, 1], "what is as new as the segment is nowhere else"
+    assert 20 not in said
+    room.close()
+
+
+def test_a_product_that_changes_rewrites_no_postings(room: Newsroom) -> None:
+    for number in range(3):
+        room.post(f"Reseña {number}", product=room.products[0])
+    room.publish()
+    before = room.target.bodies[postings.HEAD]
+    room.writer.run(lambda tx: products.update(tx, room.products[0].id, model="Nuevo nombre"))
+    assert "content/search/cards/1.json" in search_puts(room), "which says the product's name"
+    said = json.loads(before), head(room)
+    assert said[0]["fresh"]["terms"].items() <= (said[1]["fresh"]["terms"] | said[0]["fresh"]["terms"]).items()
+    room.close()
+
+
+def test_files_of_the_index_are_immutable_but_for_the_head(room: Newsroom) -> None:
+    for number in range(9):
+        room.post(f"Reseña {number}")
+    room.publish()
+    headers = {key: cache for key, (_, cache) in room.target.headers.items() if postings.owns(key)}
+    assert len(headers) > 2
+    assert {key for key, cache in headers.items() if "immutable" not in cache} == {postings.HEAD}
+    room.close()
+
+
+def test_a_damaged_shard_is_made_again(room: Newsroom) -> None:
+    for number in range(9):
+        room.post(f"Reseña {number}")
+    room.build()
+    before = {row.key: row.body for row in room.ledger.desired() if row.key.startswith(postings.FOLDER)}
+    room.builder.heal([next(iter(before.values()))])
+    assert {row.key: row.body for row in room.ledger.desired() if row.key.startswith(postings.FOLDER)} == before
+    assert all(room.objects.get(body) for body in before.values())
+    room.close()
