@@ -10,7 +10,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import document, full_build, machine, publish_latency, publish_vs_hugo, results, sync, writes
+from benchmarks import (
+    crowded,
+    document,
+    draining,
+    full_build,
+    machine,
+    publish_latency,
+    publish_vs_hugo,
+    results,
+    sync,
+    writes,
+)
 from benchmarks.results import Report
 
 Benchmark = Callable[[Path, bool], Report]
@@ -20,6 +31,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     full_build.NAME: full_build.run,
     writes.NAME: writes.run,
     sync.NAME: sync.run,
+    draining.NAME: draining.run,
+    crowded.NAME: crowded.run,
 }
 PROGRAMS = ("weed", "caddy", "hugo", "rclone")
 

@@ -291,17 +291,6 @@ class Ledger:
             self._set_fact("holder", known)
         return known
 
-    def distrust(self, target: str) -> None:
-        """Forget what a target holds, but for what never changes: another publisher wrote there."""
-        conn, lasting = self.connection, ", ".join(str(int(tier)) for tier in LASTING)
-        with self.transaction():
-            conn.execute(
-                f"UPDATE held SET body = '', etag = '' WHERE target = ? AND tier NOT IN ({lasting})", (target,)
-            )
-            conn.execute(
-                f"INSERT OR IGNORE INTO pending SELECT ?, key FROM wanted WHERE tier NOT IN ({lasting})", (target,)
-            )
-
     def targets(self) -> list[str]:
         """Names of the known targets."""
         return [row[0] for row in self.connection.execute("SELECT name FROM targets ORDER BY name")]

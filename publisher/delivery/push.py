@@ -165,7 +165,8 @@ class Pusher:
         lease.hold()
         if not lease.was_another:
             return steps
-        self._ledger.distrust(self._target.name)
+        with self._ledger.transaction():
+            Holdings(self._ledger.connection, self._target.name).distrusted()
         lease.was_another = False
         return self._steps(upto, after)
 

@@ -225,8 +225,10 @@ class Receipts:
             f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA busy_timeout = 2000")
-        tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('rollbacks', 'halts')")
-        if tables.fetchone()[0] < 2:
+        tables = connection.execute(
+            "SELECT count(*) FROM sqlite_master WHERE name IN ('troubles', 'rollbacks', 'halts')"
+        )
+        if tables.fetchone()[0] < 3:
             connection.close()
             return None
         self._conn, self._inode, self._opened = connection, inode, self._opened + 1

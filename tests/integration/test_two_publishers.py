@@ -154,11 +154,11 @@ def test_a_publisher_that_was_killed_is_followed_by_the_other(store: dict[str, A
 def test_a_lease_without_a_fence_is_caught_by_the_reader(store: dict[str, Any], tmp_path: Path) -> None:
     """The planted fault: they hold the lease, and write without conditions."""
     with watched(store) as reader, rivals(store, tmp_path, "unfenced") as start:
-        holding, waiting = start("a"), start("b")
+        holding = start("a")
+        holding.puts_again()
+        waiting = start("b")
         deadline = time.monotonic() + 150
         while not reader.falls and time.monotonic() < deadline:
-            if holding.said["put"] == 0 and waiting.said["put"]:
-                holding, waiting = waiting, holding
             holding.puts_again()
             time.sleep(random.random() * LEASE_SECONDS / 6)
             holding.stop()
