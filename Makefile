@@ -90,6 +90,11 @@ faults: $(VENV)/.dev ## Kill the API 200 times while editors write, and have 16 
 test-kills: $(VENV)/.dev ## Kill the editor's commands before each line of their code (some 2,500 runs)
 	@KILL_EVERY=1 $(BIN)/python -m pytest tests/integration/test_desk_sessions.py -k killed_anywhere --timeout 7200 $(ARGS)
 
+.PHONY: sbom
+sbom: $(VENV)/.runtime $(VENV)/.deploy ## Write what the publisher is made of, with licences: dist/sbom.json (CycloneDX)
+	@mkdir -p dist
+	$(VENV)/deploy/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/sbom.json $(BIN)/python
+
 .PHONY: models
 models: $(VENV)/.dev $(NPM_STAMPS) ## Make types of the bundles for Kotlin and Swift: dist/models
 	@$(BIN)/python -m tests.models dist/models
@@ -134,6 +139,14 @@ define check_python
 	fi
 endef
 
+# Debian's package would start a server on every address of the machine: only its checker is taken out of it.
+define unpack_promtool
+	folder=$$(mktemp -d)
+	( cd "$$folder" && { apt-get download -qq prometheus 2>/dev/null || { apt-get update -qq && apt-get download -qq prometheus; }; } && dpkg -x prometheus_*.deb . )
+	mv "$$folder/usr/bin/promtool" $(VENV)/deploy/bin/promtool
+	rm -r "$$folder"
+endef
+
 $(BIN)/python:
 	@$(check_python)
 	"$(PYTHON)" -m venv "$(VENV)"
@@ -153,6 +166,9 @@ $(VENV)/.deploy: requirements-deploy.txt | $(BIN)/python
 	@echo "Installing what checks deploy/ into $(VENV)/deploy ..."
 	$(BIN)/python -m venv $(VENV)/deploy
 	$(VENV)/deploy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deploy.txt
+	if [ ! -x $(VENV)/deploy/bin/promtool ]; then
+		command -v promtool >/dev/null && ln -s "$$(command -v promtool)" $(VENV)/deploy/bin/promtool || { $(unpack_promtool); }
+	fi
 	touch $@
 
 $(VENV)/.bench: requirements-bench.txt $(VENV)/.runtime

@@ -1,4 +1,4 @@
-"""One publish into a bucket of many objects, in seconds and requests, beside tools that compare folders with buckets."""
+"""One publish into a bucket of many objects, in seconds and requests, beside tools that compare folder and bucket."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ def run(folder: Path, quick: bool) -> Report:
     return Report(
         benchmark=NAME,
         title="One publish into a bucket of many objects",
-        about=f"{count:,} objects of {BYTES} bytes are in a bucket of SeaweedFS, and in a folder for the tools; {CHANGED} of "
-        "them change, and are brought to the bucket. Requests are counted by a proxy before the store. The publisher knows "
-        "from its ledger what changed; building is not part of this, nor is Hugo's.",
+        about=f"{count:,} objects of {BYTES} bytes are in a bucket of SeaweedFS, and in a folder for the tools; {CHANGED} "
+        "of them change, and are brought to the bucket. Requests are counted by a proxy before the store. The publisher "
+        "knows from its ledger what changed; building is not part of this, nor is Hugo's.",
         results=_results(taken),
         notes=notes,
     )

@@ -25,11 +25,12 @@ AIMS = {
     (1, "answered"): "level with the best", (16, "answered"): "≥ 3,500, ahead of all",
     (64, "answered"): "ahead of all", (16, "p99"): "≤ 20",
 }  # fmt: skip
-QUANTITIES: dict[str, tuple[str, Callable[[Outcome], float]]] = {
+Value = Callable[[Outcome], float]
+QUANTITIES: dict[str, tuple[str, Value]] = {
     "answered": ("a second", lambda one: one.answered / one.seconds),
     "p50": ("ms", lambda one: one.p50),
     "p99": ("ms", lambda one: one.p99),
-    "processor time": ("µs", lambda one: one.spent / max(one.answered, 1) * 1e6),
+    "processor time": ("µs", lambda one: one.spent / one.answered * 1e6),
 }
 Rounds = dict[tuple[int, str], list[Outcome]]
 
@@ -121,9 +122,15 @@ def checked(side: Side, connections: int, seconds: int, number: int) -> Outcome:
 
 def _results(timed: Rounds, names: list[str]) -> Iterator[Result]:
     for many, (quantity, (unit, value)) in product(dict.fromkeys(many for many, _ in timed), QUANTITIES.items()):
-        ours = [value(one) for one in timed[many, OURS]]
+
+        def rounds(name: str, many: int = many, quantity: str = quantity, value: Value = value) -> list[float]:
+            """What each round gave; one in which nothing was answered says nothing but that."""
+            outcomes = timed.get((many, name), [])
+            return [value(one) for one in outcomes if one.answered or quantity == "answered"]
+
+        ours = rounds(OURS)
         for name in names:
-            values = [value(one) for one in timed.get((many, name), [])]
+            values = rounds(name)
             if not values:
                 continue
             against = None if name == OURS else (OURS, ours)

@@ -45,6 +45,7 @@ COMMANDS = {
     "rollback": "publisher.cli_rollback",
     "rollout": "publisher.cli_rollout",
     "status": "publisher.cli_publish",
+    "takedown": "publisher.cli_takedown",
     "target": "publisher.cli_target",
     "up": "publisher.cli_up",
     "verify": "publisher.cli_verify",

@@ -82,6 +82,8 @@ def _tell(verdict: Verdict) -> None:
         click.echo(f"change {first:,} is the first that is not as it was written; all before it are", err=True)
     if verdict.unproved:
         click.echo(f"{verdict.unproved:,} texts were not rendered again: their Markdown is proved, their HTML is not")
+    if verdict.redacted:
+        click.echo(f"{verdict.redacted:,} versions of reviews were redacted by takedown, as the log says")
     if verdict.is_sound:
         click.echo(f"all {verdict.rows:,} changes are as they were written, and so is what they tell of")
     click.echo(f"{verdict.head}:{verdict.hash}")

@@ -14,6 +14,7 @@ import msgspec
 
 from publisher import keys
 from publisher.site import sign
+from publisher.site.sync_wire import SIGNED_TYPE
 
 INTRODUCED = timedelta(days=7)
 
@@ -34,12 +35,12 @@ class Signing:
         """The public keys as a JSON Web Key Set."""
         return msgspec.json.encode(self._held().jwks())
 
-    def sign(self, payload: bytes, issued: datetime) -> bytes:
-        """`payload` signed by the newest key that was announced long enough at `issued`, else by the oldest."""
+    def sign(self, payload: bytes, issued: datetime, typ: str = SIGNED_TYPE) -> bytes:
+        """`payload` signed as what `typ` says, by the newest key announced long enough at `issued`, or the oldest."""
         held = self._held()
         listed = keys.listed(self._folder)
         known = [key.kid for key in listed if key.made_at + INTRODUCED <= issued] or [listed[0].kid]
-        return sign.signed(payload, known[-1], held.private[known[-1]])
+        return sign.signed(payload, known[-1], held.private[known[-1]], typ)
 
     def _held(self) -> keys.Keys:
         if self._keys is None or keys.names(self._folder) != self._names:

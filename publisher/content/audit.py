@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from publisher.content import editors, log, products, reviews
+from publisher.content import editors, log, products, reviews, takedowns
 from publisher.content.database import Database, stamp
 from publisher.content.log import COLUMNS
 from publisher.content.model import Change, Product, Review, Text
@@ -67,7 +67,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What was proved: so many rows, up to the row `head` with its hash, and what is wrong (the first 1,000 faults).
 
     `first_broken` is the first row that does not fit the chain. `unproved` texts were not rendered again, as an earlier
-    edition of the renderer made them: their Markdown is proved, their HTML is not.
+    edition of the renderer made them: their Markdown is proved, their HTML is not. `redacted` versions of reviews were
+    taken down: their words are gone, as the log says.
     """
 
     rows: int
@@ -77,6 +78,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...]
     count: int
     unproved: int
+    redacted: int = 0
 
     @property
     def is_sound(self) -> bool:
@@ -196,7 +198,8 @@ class _Proof:
         self._step, self._keep = step, keep
         self._db, self._advance, self._done = db, on_progress, 0
         self._faults: list[Fault] = []
-        self._count = self._unproved = self._rows = self._head = 0
+        self._count = self._unproved = self._rows = self._head = self._redacted = 0
+        self._taken_down = takedowns.redactions(db)
         self._hash = ""
         self._first_broken: int | None = None
         tables = ("changes", *(name for kept in KEPT for name in (kept.revisions, kept.table)), "editors", "texts")
@@ -214,6 +217,7 @@ class _Proof:
         return Verdict(
             rows=self._rows, head=self._head, hash=self._hash, first_broken=self._first_broken,
             faults=tuple(self._faults), count=self._count, unproved=self._unproved,
+            redacted=self._redacted,
         )  # fmt: skip
 
     def chain(self) -> None:
@@ -247,11 +251,20 @@ class _Proof:
         ).fetchone()
         if held is None:
             found: Kind = "missing_revision"
+        elif self._is_redacted(kept, entity_id, version, held, (at, actor, kind)):
+            self._redacted += 1
+            return
         elif held[:3] != (at, actor, kind) or hashlib.sha256(held[3].encode()).hexdigest() != digest:
             found = "altered_revision"
         else:
             return
         self.note(Fault(kind=found, entity=entity, entity_id=entity_id, version=version, seq=seq))
+
+    def _is_redacted(self, kept: Kept, entity_id: str, version: int, held: Sequence[Any], said: Sequence[Any]) -> bool:
+        """Whether a version is exactly what the change that took its review down made of it."""
+        if kept.entity != "review" or (stone := self._taken_down.get(entity_id)) is None or version >= stone.version:
+            return False
+        return tuple(held[:3]) == tuple(said) and held[3] == takedowns.redacted(stone, version)
 
     def kept(self) -> None:
         """No revision is there that no row testifies; reviews and products are what their newest revision says."""

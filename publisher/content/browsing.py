@@ -148,7 +148,7 @@ def product_page(db: Database, *, cursor: str | None, limit: int, sought: Sought
 def _meant(db: Database, sought: Sought) -> list[str]:
     """The ids of the cameras and lenses (or those of one kind) that the name can mean, in any spelling."""
     kinds: tuple[Kind, ...] = ("camera", "lens") if sought.kind is None else (sought.kind,)
-    return [product_id for kind in kinds for product_id in spellings.meant(db, kind, sought.name or "")]
+    return [row[0] for kind in kinds for row in spellings.meant(db, kind, sought.name or "", "id")]
 
 
 def _named_in_part(text: str) -> tuple[str, list[Any]]:

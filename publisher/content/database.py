@@ -95,6 +95,15 @@ def snapshot(db: Database) -> Iterator[Database]:
         db.conn.execute("ROLLBACK")
 
 
+def scrub(db: Database) -> None:
+    """Write the file anew, without what was deleted or overwritten in it; outside a transaction.
+
+    SQLite leaves the bytes of old rows in its pages and its log until they are used again.
+    """
+    db.conn.execute("VACUUM")
+    db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
 @lru_cache(maxsize=1024)
 def stamp(moment: datetime) -> str:
     """A UTC moment as stored: `2026-11-22T02:00:00.123456Z`, of one width, so that text order is time order."""

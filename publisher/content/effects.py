@@ -31,7 +31,8 @@ _PRODUCT_ROW = (
     " JOIN product_revisions r ON r.product_id = p.id AND r.version = p.version WHERE p.id = ?"
 )
 _REVIEW_ROW = (
-    "SELECT r.state, r.editor_id, octet_length(t.markdown) + octet_length(t.html) + octet_length(t.plain)"
+    "SELECT r.state, r.editor_id, octet_length(t.markdown) + octet_length(t.html) + octet_length(t.plain),"
+    " EXISTS (SELECT 1 FROM effects e WHERE e.entity = 'editor' AND e.entity_id = r.editor_id)"
     " FROM reviews r JOIN texts t ON t.digest = r.text_digest WHERE r.id = ?"
 )
 
@@ -92,15 +93,15 @@ def _said(tx: Transaction, entity: str, entity_id: str, version: int) -> Iterato
     """What a change of this entity tells readers, as the transaction left the tables."""
     connection = tx.db.conn
     if entity == "review":
-        state, editor_id, size = connection.execute(_REVIEW_ROW, (entity_id,)).fetchone()
+        state, editor_id, size, is_known = connection.execute(_REVIEW_ROW, (entity_id,)).fetchone()
         public = state == State.published
         yield _Said("review", entity_id, version, FIELDS_WEIGHT + size if public else 0)
-        if public and not _is_known(tx.db, "editor", editor_id):
+        if public and not is_known:
             yield _author(tx.db, editor_id)
     elif entity == "product":
         merged_into, size = connection.execute(_PRODUCT_ROW, (entity_id,)).fetchone()
         yield _Said("product", entity_id, version, size if merged_into is None else 0)
-    elif _is_known(tx.db, "editor", entity_id):
+    elif _is_known(tx.db, entity_id):
         yield _author(tx.db, entity_id)
 
 
@@ -110,9 +111,9 @@ def _author(db: Database, editor_id: str) -> _Said:
     return _Said("editor", editor_id, row[3], len(data), data)
 
 
-def _is_known(db: Database, entity: str, entity_id: str) -> bool:
-    query = "SELECT 1 FROM effects WHERE entity = ? AND entity_id = ? LIMIT 1"
-    return db.conn.execute(query, (entity, entity_id)).fetchone() is not None
+def _is_known(db: Database, editor_id: str) -> bool:
+    query = "SELECT 1 FROM effects WHERE entity = 'editor' AND entity_id = ? LIMIT 1"
+    return db.conn.execute(query, (editor_id,)).fetchone() is not None
 
 
 def _given(db: Database) -> tuple[int, int]:
@@ -165,7 +166,8 @@ def between(db: Database, low: int, high: int) -> Iterator[Effect]:
 def reviews_at(db: Database, number: int, low: int, high: int) -> Iterator[Effect]:
     """The reviews with ordinals in [low, high) that readers had after public change `number`, by ordinal."""
     ids = db.conn.execute(
-        "SELECT review_id FROM places WHERE listing = 'all' AND ordinal >= ? AND ordinal < ? ORDER BY ordinal",
+        "SELECT review_id FROM places WHERE listing = 'all' AND live IN (0, 1) AND ordinal >= ? AND ordinal < ?"
+        " ORDER BY ordinal",
         (low, high),
     ).fetchall()
     yield from _standing(db, "review", [row[0] for row in ids], number)

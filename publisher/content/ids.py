@@ -7,7 +7,6 @@ import re
 import secrets
 from datetime import datetime
 from random import Random
-from uuid import UUID
 
 from publisher.errors import InvalidError
 
@@ -21,7 +20,9 @@ def uuid7(at: datetime) -> str:
     """A UUIDv7 (RFC 9562, 5.7): 48 bits of milliseconds since 1970, then 74 random bits."""
     milliseconds = int(at.timestamp() * 1000) & (1 << 48) - 1
     tail = _random.getrandbits(74)
-    return str(UUID(int=milliseconds << 80 | 0x7 << 76 | (tail >> 62) << 64 | 0b10 << 62 | tail & (1 << 62) - 1))
+    number = milliseconds << 80 | 0x7 << 76 | (tail >> 62) << 64 | 0b10 << 62 | tail & (1 << 62) - 1
+    digits = f"{number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def require_uuid7(text: str, field: str = "$.id") -> str:

@@ -45,5 +45,8 @@ def _join(tx: Transaction, review_id: str, fresh: Mapping[str, str]) -> None:
 
 
 def _set_live(tx: Transaction, listing: str, ordinal: int, *, live: bool) -> None:
-    tx.db.conn.execute("UPDATE places SET live = ? WHERE listing = ? AND ordinal = ?", (int(live), listing, ordinal))
+    tx.db.conn.execute(
+        "UPDATE places SET live = ? WHERE listing = ? AND live = ? AND ordinal = ?",
+        (int(live), listing, int(not live), ordinal),
+    )
     tx.db.conn.execute("UPDATE listings SET live = live + ? WHERE name = ?", (1 if live else -1, listing))

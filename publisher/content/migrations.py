@@ -229,6 +229,18 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX webhook_deliveries_by_event ON webhook_deliveries (event_id);
     CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, next_at) WHERE state = 'waiting';
     """,
+    """
+    -- Public places of a listing lie together, as they are read: the index that found them is needed no more.
+    CREATE TABLE places_by_life (
+        listing TEXT NOT NULL, ordinal INTEGER NOT NULL, review_id TEXT NOT NULL REFERENCES reviews (id),
+        live INTEGER NOT NULL, PRIMARY KEY (listing, live, ordinal)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO places_by_life (listing, ordinal, review_id, live)
+        SELECT listing, ordinal, review_id, live FROM places ORDER BY listing, live, ordinal;
+    DROP TABLE places;
+    ALTER TABLE places_by_life RENAME TO places;
+    CREATE UNIQUE INDEX places_by_review ON places (review_id, listing);
+    """,
 )
 
 

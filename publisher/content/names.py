@@ -20,9 +20,8 @@ EDITION = "2"
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _NOT_WORD = re.compile(r"[\W_]+")
-_SPECIAL = str.maketrans(
-    {"α": "a", "Α": "a", "ß": "ss", "ø": "o", "Ø": "o", "æ": "ae", "Æ": "ae", "ƒ": "f", "+": " plus "}
-)
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_SPECIAL = {"α": "a", "Α": "a", "ß": "ss", "ø": "o", "Ø": "o", "æ": "ae", "Æ": "ae", "ƒ": "f", "+": " plus "}
 
 _NUMBER = r"[0-9]+(?:[.,][0-9]+)?"
 _SPAN = rf"{_NUMBER}(?:\s*[-‐–—]\s*{_NUMBER})?"
@@ -73,8 +72,14 @@ def one_line(text: str) -> str:
 @lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """Lower case without accents: `Fotografía` → `fotografia`."""
-    decomposed = unicodedata.normalize("NFKD", text.translate(_SPECIAL))
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+    for letter, instead in _SPECIAL.items():
+        if letter in text:
+            text = text.replace(letter, instead)
+    decomposed = unicodedata.normalize("NFKD", text)
+    for mark in set(_NOT_ASCII.findall(decomposed)):
+        if unicodedata.combining(mark):
+            decomposed = decomposed.replace(mark, "")
+    return decomposed.casefold()
 
 
 @lru_cache(maxsize=4096)

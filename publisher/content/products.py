@@ -7,6 +7,7 @@ with it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -38,8 +39,9 @@ _UPSERT = (
 )
 
 
-def from_row(row: Sequence[Any]) -> Product:
-    """A product from a row of `COLUMNS`."""
+@lru_cache(maxsize=1024)
+def from_row(row: tuple[Any, ...]) -> Product:
+    """A product from a row of `COLUMNS`; many reviews are about the same."""
     fields = dict(zip(_NAMES, row, strict=True))
     del fields["kind"]
     fields["aliases"], fields["spec"] = _ALIASES.decode(fields["aliases"]), _SPEC.decode(fields["spec"])
@@ -66,7 +68,7 @@ def current(db: Database, product_id: str) -> Product:
 
 def candidates(db: Database, kind: Kind, name: str) -> list[Product]:
     """The products of this kind that `name` can mean, however it is spelt, in the order they were added."""
-    return [get(db, product_id) for product_id in spellings.meant(db, kind, name)]
+    return [from_row(row) for row in spellings.meant(db, kind, name, COLUMNS)]
 
 
 def find(db: Database, kind: Kind, name: str) -> Product | None:

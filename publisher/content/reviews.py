@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -56,12 +57,15 @@ def get(db: Database, review_id: str) -> Review:
 
 
 def by_origin(db: Database, origin: str) -> Review | None:
-    """The review that was imported from `origin`, deleted ones too; None when there is none."""
-    query = (
-        f"SELECT {COLUMNS} FROM reviews WHERE origin = ? AND origin != ''"  # the second term admits the partial index
-    )
-    row = db.conn.execute(query, (origin,)).fetchone()
-    return None if row is None else from_row(row)
+    """The review that was imported from `origin`, deleted and taken down ones too; None when there is none."""
+    query = f"SELECT {COLUMNS} FROM reviews WHERE origin IN (?, ?) AND origin != ''"  # which admits the partial index
+    found = db.conn.execute(query, (origin, unreadable(origin))).fetchone()
+    return None if found is None else from_row(found)
+
+
+def unreadable(origin: str) -> str:
+    """What stays of the origin of a review that was taken down: it can be recognised and not read."""
+    return f"taken-down:{hashlib.sha256(origin.encode()).hexdigest()}" if origin else ""
 
 
 def text(db: Database, digest: str) -> Text:
@@ -290,7 +294,7 @@ def _save(tx: Transaction, held: Review | None, review: Review, kind: str, about
         raise InvalidError("$.title", "needs at least one visible character")
     review = msgspec.structs.replace(review, version=review.version + 1, updated_at=tx.at)
     data = msgspec.json.encode(review).decode()
-    tx.db.conn.execute(_UPSERT, _row(review))
+    stand(tx, review)
     tx.db.conn.execute(
         "INSERT INTO revisions VALUES (?,?,?,?,?,?)",
         (review.id, review.version, stamp(tx.at), tx.actor, kind, data),
@@ -299,6 +303,11 @@ def _save(tx: Transaction, held: Review | None, review: Review, kind: str, about
     public = review.state in VISIBLE or (held is not None and held.state in VISIBLE)
     log.append(tx, "review", review.id, review.version, kind, log.digest(review), public=public)
     return review
+
+
+def stand(tx: Transaction, review: Review) -> None:
+    """Let a review stand so from now on; its version and its row of the log are the caller's business."""
+    tx.db.conn.execute(_UPSERT, _row(review))
 
 
 def _memberships(tx: Transaction, review: Review, about: Product | None) -> dict[str, str]:

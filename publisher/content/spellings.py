@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from typing import Any
 
 import msgspec
 
@@ -27,14 +28,15 @@ class Rank(IntEnum):
     former = 2
 
 
-def meant(db: Database, kind: Kind, name: str) -> list[str]:
-    """The ids of the products of this kind that `name` can mean, in the order they were added."""
+def meant(db: Database, kind: Kind, name: str, columns: str) -> list[tuple[Any, ...]]:
+    """These columns of the products of this kind that `name` can mean, however it is spelt, in the order of adding."""
+    asked = ", ".join(f"p.{column}" for column in columns.split(", "))
     rows = db.conn.execute(
-        "SELECT s.product_id, s.rank FROM product_spellings s JOIN products p ON p.id = s.product_id"
+        f"SELECT s.rank, {asked} FROM product_spellings s JOIN products p ON p.id = s.product_id"
         " WHERE s.kind = ? AND s.name = ? ORDER BY s.rank, p.ordinal",
         (kind, names.normal(name)),
     ).fetchall()
-    return [row[0] for row in rows if row[1] == rows[0][1]]
+    return [row[1:] for row in rows if row[0] == rows[0][0]]
 
 
 def titled(db: Database, kind: Kind, brand: str, model: str) -> str | None:

@@ -1,6 +1,10 @@
 """One writer thread with group commit: what many callers ask for is made durable by one fsync.
 
-Each operation runs in its own SAVEPOINT, so that a refused one undoes only itself; one COMMIT answers them all.
+A refused operation undoes only itself; one COMMIT answers them all. Nearly all that is refused is refused before it
+wrote anything, so a group runs without savepoints, which cost a tenth of a write: within one, SQLite keeps a copy of
+each page that it changes. Only a group in which an operation was refused after it wrote is undone and run once more,
+each operation in its own SAVEPOINT. Operations therefore do nothing beside the database.
+
 `BEGIN IMMEDIATE` takes the write lock first: a deferred transaction that reads and then writes fails as soon as another
 process (an import, the worker) wrote between the two.
 """
@@ -61,6 +65,9 @@ class _Job:
     def begin(self) -> bool:
         """Whether somebody still waits for it."""
         return self.future is None or self.future.set_running_or_notify_cancel()
+
+
+Answer = tuple[_Job, Any, BaseException | None]
 
 
 def _answering(future: Future[Any]) -> Answered:
@@ -169,11 +176,15 @@ class Writer:
     def _commit(self, queued: list[_Job]) -> None:
         group = [job for job in queued if job.begin()]
         connection: Any = self._db.conn
-        answers: list[tuple[_Job, Any, BaseException | None]] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
             at, before = self._clock(), connection.total_changes
-            answers += [(job, *self._one(job, at)) for job in group]
+            answers = self._all(group, at)
+            if answers is None:
+                connection.execute("ROLLBACK")
+                connection.execute("BEGIN IMMEDIATE")
+                before = connection.total_changes
+                answers = [(job, *self._apart(job, at)) for job in group]
             began = time.perf_counter()
             connection.execute("COMMIT")
             took = time.perf_counter() - began
@@ -190,7 +201,7 @@ class Writer:
                 self._measure(len(group), took)
         self._answer(answers)
 
-    def _answer(self, answers: list[tuple[_Job, Any, BaseException | None]]) -> None:
+    def _answer(self, answers: list[Answer]) -> None:
         for job, answer, refusal in answers:
             if job.future is not None:
                 job.answered(answer, refusal)
@@ -199,21 +210,36 @@ class Writer:
             with contextlib.suppress(RuntimeError):  # the event loop was closed: nobody waits in it any more
                 self._deliver(partial(_tell, handed_in))
 
-    def _one(self, job: _Job, at: datetime) -> tuple[Any, BaseException | None]:
+    def _all(self, group: list[_Job], at: datetime) -> list[Answer] | None:
+        """What each operation answers; None when one was refused after it wrote, so that all have to be undone."""
+        connection, answers = self._db.conn, list[Answer]()
+        for job in group:
+            before = connection.total_changes
+            answer, refusal = self._one(job, at)
+            if refusal is not None and connection.total_changes != before:
+                return None
+            answers.append((job, answer, refusal))
+        return answers
+
+    def _apart(self, job: _Job, at: datetime) -> tuple[Any, BaseException | None]:
+        """What an operation answers that undoes itself when it is refused."""
         connection = self._db.conn
         connection.execute("SAVEPOINT operation")
-        try:
-            transaction = Transaction(db=self._db, at=at, actor=job.actor, request_id=job.request_id)
-            answer = job.operation(transaction)
-        except Exception as refusal:  # handed to the caller through its future
+        answer, refusal = self._one(job, at)
+        if refusal is not None:
             connection.execute("ROLLBACK TO operation")
-            connection.execute("RELEASE operation")
-            return None, _translated(refusal)
         connection.execute("RELEASE operation")
-        return answer, None
+        return answer, refusal
+
+    def _one(self, job: _Job, at: datetime) -> tuple[Any, BaseException | None]:
+        transaction = Transaction(db=self._db, at=at, actor=job.actor, request_id=job.request_id)
+        try:
+            return job.operation(transaction), None
+        except Exception as refusal:  # handed to the caller through its future
+            return None, _translated(refusal)
 
 
-def _tell(answers: list[tuple[_Job, Any, BaseException | None]]) -> None:
+def _tell(answers: list[Answer]) -> None:
     for job, answer, refusal in answers:
         job.answered(answer, refusal)
 

@@ -14,10 +14,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from publisher.delivery import purges
 from publisher.delivery.history import LASTING
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.targets import Target
+from publisher.site.artifact import Tier
 
 GRACE = timedelta(days=30)
 """A head is good for 14 days, and pages are kept at edges for 8 at most; docs/bundles.md promises 30."""
@@ -39,6 +41,10 @@ _FORGOTTEN = f"""
 INSERT OR IGNORE INTO faded SELECT h.target, h.key, NULL FROM held h
 WHERE h.tier IN ({",".join(str(int(tier)) for tier in LASTING)})
     AND NOT EXISTS (SELECT 1 FROM desired d WHERE d.key = h.key)
+"""
+_OUTDATED = """
+SELECT h.key FROM held h WHERE h.target = ? AND h.tier = ? AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.key = h.key)
+ORDER BY h.key
 """
 _NAMED = " UNION ".join(
     f"SELECT body FROM {table} WHERE body >= :low AND body < :high"
@@ -92,8 +98,7 @@ class Garbage:
         now = self._clock()
         self._look_back()
         objects = {target: self._collect(target, now, -1) for target in self._targets}
-        bodies = [body for share in range(SHARES) for body in self._sweep(share, -1)]
-        return Collected(objects=objects, bodies=bodies)
+        return Collected(objects=objects, bodies=self.sweep())
 
     def plan(self) -> Collected:
         """What `all` would remove now."""
@@ -102,6 +107,29 @@ class Garbage:
             objects={target: self._due(target, now, -1) for target in self._targets},
             bodies=[body for share in range(SHARES) for body in self._unnamed(share)],
         )
+
+    def outdated(self, target: str) -> list[str]:
+        """Bundles and parts of the index that a target holds and the site wants no more, however young they are."""
+        return [row[0] for row in self._ledger.connection.execute(_OUTDATED, (target, int(Tier.bundle)))]
+
+    def remove_outdated(self, target: str, *, purging: bool) -> list[str]:
+        """Remove them at once, for a takedown: readers who have an older head open must fetch it again.
+
+        With `purging`, the target's CDN owes a purge of them: they are kept at edges for ever. Raises TargetError.
+        """
+        gone, conn = self.outdated(target), self._ledger.connection
+        if gone:
+            self._targets[target].delete(gone)
+        with self._ledger.transaction():
+            for table in ("held", "faded"):
+                conn.executemany(f"DELETE FROM {table} WHERE target = ? AND key = ?", ((target, key) for key in gone))
+            if purging:
+                purges.owe(conn, target, gone)
+        return gone
+
+    def sweep(self) -> list[str]:
+        """Remove every body that nothing names."""
+        return [body for share in range(SHARES) for body in self._sweep(share, -1)]
 
     def _look_back(self) -> None:
         """Note what a ledger of an earlier edition of this program did not."""

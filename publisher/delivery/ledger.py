@@ -132,6 +132,11 @@ class Ledger:
         """All inside happens, or nothing."""
         return journal.transaction(self.connection)
 
+    def scrub(self) -> None:
+        """Write the file anew, without the bytes that SQLite leaves of removed rows."""
+        self.connection.execute("VACUUM")
+        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def cursor(self) -> int:
         """The number of the last change that was built."""
         return int(self._fact("cursor", "0"))

@@ -123,6 +123,12 @@ class Objects:
                     self._connection.execute("ROLLBACK")
                 raise BuildError(f"cannot write to the build store: {error}") from error
 
+    def scrub(self) -> None:
+        """Write the store anew, without the bytes that SQLite leaves of removed bodies."""
+        with self._lock:
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def discard(self, digest: str) -> None:
         """Remove a damaged body, so that it is written again when it is put; a store beyond reading begins anew."""
         with self._lock:

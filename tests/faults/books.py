@@ -102,7 +102,9 @@ def _listings(db: Database) -> Iterator[str]:
     yield from (f"{review_id} should not be in {listing}" for listing, review_id in sorted(live - expected))
     counted = {
         row[0]: row[1:]
-        for row in db.conn.execute("SELECT listing, count(*), sum(live), max(ordinal) + 1 FROM places GROUP BY listing")
+        for row in db.conn.execute(
+            "SELECT listing, count(DISTINCT ordinal), sum(live), max(ordinal) + 1 FROM places GROUP BY listing"
+        )
     }
     for name, given, alive in db.conn.execute("SELECT name, given, live FROM listings"):
         if counted.pop(name, (0, 0, 0)) != (given, alive, given):

@@ -40,8 +40,9 @@ class Bucket:
         return {key: (one["Body"].read(), one.get("CacheControl", "")) for key, one in found}
 
     def pages(self) -> dict[str, tuple[bytes, str]]:
-        """The same without what belongs to the bundles, and without what lasts."""
-        return {key: held for key, held in self.holds().items() if not key.startswith(("content/sync/", "assets/"))}
+        """The same without what belongs to bundles and the search index, and without what lasts."""
+        others = ("content/sync/", "content/search/", "assets/")
+        return {key: held for key, held in self.holds().items() if not key.startswith(others)}
 
     def put(self, key: str, body: bytes) -> None:
         self._client.put_object(Bucket=self.settings.bucket, Key=key, Body=body)

@@ -121,7 +121,7 @@ def test_an_import_takes_the_first_that_a_name_means_and_counts_it(store: Writer
 
 
 def _ids(tx: Transaction, name: str) -> list[str]:
-    return spellings.meant(tx.db, "camera", name)
+    return [row[0] for row in spellings.meant(tx.db, "camera", name, "id")]
 
 
 def _about(tx: Transaction, origin: str) -> str:

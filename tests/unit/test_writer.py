@@ -91,6 +91,50 @@ def test_a_refusal_undoes_itself_and_hurts_no_neighbour(fresh_store: Store) -> N
     assert "spoiled" not in facts(path)
 
 
+@pytest.mark.parametrize("wrote", [False, True])
+def test_a_group_is_run_again_only_when_something_refused_has_to_be_undone(fresh_store: Store, wrote: bool) -> None:
+    writer, path = fresh_store
+    runs: list[str] = []
+
+    def counted(name: str) -> Callable[[Transaction], int]:
+        def write(tx: Transaction) -> int:
+            runs.append(name)
+            return note(name)(tx)
+
+        return write
+
+    def refused(tx: Transaction) -> None:
+        if wrote:
+            note("refused")(tx)
+        raise InvalidError("$.title", "planted")
+
+    gate = Gate()
+    writer.submit(gate)
+    assert gate.entered.wait(DEADLINE)
+    first, between, last = (
+        writer.submit(counted("before")), writer.submit(refused), writer.submit(counted("after")),
+    )  # fmt: skip
+    gate.opened.set()
+    assert [first.result(DEADLINE), last.result(DEADLINE)] == [1, 1]
+    with pytest.raises(InvalidError, match="planted"):
+        between.result(DEADLINE)
+    assert {"before", "after"} <= facts(path)
+    assert "refused" not in facts(path)
+    assert runs == (["before", "before", "after"] if wrote else ["before", "after"])
+
+
+def test_what_a_statement_refuses_is_undone(fresh_store: Store) -> None:
+    writer, path = fresh_store
+
+    def twice(tx: Transaction) -> None:
+        tx.db.conn.execute("INSERT INTO facts VALUES ('one', ''), ('two', ''), ('one', '')")
+
+    with pytest.raises(StoreError, match="UNIQUE"):
+        writer.run(twice)
+    assert writer.run(note("three")) == 1
+    assert not {"one", "two"} & facts(path)
+
+
 def test_a_foreign_error_is_handed_to_its_caller_only(fresh_store: Store) -> None:
     writer, path = fresh_store
     with pytest.raises(ZeroDivisionError):
@@ -203,6 +247,29 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(StoreError, match="upgrade the program"):
         Writer(path)
+
+
+def test_places_stay_where_they_were_when_they_are_put_in_another_order(tmp_path: Path) -> None:
+    path = tmp_path / "content.db"
+    (number,) = [number for number, step in enumerate(migrations.STEPS) if "places_by_life" in step]
+    db = connect(path)
+    for step in migrations.STEPS[:number]:
+        db.conn.executescript(step)
+    db.conn.execute(f"PRAGMA user_version = {number}")
+    db.conn.execute("PRAGMA foreign_keys = OFF")
+    rows = [(f"tag:{tag}", ordinal, f"r-{ordinal}", ordinal % 3 % 2) for tag in "ab" for ordinal in range(40)]
+    for review_id in {row[2] for row in rows}:
+        words = ["x"] * 6 + [None] + ["x"] * 3 + [None] + ["x"] * 3 + [""] + ["x"] * 3 + [None] * 2
+        db.conn.execute(f"INSERT INTO reviews VALUES (?, 1, {','.join(['?'] * len(words))})", (review_id, *words))
+    db.conn.executemany("INSERT INTO places (listing, ordinal, review_id, live) VALUES (?,?,?,?)", rows)
+    db.close()
+    Writer(path).close()
+    db = connect(path, readonly=True)
+    found = db.conn.execute("SELECT listing, ordinal, review_id, live FROM places ORDER BY 1, 2").fetchall()
+    assert found == rows
+    ways = "EXPLAIN QUERY PLAN SELECT review_id FROM places WHERE listing = 'tag:a' AND live = 1 ORDER BY ordinal DESC"
+    assert [row[3] for row in db.conn.execute(ways)] == ["SEARCH places USING PRIMARY KEY (listing=? AND live=?)"]
+    db.close()
 
 
 def test_a_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:

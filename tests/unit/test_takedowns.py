@@ -1,0 +1,136 @@
+"""Taking a review down in the content database: no word of it stays in any file, and the log still proves itself."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from publisher.content import audit, database, reviews, takedowns
+from publisher.content.audit import Verdict
+from publisher.content.model import Draft, State
+from publisher.errors import NotFoundError
+from publisher.sandbox import Sandbox
+from publisher.site import markdown
+from tests.newsroom import Newsroom, text
+
+EMPTY = markdown.render("")
+SECRET = "secretísimo"
+
+
+def verify(room: Newsroom) -> Verdict:
+    sandbox = Sandbox()
+    with closing(database.connect(room.content_db, readonly=True)) as db, database.snapshot(db):
+        return audit.verify(db, sandbox.proves)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Newsroom:
+    """A newsroom with a review in three versions that must go, and one that stays."""
+    fresh = Newsroom(tmp_path)
+    fresh.staff()
+    fresh.post("La que queda", "Palabras que quedan.")
+    bad = fresh.post(f"Título {SECRET}", f"Texto {SECRET}.", tags=("viaje", SECRET))
+    draft = Draft(title=f"Otro {SECRET}", summary=SECRET, pros=(SECRET,), cons=(SECRET,), byline=SECRET, origin=SECRET)
+    fresh.writer.run(lambda tx: reviews.update(tx, bad.id, draft, text(f"Más {SECRET}")))
+    fresh.writer.run(lambda tx: reviews.move(tx, bad.id, State.archived))
+    fresh.bad = bad.id  # type: ignore[attr-defined]
+    return fresh
+
+
+def take_down(room: Newsroom) -> int:
+    return room.writer.run(partial(takedowns.take_down, review_id=bad(room), empty=EMPTY))
+
+
+def bad(room: Newsroom) -> str:
+    return str(room.bad)  # type: ignore[attr-defined]
+
+
+def words(room: Newsroom) -> bytes:
+    """All bytes of the database's files."""
+    with closing(database.connect(room.content_db)) as db:
+        db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return b"".join(path.read_bytes() for path in sorted(room.folder.glob("content.db*")))
+
+
+def scrub(room: Newsroom) -> None:
+    with closing(database.connect(room.content_db)) as db:
+        database.scrub(db)
+
+
+def test_no_word_stays_and_the_log_is_proved(room: Newsroom) -> None:
+    assert SECRET.encode() in words(room)
+    before = verify(room)
+    seq = take_down(room)
+    after = verify(room)
+    assert (after.is_sound, after.redacted, after.rows) == (True, 3, before.rows + 1)
+    room.writer.run(partial(takedowns.forget, review_id=bad(room)))
+    assert SECRET.encode() in words(room), "SQLite leaves the bytes of old rows in its pages"
+    scrub(room)
+    assert SECRET.encode() not in words(room)
+    assert b"secretisimo" not in words(room), "nor an address"
+    assert verify(room).is_sound
+    assert take_down(room) == seq, "done twice, it is done once"
+    room.close()
+
+
+def test_what_it_was_imported_from_does_not_bring_it_back(room: Newsroom) -> None:
+    take_down(room)
+    with closing(database.connect(room.content_db)) as db:
+        found = reviews.by_origin(db, SECRET)
+    assert found is not None
+    assert found.state is State.deleted
+    room.close()
+
+
+def test_it_cannot_be_restored(room: Newsroom) -> None:
+    take_down(room)
+    for seq in range(1, 20):
+        assert not room.writer.run(partial(reviews.as_of, review_id=bad(room), seq=seq))
+    with pytest.raises(NotFoundError):
+        room.writer.run(partial(reviews.restore, review_id=bad(room), version=1))
+    room.close()
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        "UPDATE revisions SET data = replace(data, '\"-\"', '\"x\"') WHERE review_id = :bad AND version = 2",
+        "UPDATE revisions SET data = replace(data, '\"-\"', '\"x\"') WHERE review_id = :bad",
+        "UPDATE revisions SET actor = 'x' WHERE review_id = :bad AND version = 1",
+        "DELETE FROM revisions WHERE review_id = :bad AND version = 1",
+        "UPDATE revisions SET data = (SELECT data FROM revisions WHERE review_id = :bad AND version = 1)"
+        " WHERE review_id != :bad",
+    ],
+)
+def test_a_forged_redaction_is_found(room: Newsroom, forgery: str) -> None:
+    take_down(room)
+    with closing(database.connect(room.content_db)) as db:
+        db.conn.execute("PRAGMA foreign_keys = OFF")
+        db.conn.execute(forgery, {"bad": bad(room)})
+    assert not verify(room).is_sound
+    room.close()
+
+
+def test_a_text_that_another_review_says_too_stays_and_is_told_of(room: Newsroom) -> None:
+    twin = room.post("Gemela", f"Texto {SECRET}.")
+    with closing(database.connect(room.content_db)) as db:
+        found = takedowns.traces(db, bad(room))
+    assert (found.sharing, found.revisions, found.texts) == ((twin.id,), 3, 1)
+    take_down(room)
+    assert verify(room).is_sound
+    scrub(room)
+    assert f"Texto {SECRET}.".encode() in words(room)
+    room.close()
+
+
+def test_it_is_found_by_id_slug_and_address(room: Newsroom) -> None:
+    with closing(database.connect(room.content_db)) as db:
+        slug = takedowns.traces(db, bad(room)).slugs[0]
+        for named in (bad(room), slug, f"https://reviews.example/reviews/{slug}/"):
+            assert takedowns.find(db, named) == bad(room)
+        with pytest.raises(NotFoundError):
+            takedowns.find(db, "nothing")
+    room.close()
