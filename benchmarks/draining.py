@@ -77,8 +77,8 @@ def run(folder: Path, quick: bool) -> Report:
         benchmark=NAME,
         title="What waited goes into the store",
         about=f"{count:,} new objects of {BYTES:,} bytes are owed to a target on SeaweedFS, {CONCURRENCY} PUTs at "
-        "once; the ledger records each. The bare loop puts the same bytes with obstore from as many threads, and records "
-        "nothing; `without lease` puts without conditions.",
+        "once; the ledger records each. The bare loop puts the same bytes with obstore from as many threads, and "
+        "records nothing; `without lease` puts without conditions.",
         results=[
             results.result(
                 NAME, name, "put", "objects/s", rates[name],
