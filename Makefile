@@ -103,6 +103,10 @@ models: $(VENV)/.dev $(NPM_STAMPS) ## Make types of the bundles for Kotlin and S
 screenshots: $(VENV)/.dev $(VENV)/.tools ## Photograph the pages for the documentation
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
+.PHONY: lighthouse
+lighthouse: $(VENV)/.dev $(VENV)/.tools $(NPM_STAMPS) ## Have Lighthouse judge home, review, camera, compare and search
+	@$(BIN)/python -m tests.browser.lighthouse $(ARGS)
+
 .PHONY: docs
 docs: $(VENV)/.dev ## Write the pages in docs/ and the examples in deploy/ that are made from the program
 	@$(BIN)/python -m publisher.cli_reference .

@@ -97,9 +97,9 @@ def page(document: Node) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{title}</title><link rel="stylesheet" href="/docs/assets/docs.css"></head>'
-        f'<body><div class="page">{_contents(groups)}<main><h1>{title}</h1>'
+        f'<body><div class="page"><header><h1>{title}</h1>'
         f"<p>{_prose(document['info'].get('description', ''))}</p>"
-        f'<p class="files">The same as files: {_files()}.</p>'
+        f'<p class="files">The same as files: {_files()}.</p></header>{_contents(groups)}<main>'
         + "".join(
             f"<h2>{escape(name)}</h2><p>{_prose(purposes.get(name, ''))}</p>"
             + "".join(_operation(*call) for call in calls)
@@ -225,7 +225,7 @@ def _plain(kind: Any) -> str:
 
 def _bounds(schema: Node) -> str:
     said = [
-        text.format(schema[key])
+        text.format(_plain_number(schema[key]))
         for key, text in (
             ("minimum", "from {}"), ("maximum", "to {}"), ("multipleOf", "in steps of {}"),
             ("minLength", "at least {} characters"), ("maxLength", "at most {} characters"),
@@ -234,6 +234,11 @@ def _bounds(schema: Node) -> str:
         if schema.get(key) not in (None, "", [], ())
     ]  # fmt: skip
     return f' <span class="soft">({escape(", ".join(said))})</span>' if said else ""
+
+
+def _plain_number(value: Any) -> Any:
+    """A whole number as one: the framework says bounds of integers as 1.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _problems() -> str:

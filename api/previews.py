@@ -18,7 +18,7 @@ from msgspec import Meta
 from api import editing
 from api.auth import Principal
 from api.wire import Standing
-from publisher.content import editors
+from publisher.content import editors, products
 from publisher.content.database import Database
 from publisher.content.model import Editor
 from publisher.site.contexts import Preview
@@ -66,6 +66,8 @@ def shown(db: Database, who: Principal, review_id: str, version: int | None) -> 
         standing = editing.read(db, who, editing.held(db, who, review_id).id)
     else:
         _, standing = editing.revision(db, who, review_id, version)
+        if standing.product is not None:  # which may have been merged into another since
+            standing = msgspec.structs.replace(standing, product=products.current(db, standing.product.id))
     return standing, editors.get(db, standing.review.editor_id)
 
 

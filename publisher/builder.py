@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from publisher import looking
+from publisher import bundler, indexer, looking
 from publisher.bundler import Bundled, Bundler, Signer
 from publisher.content import database, log
+from publisher.content.cards import Cards
 from publisher.content.model import Change
 from publisher.content.reading import Reading
 from publisher.delivery.journal import Journal
 from publisher.delivery.ledger import Desired, Ledger, Release
 from publisher.delivery.objects import Objects
 from publisher.indexer import Indexed, Indexer
-from publisher.looking import Children, Looker
+from publisher.looking import Children, Crew, Looker
 from publisher.site import pages, postings, sync
 from publisher.site.pages import Page, Site
 from publisher.site.render import Renderer
@@ -46,6 +48,13 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     indexed: Indexed | None = None
 
 
+class Beside(msgspec.Struct, frozen=True):
+    """What was made beside the pages of a full build: the search index, and the bundles."""
+
+    index: indexer.Made
+    bundles: bundler.Made
+
+
 class Builder:
     """Builds one site from one content database into one ledger and object store."""
 
@@ -65,7 +74,7 @@ class Builder:
         self._ledger, self._objects, self._clock = ledger, objects, clock
         processes = workers or len(os.sched_getaffinity(0))
         self._children = Children(processes - 1, str(content_db), str(build_dir), site)
-        self._renderer = Renderer(site)
+        self._renderer, self._cards = Renderer(site), Cards()
         self._bundler = Bundler(self._db, ledger, objects, site, signer)
         self._indexer = Indexer(self._db, ledger, objects)
 
@@ -88,8 +97,13 @@ class Builder:
 
     def build(self, *, clean: bool = False, on_progress: Progress = lambda done, total: None) -> Built:
         """Bring pages, search index and bundles up to the newest change; `clean` makes all of them anew."""
-        built = self.build_pages(clean=clean, on_progress=on_progress)
-        return msgspec.structs.replace(built, indexed=self.index(clean=clean), bundled=self.bundle(clean=clean))
+        built, beside = self._pages(clean, on_progress, with_all=True)
+        if beside is None:
+            indexed, bundled = self.index(clean=clean), self.bundle(clean=clean)
+        else:  # as the content was then; it may have changed since
+            indexed, bundled = self._indexer.store(beside.index), self._bundler.store(beside.bundles)
+            indexed, bundled = self.index() or indexed, self.bundle() or bundled
+        return msgspec.structs.replace(built, indexed=indexed, bundled=bundled)
 
     def index(self, *, clean: bool = False) -> Indexed | None:
         """Bring the search index up to the newest change; None when it is."""
@@ -117,17 +131,22 @@ class Builder:
         Every page is looked at when templates, words, code or site settings changed since the last build. Raises
         BuildError when a page cannot be rendered; the ledger is then as it was.
         """
-        if clean or self._must_look_at_all():
-            with self._ledger.staging():
-                full = self._everything(clean, on_progress)
-            if self.behind() <= 0:
-                return full
-            more = self._changes(on_progress)
-            return Built(
-                seen=full.seen + more.seen, rendered=full.rendered + more.rendered,
-                removed=full.removed + more.removed, seq=more.seq, release=more.release or full.release,
-            )  # fmt: skip
-        return self._changes(on_progress)
+        return self._pages(clean, on_progress)[0]
+
+    def _pages(self, clean: bool, on_progress: Progress, *, with_all: bool = False) -> tuple[Built, Beside | None]:
+        """Bring the pages up to date; `with_all` make the rest too, where that can be done at the same time."""
+        if not (clean or self._must_look_at_all()):
+            return self._changes(on_progress), None
+        with self._ledger.staging(), self._objects.hurrying():
+            full, beside = self._everything(clean, on_progress, with_all=with_all)
+        if self.behind() <= 0:
+            return full, beside
+        more = self._changes(on_progress)
+        both = Built(
+            seen=full.seen + more.seen, rendered=full.rendered + more.rendered,
+            removed=full.removed + more.removed, seq=more.seq, release=more.release or full.release,
+        )  # fmt: skip
+        return both, beside
 
     def _must_look_at_all(self) -> bool:
         """Whether the ledger was made by other templates or code, or from another log (a restored backup)."""
@@ -158,7 +177,8 @@ class Builder:
 
     def _changes(self, on_progress: Progress) -> Built:
         with database.snapshot(self._db):
-            reading, head = Reading(self._db), log.head(self._db)
+            self._cards.catch_up(self._db)
+            reading, head = Reading(self._db, self._cards), log.head(self._db)
             changes = log.since(self._db, self._ledger.cursor())
             touched = looking.in_order(self.affected(reading, changes))
             version = reading.version()
@@ -166,21 +186,30 @@ class Builder:
             on_progress(len(touched), len(touched))
         return self._record(outcome.written, outcome.absent, len(touched), len(outcome.written), head, version)
 
-    def _everything(self, clean: bool, on_progress: Progress) -> Built:
+    def _everything(self, clean: bool, on_progress: Progress, *, with_all: bool) -> tuple[Built, Beside | None]:
         with database.snapshot(self._db):
-            reading, head = Reading(self._db), log.head(self._db)
+            self._cards.forget()
+            self._cards.catch_up(self._db)
+            reading, head = Reading(self._db, self._cards), log.head(self._db)
             version, listed = reading.version(), looking.in_order(set(pages.everything(reading)))
             looker = Looker(reading, self._renderer, self._objects)
             held = (lambda batch: {}) if clean else self._held
             self._ledger.stage([looking.desired(asset, "asset", self._objects) for asset in self._renderer.assets()])
             rendered = done = 0
-            for outcome in looker.look_at_all(listed, held, self._children):
-                self._ledger.stage(outcome.written, outcome.same)
-                rendered += len(outcome.written)
-                done += len(outcome.written) + len(outcome.same) + len(outcome.absent)
-                on_progress(done, len(listed))
+            with self._children.crew(len(listed)) as crew:
+                making = self._begin_beside(crew, clean=clean) if with_all and crew.count else None
+                for outcome in looker.look_at_all(listed, held, crew):
+                    self._ledger.stage(outcome.written, outcome.same)
+                    rendered += len(outcome.written)
+                    done += len(outcome.written) + len(outcome.same) + len(outcome.absent)
+                    on_progress(done, len(listed))
+                beside = None if making is None else Beside(making[0].result(), making[1].result())
         gone = [key for key in self._ledger.unstaged() if not sync.owns(key) and not postings.owns(key)]
-        return self._record([], gone, len(listed), rendered, head, version)
+        return self._record([], gone, len(listed), rendered, head, version), beside
+
+    def _begin_beside(self, crew: Crew, *, clean: bool) -> tuple[Future[indexer.Made], Future[bundler.Made]]:
+        """Have index and bundles made, before any page: they are long pieces, and pages can be shared evenly."""
+        return crew.index(self._indexer.memory(clean=clean)), crew.bundle(self._bundler.memory(clean=clean))
 
     def _held(self, batch: Iterable[Page]) -> dict[str, str]:
         return self._ledger.contexts(pages.key(page) for page in batch)

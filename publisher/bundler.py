@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Protocol
@@ -30,7 +30,7 @@ from publisher.site.pages import Site
 from publisher.site.sync_layout import Part, Span
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-MEMORY = 16_000_000
+MEMORY = 8_000_000
 """Bytes of bodies that are held before they are written."""
 _SOURCES = {
     "publisher.site": ("sync.py", "sync_layout.py", "sync_wire.py", "pages.py"),
@@ -84,12 +84,29 @@ def begin_epoch_if_back(content_db: Path | str, ledger: Ledger) -> bool:
     return True
 
 
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """What bundles were made from last, and which they were."""
+
+    state: str = ""
+    kept: dict[str, Kept] = {}
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """The bundles of one moment of the content, by name, and what their head says; `basis` is without the keys."""
+
+    basis: _Basis
+    reviews: int
+    wanted: dict[str, Kept]
+    segments: tuple[sync_wire.Segment, ...]
+    older: sync_wire.Older | None
+    snapshot: sync_wire.Snapshot | None
+
+
 class Bundler:
     """Keeps the bundles of one content database in one ledger and object store."""
 
     def __init__(self, db: Database, ledger: Ledger, objects: Objects, site: Site, signer: Signer) -> None:
         self._db, self._ledger, self._objects, self._site, self._signer = db, ledger, objects, site, signer
-        self._edition = _edition(site)
 
     def is_behind(self) -> bool:
         """Whether there is anything to do: a public change, a renewal, another key, other code."""
@@ -102,17 +119,23 @@ class Bundler:
     def bundle(self, *, clean: bool = False) -> Bundled | None:
         """Bring the bundles up to the newest public change; None when they are. `clean` makes all of them anew."""
         with database.snapshot(self._db):
-            basis, was = self._basis(), _decoded(self._ledger.kept_state())
-            if basis == was and not clean:
+            if not clean and not self.is_behind():
                 return None
-            kept = self._ledger.kept()
-            remembers = was is not None and was.edition == basis.edition and not clean and _continues(self._db, was)
-            work = _Work(self._db, self._objects, self._site, kept if remembers else {})
-            pointers = self._pointers(work, basis)
+            made = make(self._db, self._objects, self._site, self.memory(clean=clean))
+        return self.store(made)
+
+    def memory(self, *, clean: bool = False) -> Memory:
+        """What is remembered of the bundles made before, for `make`; nothing for a `clean` start."""
+        return Memory() if clean else Memory(state=self._ledger.kept_state(), kept=self._ledger.kept())
+
+    def store(self, made: Made) -> Bundled:
+        """Sign the head of what was made, and have the ledger owe what differs from before."""
+        kept, basis = self._ledger.kept(), msgspec.structs.replace(made.basis, keys=self._signer.state())
+        pointers = self._pointers(made, basis)
         self._objects.flush()
-        wanted = {one.body for one in work.wanted.values()}
-        new = [one for name, one in work.wanted.items() if kept.get(name) != one]
-        dropped = [one for name, one in kept.items() if name not in work.wanted]
+        wanted = {one.body for one in made.wanted.values()}
+        new = [one for name, one in made.wanted.items() if kept.get(name) != one]
+        dropped = [one for name, one in kept.items() if name not in made.wanted]
         stale = {one.body for one in (*dropped, *(kept[one.name] for one in new if one.name in kept))} - wanted
         written, removed = self._ledger.keep(
             new, [one.name for one in dropped], [*map(_desired, new), *pointers],
@@ -121,20 +144,14 @@ class Bundler:
         return Bundled(version=basis.seq, written=written, removed=removed)
 
     def _basis(self) -> _Basis:
-        newest, said = effects.newest(self._db), effects.said_at(self._db)
-        return _Basis(
-            edition=self._edition, epoch=effects.epoch(self._db), seq=newest.seq,
-            log_hash=log.hash_at(self._db, newest.seq), issued=said or NEVER, keys=self._signer.state(),
-        )  # fmt: skip
+        return msgspec.structs.replace(_basis(self._db, self._site), keys=self._signer.state())
 
-    def _pointers(self, work: _Work, basis: _Basis) -> list[Desired]:
-        newest, keyset = effects.newest(self._db), self._signer.keyset()
-        segments = list(work.segments(newest))
-        older, snapshot = work.older(newest), work.snapshot(newest)
+    def _pointers(self, made: Made, basis: _Basis) -> list[Desired]:
+        keyset = self._signer.keyset()
         head = sync.head(
             self._site, epoch=basis.epoch, version=basis.seq, log_hash=basis.log_hash, issued=basis.issued,
-            reviews=effects.public_reviews(self._db), keys=sync.named(keyset, self._objects.put(keyset)),
-            snapshot=snapshot, older=older, segments=segments,
+            reviews=made.reviews, keys=sync.named(keyset, self._objects.put(keyset)),
+            snapshot=made.snapshot, older=made.older, segments=made.segments,
         )  # fmt: skip
         signed = self._signer.sign(head, basis.issued)
         bodies = ((sync_wire.KEYS, keyset), (sync_wire.HEAD, head), (sync_wire.SIGNED_HEAD, signed))
@@ -143,6 +160,21 @@ class Bundler:
             Desired(key, "", self._objects.put(body), content_type(key), POINTER, tiers.get(key, Tier.pointer))
             for key, body in bodies
         ]
+
+
+def make(db: Database, objects: Objects, site: Site, memory: Memory) -> Made:
+    """Make the bundles of the snapshot that `db` is in, but for those that are remembered. Bodies go to `objects`."""
+    basis, newest = _basis(db, site), effects.newest(db)
+    was = _decoded(memory.state)
+    remembers = was is not None and was.edition == basis.edition and _continues(db, was)
+    work = _Work(db, objects, site, memory.kept if remembers else {})
+    segments = tuple(work.segments(newest))
+    older, snapshot = work.older(newest), work.snapshot(newest)
+    objects.flush()
+    return Made(
+        basis=basis, reviews=effects.public_reviews(db), wanted=work.wanted, segments=segments, older=older,
+        snapshot=snapshot,
+    )  # fmt: skip
 
 
 class _Work:
@@ -277,10 +309,20 @@ def _continues(db: Database, was: _Basis) -> bool:
     return log.hash_at(db, was.seq) == was.log_hash and effects.epoch(db) == was.epoch
 
 
+def _basis(db: Database, site: Site) -> _Basis:
+    """What bundles depend on in the snapshot of `db`, but for the keys."""
+    newest, said = effects.newest(db), effects.said_at(db)
+    return _Basis(
+        edition=_edition(site), epoch=effects.epoch(db), seq=newest.seq, log_hash=log.hash_at(db, newest.seq),
+        issued=said or NEVER, keys="",
+    )  # fmt: skip
+
+
 def _decoded(state: str) -> _Basis | None:
     return msgspec.json.decode(state, type=_Basis) if state else None
 
 
+@cache
 def _edition(site: Site) -> str:
     """Digest of all that shapes bundles besides the content."""
     total = hashlib.sha256(msgspec.json.encode([site.url, metadata.version("msgspec")]))

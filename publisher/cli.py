@@ -22,6 +22,7 @@ COMMANDS = {
     "bundle": "publisher.cli_bundle",
     "conflicts": "publisher.cli_outbox",
     "cost": "publisher.cli_cost",
+    "doctor": "publisher.cli_doctor",
     "edge": "publisher.cli_edge",
     "editor": "publisher.cli_content",
     "export": "publisher.cli_publish",

@@ -103,7 +103,8 @@ class StaleVersionError(ConflictError):
     code = "stale_version"
 
     def __init__(self, expected: int, current: int, proposal: object = None) -> None:
-        super().__init__(f"based on version {expected}, but version {current} is stored; read it again")
+        based = f"version {expected}" if expected else "no version of it"
+        super().__init__(f"based on {based}, but version {current} is stored; read it again")
         self.expected = expected
         self.current = current
         self.proposal = proposal

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib import metadata, resources
 
 import msgspec
@@ -57,49 +58,62 @@ class Indexed(msgspec.Struct, frozen=True, kw_only=True):
     removed: int
 
 
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """The index of one moment of the content: what it was made from, with its segments, and the files that are new."""
+
+    state: State
+    written: list[Desired]
+
+
 class Indexer:
     """Keeps the search index of one content database in one ledger and object store."""
 
     def __init__(self, db: Database, ledger: Ledger, objects: Objects) -> None:
         self._db, self._ledger, self._objects = db, ledger, objects
-        self._edition = _edition()
 
     def is_behind(self) -> bool:
         """Whether there is anything to do: a public change, or other code."""
-        return _basis(self._state()) != self._basis()
+        was = self._state()
+        return was is None or msgspec.structs.replace(was, segments={}) != self._basis()
 
     def index(self, *, clean: bool = False) -> Indexed | None:
         """Bring the index up to the newest public change; None when it is. `clean` makes all of it anew."""
         with database.snapshot(self._db):
-            basis, was = self._basis(), self._state()
-            if basis == _basis(was) and not clean:
+            if not clean and not self.is_behind():
                 return None
-            known = was.segments if was is not None and not clean and self._continues(was) else {}
-            work = _Work(self._db, self._objects, known)
-            head = work.head(effects.newest(self._db))
-        self._objects.flush()
-        wanted = {key for name, one in work.segments.items() for key in _keys(name, one)}
+            made = make(self._db, self._objects, self.memory(clean=clean))
+        return self.store(made)
+
+    def memory(self, *, clean: bool = False) -> State | None:
+        """What is remembered of the index made before, for `make`; None for a `clean` start."""
+        return None if clean else self._state()
+
+    def store(self, made: Made) -> Indexed:
+        """Have the ledger owe what differs from before."""
+        was = self._state()
+        wanted = {key for name, one in made.state.segments.items() for key in _keys(name, one)}
         stale = {key for name, one in (was.segments if was else {}).items() for key in _keys(name, one)} - wanted
-        written, _ = self._ledger.keep(
-            [], [], [*work.written, head], sorted(stale), fact=FACT,
-            state=msgspec.json.encode(msgspec.structs.replace(basis, segments=work.segments)).decode(),
-        )  # fmt: skip
+        state = msgspec.json.encode(made.state).decode()
+        written, _ = self._ledger.keep([], [], made.written, sorted(stale), fact=FACT, state=state)
         return Indexed(written=written, removed=len(stale))
 
     def _basis(self) -> State:
-        newest = effects.newest(self._db)
-        return State(
-            edition=self._edition, epoch=effects.epoch(self._db), seq=newest.seq,
-            log_hash=log.hash_at(self._db, newest.seq),
-        )  # fmt: skip
+        return _basis(self._db)
 
     def _state(self) -> State | None:
         kept = self._ledger.kept_state(FACT)
         return msgspec.json.decode(kept, type=State) if kept else None
 
-    def _continues(self, was: State) -> bool:
-        same_code = (was.edition, was.epoch) == (self._edition, effects.epoch(self._db))
-        return same_code and log.hash_at(self._db, was.seq) == was.log_hash
+
+def make(db: Database, objects: Objects, was: State | None) -> Made:
+    """Make the index of the snapshot that `db` is in, but for what `was` made. Bodies go to `objects`."""
+    basis = _basis(db)
+    continues = was is not None and (was.edition, was.epoch) == (basis.edition, basis.epoch)
+    known = was.segments if was is not None and continues and log.hash_at(db, was.seq) == was.log_hash else {}
+    work = _Work(db, objects, known)
+    head = work.head(effects.newest(db))
+    objects.flush()
+    return Made(state=msgspec.structs.replace(basis, segments=work.segments), written=[*work.written, head])
 
 
 class _Work:
@@ -200,10 +214,13 @@ def _keys(name: str, one: Segment) -> list[str]:
     return postings.keys(name, one.digest, one.files) if one.files else []
 
 
-def _basis(state: State | None) -> State | None:
-    return None if state is None else msgspec.structs.replace(state, segments={})
+def _basis(db: Database) -> State:
+    """What an index of the snapshot of `db` is made from; without segments."""
+    newest = effects.newest(db)
+    return State(edition=_edition(), epoch=effects.epoch(db), seq=newest.seq, log_hash=log.hash_at(db, newest.seq))
 
 
+@cache
 def _edition() -> str:
     """Digest of all that shapes the index besides the content."""
     total = hashlib.sha256(metadata.version("msgspec").encode())

@@ -6,14 +6,17 @@ databases: it begins with the first pages and they with the last.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from publisher import bundler, indexer
 from publisher.content import database
 from publisher.content.reading import Reading
 from publisher.delivery.ledger import Desired
@@ -30,6 +33,9 @@ AHEAD = 2
 """Batches handed to each child before the first is done."""
 ALONE = 5_000
 """Pages up to which one process is quicker than several."""
+YOUNG = 10_000
+"""New values after which garbage is looked for in a build of everything, instead of 700: there is little of it, and
+each time the cards and fragments that are kept may be looked through too."""
 Held = Callable[[Sequence[Page]], dict[str, str]]
 """The context digests by key that pages were rendered from before."""
 
@@ -64,38 +70,63 @@ class Looker:
         self._objects.flush()
         return outcome
 
-    def look_at_all(self, listed: list[Page], held: Held, children: Children) -> Iterator[Outcome]:
-        """Look at many pages, with the help of children; the outcomes come in no particular order."""
+    def look_at_all(self, listed: list[Page], held: Held, crew: Crew) -> Iterator[Outcome]:
+        """Look at many pages, with the help of a crew; the outcomes come in no particular order."""
         todo, handed = deque(_batches(listed)), deque[Future[Outcome]]()
-        ahead = AHEAD * children.count if len(listed) > ALONE else 0
-        with children.pool() as pool:
-            while todo or handed:
-                while todo and len(handed) < ahead:
-                    batch = todo.pop()
-                    handed.append(pool.submit(_look, batch, held(batch)))
-                if todo:
-                    batch = todo.popleft()
-                    yield self.look(batch, held(batch))
-                while handed and (not todo or handed[0].done()):
-                    yield handed.popleft().result()
+        while todo or handed:
+            while todo and len(handed) < AHEAD * crew.count:
+                batch = todo.pop()
+                handed.append(crew.look(batch, held(batch)))
+            if todo:
+                batch = todo.popleft()
+                yield self.look(batch, held(batch))
+            while handed and (not todo or handed[0].done()):
+                yield handed.popleft().result()
+
+
+class Crew:
+    """Processes that look at pages, make bundles and the search index; each is started when it is first needed."""
+
+    def __init__(self, pool: ProcessPoolExecutor, count: int) -> None:
+        self._pool, self.count = pool, count
+
+    def look(self, batch: list[Page], held: dict[str, str]) -> Future[Outcome]:
+        """Have one of them look at a batch of pages."""
+        return self._pool.submit(_look, batch, held)
+
+    def bundle(self, memory: bundler.Memory) -> Future[bundler.Made]:
+        """Have one of them make the bundles."""
+        return self._pool.submit(_bundle, memory)
+
+    def index(self, was: indexer.State | None) -> Future[indexer.Made]:
+        """Have one of them make the search index."""
+        return self._pool.submit(_index, was)
 
 
 class Children(msgspec.Struct, frozen=True):
-    """`count` processes with connections and templates of their own; each is started when it is first needed."""
+    """`count` processes with connections and templates of their own."""
 
     count: int
     content_db: str
     build_dir: str
     site: Site
 
-    def pool(self) -> ProcessPoolExecutor:
-        """The processes, to be entered."""
-        return ProcessPoolExecutor(
-            max(self.count, 1),
+    @contextmanager
+    def crew(self, pages: int) -> Iterator[Crew]:
+        """Those that are worth starting for so many pages, while a build of everything lasts."""
+        count, thresholds = self.count if pages > ALONE else 0, gc.get_threshold()
+        pool = ProcessPoolExecutor(
+            max(count, 1),
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin,
             initargs=(self.content_db, self.build_dir, self.site),
         )
+        gc.set_threshold(YOUNG, *thresholds[1:])
+        try:
+            with pool:
+                yield Crew(pool, count)
+        finally:
+            gc.set_threshold(*thresholds)
 
 
 def desired(artifact: Artifact, context: str, objects: Objects) -> Desired:
@@ -105,8 +136,12 @@ def desired(artifact: Artifact, context: str, objects: Objects) -> Desired:
 
 
 def in_order(found: Iterable[Page]) -> list[Page]:
-    """Pages that share something near each other: listings, which show the same cards, first; then by subject."""
-    return sorted(found, key=lambda page: (page.kind in pages.OWN, page.name, page.kind, page.number))
+    """Pages that share something near each other: listings, which show the same cards, first; then by subject.
+
+    Those of products show cards in a form of their own, without the product's name, so they follow the others.
+    """
+    order = {kind: 2 if kind in pages.OWN else 1 if kind in pages.ABOUT_A_PRODUCT else 0 for kind in pages.KINDS}
+    return sorted(found, key=lambda page: (order[page.kind], page.name, page.kind, page.number))
 
 
 def _batches(listed: list[Page]) -> Iterator[list[Page]]:
@@ -114,17 +149,37 @@ def _batches(listed: list[Page]) -> Iterator[list[Page]]:
         yield listed[start : start + BATCH]
 
 
-_looker: Looker | None = None
+class _Child(msgspec.Struct, frozen=True):
+    """What a child works with: a connection that is held in one snapshot, templates and objects of its own."""
+
+    db: database.Database
+    objects: Objects
+    renderer: Renderer
+    looker: Looker
+
+
+_child: _Child | None = None
 
 
 def _begin(content_db: Path | str, build_dir: str, site: Site) -> None:
-    """Set up a child: its own connection, held in one snapshot, and its own templates."""
-    global _looker
-    db = database.connect(content_db, readonly=True)
+    global _child
+    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+    db, objects, renderer = database.connect(content_db, readonly=True), Objects(build_dir), Renderer(site)
+    objects.hurry()
     db.conn.execute("BEGIN")
-    _looker = Looker(Reading(db), Renderer(site), Objects(build_dir))
+    _child = _Child(db, objects, renderer, Looker(Reading(db), renderer, objects))
 
 
 def _look(batch: list[Page], held: dict[str, str]) -> Outcome:
-    assert _looker is not None
-    return _looker.look(batch, held)
+    assert _child is not None
+    return _child.looker.look(batch, held)
+
+
+def _index(was: indexer.State | None) -> indexer.Made:
+    assert _child is not None
+    return indexer.make(_child.db, _child.objects, was)
+
+
+def _bundle(memory: bundler.Memory) -> bundler.Made:
+    assert _child is not None
+    return bundler.make(_child.db, _child.objects, _child.renderer.site, memory)

@@ -134,7 +134,10 @@ class Plant:
     def builder(self) -> Builder:
         """The builder of the site."""
         settings = self.settings
-        site = Site(title=settings.site.title, language=settings.site.language, url=settings.site.url)
+        site = Site(
+            title=settings.site.title, language=settings.site.language, url=settings.site.url,
+            offline=settings.site.offline,
+        )  # fmt: skip
         begin_epoch_if_back(settings.data.content_db, self.ledger)
         builder = Builder(
             settings.data.content_db, self.ledger, self.objects, site, build_dir=settings.data.build_dir,

@@ -36,6 +36,13 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     url: Annotated[
         str, Meta(description="Public base URL of the portal, without a final slash; the embedded stack fills it in.")
     ] = "http://127.0.0.1:8080"
+    offline: Annotated[
+        bool,
+        Meta(
+            description="Whether browsers keep what was read, and readers may keep the site. `false` makes every "
+            "browser forget what it kept, at its next visit."
+        ),
+    ] = True
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

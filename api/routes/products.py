@@ -215,8 +215,9 @@ async def amend(
     summary="Merge a duplicate into another product",
     description="For chief editors and administrators. The product becomes another name of `into`: its reviews, names "
     "and addresses go there, and the figures that are not known there. It cannot be undone as one. Every review that "
-    "moves is rendered anew, so the next publish takes as long as if each of them had been edited.",
-    responses=answers(MergeAnswer, MERGED, headers=WRITTEN) | refusals(*CHANGING),
+    "moves is rendered anew, so the next publish takes as long as if each of them had been edited. More than 1,000 "
+    "reviews are a 409.",
+    responses=answers(MergeAnswer, MERGED, headers=WRITTEN) | refusals("conflict", *CHANGING),
 )
 async def merge(
     request: Asking,

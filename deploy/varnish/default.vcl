@@ -203,9 +203,9 @@ sub headers {
 	unset resp.http.Via;
 	unset resp.http.Server;
 	unset resp.http.x-amz-meta-cache-tag;
-	set resp.http.X-Content-Type-Options = "nosniff"; set resp.http.Referrer-Policy = "strict-origin-when-cross-origin";
+	set resp.http.X-Content-Type-Options = "nosniff"; set resp.http.Referrer-Policy = "strict-origin-when-cross-origin"; set resp.http.Cross-Origin-Resource-Policy = "cross-origin";
 	if (resp.http.Content-Type ~ "^(text/html|image/svg)") {
-		set resp.http.Content-Security-Policy = "default-src 'self'; img-src 'self' https: data:; style-src 'self'; script-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
+		set resp.http.Content-Security-Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types portal"; set resp.http.Cross-Origin-Opener-Policy = "same-origin"; set resp.http.Permissions-Policy = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
 	}
 	if (req.http.X-Path ~ "^/(content|\.well-known)(/|$)") {
 		set resp.http.Access-Control-Allow-Origin = "*"; set resp.http.Access-Control-Expose-Headers = "ETag";

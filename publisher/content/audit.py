@@ -279,7 +279,7 @@ class _Proof:
                 f"SELECT (SELECT v.data FROM {kept.revisions} v WHERE v.{kept.key} = t.id ORDER BY v.version DESC"
                 f" LIMIT 1), {kept.columns} FROM {kept.table} t"
             ):
-                if data is None or not kept.says(data, row):
+                if data is None or not kept.says(data, tuple(row)):
                     self.note(Fault(kind=kept.altered, entity=kept.entity, entity_id=row[0]))
             self._absent(kept.entity, kept.table, kept.missing)
 

@@ -38,13 +38,14 @@ with _as_if_absent("numpy", "pandas"):
     import sqlite_utils
 
 SAFE_SQLITE = (3, 51, 3)
+VERSION: str = sqlite3.sqlite_version
 READING, WRITING = 4_000, 16_000
 """Cache of a connection in kB. One that only reads forgets its cache as soon as another one wrote."""
 Database = sqlite_utils.Database
 SqliteError = sqlite3.Error
 
 
-def require_safe(version: str = sqlite3.sqlite_version) -> None:
+def require_safe(version: str = VERSION) -> None:
     """Raise UnsafeSqliteError when `version` of SQLite has the WAL-reset bug."""
     if tuple(int(part) for part in version.split(".")) < SAFE_SQLITE:
         raise UnsafeSqliteError(

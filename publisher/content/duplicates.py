@@ -1,8 +1,9 @@
 """Merging: two products that are one become one, and nothing that named either leads to nothing.
 
 The reviews of the duplicate become the survivor's, each by a change of its own in the log; the duplicate's names and
-addresses become the survivor's too, and so do the figures that the survivor lacks. All of it is one transaction: some
-0.2 ms for each review, during which nothing else is written.
+addresses become the survivor's too, and so do the figures that the survivor lacks. All of it is one transaction, during
+which nothing else is written. What it costs grows faster than its reviews (SQLite seems to walk the savepoint's journal
+at each step): 0.3 s of processor time for 500, 0.8 s for 1,000, 12 s for 5,000. So it is bounded.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import msgspec
 from publisher.content import names, products, reviews, sheets, spellings
 from publisher.content.model import Product, Spec, figures
 from publisher.content.writer import Transaction
-from publisher.errors import InvalidError
+from publisher.errors import ConflictError, InvalidError
 
+MOST_REVIEWS = 1_000
+"""Reviews that one merge moves, at most: others wait for a second at worst."""
 _FIELD = "$.into"
 
 
@@ -26,16 +29,23 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
     moved: int
 
 
-def merge(tx: Transaction, duplicate_id: str, survivor_id: str) -> Merged:
+def merge(tx: Transaction, duplicate_id: str, survivor_id: str, *, most: int = MOST_REVIEWS) -> Merged:
     """Make the duplicate another name of the survivor.
 
-    Raises MergedError when either was merged before, InvalidError when they are one or of two kinds.
+    Raises MergedError when either was merged before, InvalidError when they are one or of two kinds, ConflictError when
+    the duplicate has more than `most` reviews.
     """
     duplicate, survivor = products.standing(tx.db, duplicate_id), products.standing(tx.db, survivor_id)
     if duplicate.id == survivor.id:
         raise InvalidError(_FIELD, "a product cannot be merged into itself")
     if duplicate.kind != survivor.kind:
         raise InvalidError(_FIELD, f"a {duplicate.kind} cannot be merged into a {survivor.kind}")
+    moved = _reviews(tx, duplicate.id)
+    if len(moved) > most:
+        raise ConflictError(
+            f"{duplicate.name} has {len(moved):,} reviews and a merge moves {most:,} at most; merge the other product "
+            "into it, or give some of its reviews the other product first (PATCH their product_id)"
+        )
     tx.db.conn.execute(
         "UPDATE slugs SET entity_id = ? WHERE kind = 'product' AND entity_id = ?", (survivor.id, duplicate.id)
     )
@@ -43,7 +53,6 @@ def merge(tx: Transaction, duplicate_id: str, survivor_id: str) -> Merged:
     gone = msgspec.structs.replace(duplicate, merged_into=survivor.id, version=duplicate.version + 1, updated_at=tx.at)
     products.store(tx, gone, "merged")
     kept = _absorbed(tx, survivor, duplicate)
-    moved = _reviews(tx, duplicate.id)
     for review_id in moved:
         reviews.reassign(tx, review_id, survivor.id)
     return Merged(survivor=kept, moved=len(moved))

@@ -10,59 +10,30 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
 from publisher.content import editors, log, products, reviews
-from publisher.content.database import Database, moment
+from publisher.content.cards import Cards
+from publisher.content.database import Database
 from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, Mention, Product, Review, Slug, Text
 
-_CARD = (
-    "SELECT q.ordinal, r.id, r.slug, r.title, r.excerpt, r.lang, r.byline, e.name, e.slug, p.brand, p.model, p.slug,"
-    " p.kind, r.rating, r.tags, r.tag_slugs, r.version, r.published_at, r.updated_at"
-    " FROM places q JOIN reviews r ON r.id = q.review_id JOIN editors e ON e.id = r.editor_id"
-    " LEFT JOIN products p ON p.id = r.product_id WHERE q.listing = ? AND q.live = 1"
-)
-CARDS = 16_384
-"""Cards that are kept, each for as long as its row says the same: 25 MB at most."""
 RECENT = 16
 """Answers of a kind that are kept: a page asks what the one before it asked."""
 _LAST_OF_FRONT = "SELECT ordinal FROM places WHERE listing = ? AND live = 1 ORDER BY ordinal DESC LIMIT 1 OFFSET ?"
+_PLACES = "SELECT ordinal, review_id FROM places WHERE listing = ? AND live = 1"
 _BESIDE = " UNION ALL ".join(
-    f"SELECT * FROM (SELECT q.ordinal, r.slug, r.title, r.lang, r.rating FROM places q JOIN reviews r"
-    f" ON r.id = q.review_id WHERE q.listing = ?1 AND q.live = 1 AND q.ordinal {side} ?2"
-    f" ORDER BY q.ordinal {order} LIMIT ?3)"
+    f"SELECT * FROM (SELECT ordinal, review_id FROM places WHERE listing = ?1 AND live = 1 AND ordinal {side} ?2"
+    f" ORDER BY ordinal {order} LIMIT ?3)"
     for side, order in (("<", "DESC"), (">", "ASC"))
 )
-_WORDS = msgspec.json.Decoder(tuple[str, ...])
-
-
-def _name(brand: str | None, model: str | None) -> str | None:
-    if brand is None or model is None:
-        return None
-    return model if model.casefold().startswith(brand.casefold()) else f"{brand} {model}"
-
-
-@lru_cache(maxsize=CARDS)
-def _words(encoded: str) -> tuple[str, ...]:
-    return _WORDS.decode(encoded)
-
-
-@lru_cache(maxsize=CARDS)
-def _card(row: tuple[Any, ...]) -> Card:
-    """The card that a row says; a review's row is read for each of its listings, and in build after build."""
-    return Card(
-        id=row[0], slug=row[1], title=row[2], excerpt=row[3], lang=row[4], author=row[5] or row[6],
-        editor_slug=row[7], product_name=_name(row[8], row[9]), product_slug=row[10], product_kind=row[11],
-        rating=row[12], tags=_words(row[13]), tag_slugs=_words(row[14]), version=row[15],
-        published_at=moment(row[16]), updated_at=moment(row[17]),
-    )  # fmt: skip
 
 
 class Reading:
-    """Answers to the site's questions. For one snapshot (`database.snapshot`): what was asked once is kept."""
+    """Answers to the site's questions. For one snapshot (`database.snapshot`): what was asked once is kept.
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    `cards` were brought up to that snapshot.
+    """
+
+    def __init__(self, db: Database, cards: Cards | None = None) -> None:
+        self._db, self._cards = db, Cards() if cards is None else cards
         self._conn: Any = db.conn
         self._products: dict[str, Product] = {}
         self._editors: dict[str, Editor] = {}
@@ -123,8 +94,8 @@ class Reading:
 
     def _newest(self, listing: str) -> list[Card]:
         """The newest 20 public reviews of a listing, newest first."""
-        rows = self._conn.execute(_CARD + " ORDER BY q.ordinal DESC LIMIT ?", (listing, LISTING_PAGE))
-        return [_card(row[1:]) for row in rows]
+        rows = self._conn.execute(_PLACES + " ORDER BY ordinal DESC LIMIT ?", (listing, LISTING_PAGE))
+        return self._cards.of(self._db, [row[1] for row in rows])
 
     def front(self, listing: str) -> tuple[list[Card], int]:
         """The newest 20 to 39 public reviews of a listing, newest first, and the number of the page they end with.
@@ -137,27 +108,25 @@ class Reading:
     def _front(self, listing: str) -> tuple[list[tuple[int, Card]], int]:
         row = self._conn.execute(_LAST_OF_FRONT, (listing, LISTING_PAGE - 1)).fetchone()
         border = 0 if row is None else row[0] // LISTING_PAGE
-        rows = self._conn.execute(
-            _CARD + " AND q.ordinal >= ? ORDER BY q.ordinal DESC", (listing, border * LISTING_PAGE)
-        )
-        return [(row[0], _card(row[1:])) for row in rows], border
+        query = f"{_PLACES} AND ordinal >= ? ORDER BY ordinal DESC"
+        return self._placed(query, (listing, border * LISTING_PAGE)), border
 
     def _span(self, listing: str, low: int, high: int) -> list[Card]:
         """The public reviews of a listing with ordinals in [low, high), newest first."""
         placed, border = self._recent_front(listing)
         if low >= border * LISTING_PAGE:  # so it is when a review is new: its page is on the front too
             return [card for ordinal, card in placed if low <= ordinal < high]
-        rows = self._conn.execute(
-            _CARD + " AND q.ordinal >= ? AND q.ordinal < ? ORDER BY q.ordinal DESC", (listing, low, high)
-        )
-        return [_card(row[1:]) for row in rows]
+        return [card for _, card in reversed(self.placed(listing, low, high))]
 
     def placed(self, listing: str, low: int, high: int) -> list[tuple[int, Card]]:
         """The public reviews of a listing with ordinals in [low, high), each with its own, oldest first."""
-        rows = self._conn.execute(
-            _CARD + " AND q.ordinal >= ? AND q.ordinal < ? ORDER BY q.ordinal", (listing, low, high)
-        )
-        return [(row[0], _card(row[1:])) for row in rows]
+        return self._placed(f"{_PLACES} AND ordinal >= ? AND ordinal < ? ORDER BY ordinal", (listing, low, high))
+
+    def _placed(self, query: str, values: tuple[Any, ...]) -> list[tuple[int, Card]]:
+        """Ordinal and card for each row of ordinal and review."""
+        rows = self._conn.execute(query, values).fetchall()
+        cards = self._cards.of(self._db, [row[1] for row in rows])
+        return [(row[0], card) for row, card in zip(rows, cards, strict=True)]
 
     def place(self, listing: str, review_id: str) -> int | None:
         """The ordinal of a review in a listing; None when it never got one."""
@@ -168,11 +137,10 @@ class Reading:
 
     def beside(self, listing: str, ordinal: int, reach: int) -> tuple[list[Mention], list[Mention]]:
         """The public reviews of a listing nearest to an ordinal, older and newer ones, each the nearest first."""
-        older: list[Mention] = []
-        newer: list[Mention] = []
-        for row in self._conn.execute(_BESIDE, (listing, ordinal, reach)):
-            (older if row[0] < ordinal else newer).append(Mention(*row[1:]))
-        return older, newer
+        found: tuple[list[Mention], list[Mention]] = [], []
+        for at, card in self._placed(_BESIDE, (listing, ordinal, reach)):
+            found[at > ordinal].append(Mention(card.slug, card.title, card.lang, card.rating))
+        return found
 
     def bodies(self, listing: str, longest: int) -> list[str]:
         """The safe HTML of the newest 20 public reviews of a listing, newest first; empty for one that is longer."""
@@ -186,12 +154,7 @@ class Reading:
 
     def addresses(self, low: int, high: int) -> list[tuple[Slug, datetime]]:
         """Slug and last change of the public reviews with ordinals in [low, high), oldest first: for a sitemap."""
-        rows = self._conn.execute(
-            "SELECT r.slug, r.updated_at FROM places q JOIN reviews r ON r.id = q.review_id"
-            " WHERE q.listing = 'all' AND q.live = 1 AND q.ordinal >= ? AND q.ordinal < ? ORDER BY q.ordinal",
-            (low, high),
-        )
-        return [(row[0], moment(row[1])) for row in rows]
+        return [(card.slug, card.updated_at) for _, card in self.placed("all", low, high)]
 
     def product_span(self, low: int, high: int) -> list[Product]:
         """The products with ordinals in [low, high), in order."""

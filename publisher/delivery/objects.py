@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,19 @@ class Objects:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
                 raise BuildError(f"cannot write to the build store: {error}; make room and build again") from error
+
+    def hurry(self) -> None:
+        """From now on do not wait for the disk. After power loss bodies may be missing: reading finds out."""
+        self._connection.execute("PRAGMA synchronous = OFF")
+
+    @contextmanager
+    def hurrying(self) -> Iterator[None]:
+        """`hurry` for a while."""
+        self.hurry()
+        try:
+            yield
+        finally:
+            self._connection.execute("PRAGMA synchronous = NORMAL")
 
     def get(self, digest: str) -> bytes:
         """The body under a digest. Raises DamagedObjectError when it is missing or its bytes are not those."""

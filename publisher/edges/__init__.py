@@ -11,17 +11,25 @@ import re
 from collections.abc import Mapping
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' https: data:; style-src 'self'; script-src 'self'; object-src 'none'; "
-    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; "
+    "manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types portal"
 )
-"""For what a browser shows as a document: HTML and SVG."""
+DOCUMENT = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+"""For what a browser shows as a document, HTML and SVG: nothing but the site's own files, no code in a page or made of
+text (Trusted Types know one policy, which names the service worker), no window of another site that holds this one."""
 
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Cross-Origin-Resource-Policy": "cross-origin",
 }
-"""On every answer."""
-
+"""On every answer. All of it is public and made to be shown elsewhere too: documents to apps, assets to previews (which
+come from the address of the API), drawings to whoever links to a page; pages themselves let nobody frame them."""
 METHODS = "GET, HEAD, OPTIONS"
 READ_BY_OTHERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "ETag"}
 """On what apps of other origins may read: /content, /content/…, /.well-known/…"""

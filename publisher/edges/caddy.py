@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from publisher.edges import (
     ALWAYS,
     COMPRESSED,
-    CONTENT_SECURITY_POLICY,
     CROOKED,
+    DOCUMENT,
     METHODS,
     MISSING_FOR,
     MOVED_FOR,
@@ -66,7 +66,7 @@ _CADDYFILE = r"""
 			header Content-Type text/html*
 			header Content-Type image/svg+xml*
 		}
-		Content-Security-Policy "@CSP@"
+@DOCUMENT@
 	}
 	@data{args[0]} path /content /content/* /.well-known/*
 	header @data{args[0]} {
@@ -191,7 +191,7 @@ def caddyfile(edge_port: int, store: str, bucket: str) -> str:
         "READ_BY_OTHERS": _lines(READ_BY_OTHERS, 2),
         "PREFLIGHT": _lines(PREFLIGHT, 3),
         "COMPRESSED": "\n".join(f"\t\t\theader Content-Type {name}*" for name in COMPRESSED),
-        "CSP": CONTENT_SECURITY_POLICY,
+        "DOCUMENT": _lines(DOCUMENT, 2),
         "CROOKED": CROOKED,
         "METHODS": METHODS,
         "MOVED_FOR": MOVED_FOR,

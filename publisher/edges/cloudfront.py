@@ -14,6 +14,7 @@ from publisher.edges import (
     ALWAYS,
     CONTENT_SECURITY_POLICY,
     CROOKED,
+    DOCUMENT,
     METHODS,
     MOVED_FOR,
     OF_THE_STORE,
@@ -25,8 +26,8 @@ from publisher.edges import (
 _DATA_PATHS = ("/content", "/content/*", "/.well-known/*")
 _MANAGED = ("AmazonIpReputationList", "KnownBadInputsRuleSet", "CommonRuleSet")
 """Amazon's own rules; https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html."""
-_NOSNIFF, _REFERRER = "X-Content-Type-Options", "Referrer-Policy"
-"""Those of `ALWAYS` that CloudFront has a field of its own for."""
+_NOSNIFF, _REFERRER, _POLICY = "X-Content-Type-Options", "Referrer-Policy", "Content-Security-Policy"
+"""Headers that CloudFront has a field of its own for."""
 
 
 def function() -> str:
@@ -59,7 +60,8 @@ def _text(name: str) -> str:
 
 
 def _headers() -> str:
-    others = {name: value for name, value in ALWAYS.items() if name not in (_NOSNIFF, _REFERRER)}
+    own = (_NOSNIFF, _REFERRER, _POLICY)
+    others = {name: value for name, value in (ALWAYS | DOCUMENT).items() if name not in own}
     custom = [f"    - {{Header: {name}, Value: '{value}', Override: true}}" for name, value in others.items()]
     return _indented(
         "\n".join(

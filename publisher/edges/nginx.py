@@ -13,8 +13,8 @@ import msgspec
 from publisher.edges import (
     ALWAYS,
     COMPRESSED,
-    CONTENT_SECURITY_POLICY,
     CROOKED,
+    DOCUMENT,
     METHODS,
     MISSING_FOR,
     MOVED_FOR,
@@ -67,7 +67,7 @@ http {
 	map $request_method $allow { default ""; OPTIONS "@METHODS@"; }
 	map $request_method$data $preflight { default ""; OPTIONS1 1; }
 	@MAPS@
-	map $sent_http_content_type $policy { default ""; "~^(text/html|image/svg)" "@CSP@"; }
+	map $sent_http_content_type $document { default ""; "~^(text/html|image/svg)" 1; }
 
 	upstream store { server @STORE@; keepalive 64; }
 
@@ -180,6 +180,7 @@ proxy_hide_header Set-Cookie;
 _SWITCHED = [
     *((name, value, "data") for name, value in READ_BY_OTHERS.items()),
     *((name, value, "preflight") for name, value in PREFLIGHT.items()),
+    *((name, value, "document") for name, value in DOCUMENT.items()),
 ]
 
 
@@ -212,7 +213,6 @@ def configuration(store: str, bucket: str, how: Nginx) -> str:
         "OBJECT": filled(_OBJECT, {"HEADERS": _headers(), "PROXY": proxy, "BUCKET": bucket}),
         "PROXY": proxy,
         "GZIP_TYPES": types,
-        "CSP": CONTENT_SECURITY_POLICY,
         "CROOKED": CROOKED.replace("\\\\", "\\\\" * 2),  # between quotes, two backslashes are one
         "MOVED_FOR": MOVED_FOR,
         "METHODS": METHODS,
@@ -231,10 +231,7 @@ def configuration(store: str, bucket: str, how: Nginx) -> str:
 
 def _headers() -> str:
     """The headers of every answer; one whose variable is empty is not sent."""
-    said = {name: f'"{value}"' for name, value in ALWAYS.items()} | {
-        "Content-Security-Policy": "$policy",
-        "Allow": "$allow",
-    }
+    said = {name: f'"{value}"' for name, value in ALWAYS.items()} | {"Allow": "$allow"}
     said |= {name: f"${_variable(name)}" for name, _, _ in _SWITCHED}
     return " ".join(f"add_header {name} {value} always;" for name, value in said.items())
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from publisher.edges import (
     ALWAYS,
     COMPRESSED,
-    CONTENT_SECURITY_POLICY,
     CROOKED,
+    DOCUMENT,
     METHODS,
     MISSING_FOR,
     MOVED_FOR,
@@ -231,7 +231,7 @@ sub headers {
 	unset resp.http.x-amz-meta-cache-tag;
 	@ALWAYS@
 	if (resp.http.Content-Type ~ "^(text/html|image/svg)") {
-		set resp.http.Content-Security-Policy = "@CSP@";
+		@DOCUMENT@
 	}
 	if (req.http.X-Path ~ "^/(content|\.well-known)(/|$)") {
 		@READ_BY_OTHERS@
@@ -255,7 +255,7 @@ def configuration(store: str, bucket: str, *, purgers: Sequence[str] = ("127.0.0
         "METHODS": METHODS,
         "MISSING_FOR": MISSING_FOR,
         "MOVED_FOR": MOVED_FOR,
-        "CSP": CONTENT_SECURITY_POLICY,
+        "DOCUMENT": _set(DOCUMENT),
         "ALWAYS": _set(ALWAYS),
         "PREFLIGHT": _set(PREFLIGHT),
         "READ_BY_OTHERS": _set(READ_BY_OTHERS),

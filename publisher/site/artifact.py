@@ -51,6 +51,7 @@ _TYPES = {
     "js": "text/javascript; charset=utf-8",
     "jws": "application/jose",
     "svg": "image/svg+xml",
+    "png": "image/png",
     "webmanifest": "application/manifest+json; charset=utf-8",
 }
 

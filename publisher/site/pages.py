@@ -30,11 +30,15 @@ be looked at again when it changes, so both are bounded."""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """What is the same on every page: title, language (`es`, `pt`, `en`), base URL without a final slash."""
+    """What is the same on every page: title, language (`es`, `pt`, `en`), base URL without a final slash.
+
+    `offline` says whether readers' browsers may keep pages.
+    """
 
     title: str
     language: str
     url: str
+    offline: bool = True
 
 
 class Page(NamedTuple):
@@ -124,6 +128,8 @@ _PATHS = {
 KINDS = tuple(_PATHS)
 OWN = frozenset({"review", "review-json"})
 """Pages that show one review and none besides."""
+ABOUT_A_PRODUCT = frozenset({"camera", "camera-page", "lens", "lens-page", "product-json"})
+"""Pages that show the reviews of one product."""
 
 
 def key(page: Page) -> str:

@@ -9,20 +9,21 @@ import hashlib
 import re
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from jinja2 import DictLoader, Environment, StrictUndefined, meta, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from publisher.errors import BuildError
 from publisher.site import assets, bundles, contexts, drawings, pages, structured
 from publisher.site.artifact import IMMUTABLE, PAGE, POINTER, Artifact, Key, Tier, content_type
+from publisher.site.compiling import Direct
 from publisher.site.outline import outlined
 from publisher.site.pages import Page, Site
 from publisher.site.words import Words
@@ -43,6 +44,11 @@ _TEMPLATES: dict[type[contexts.Context], str] = {
     contexts.SitemapIndex: "sitemap-index.xml",
     contexts.Sitemap: "sitemap.xml",
 }
+_BODIES: dict[type[contexts.Context], dict[str, str]] = {
+    contexts.ReviewPage: {"html": ""},
+    contexts.ReviewDocument: {"markdown": "", "html": "", "plain": ""},
+}
+"""Fields that a context's digest can do without: forms of a text whose digest the review has."""
 _PLAIN = {
     "compare": "compare.html",
     "offline": "offline.html",
@@ -64,28 +70,13 @@ _DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
 _LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "search-cards", "schema",
                      "compare", "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
 _POINTERS = frozenset({"sitemap", "service-worker"})
-_CONSTANTS = re.compile(r'\{\{ (_|url|asset)\("([^"\\]*)"\) \}\}')
+_EDITION_OF = re.compile(r'edition\("([\w.-]+)"\)')
 _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
 MEMOS = 16_384
 """Fragments that a renderer keeps: 20 MB at most."""
 _packed = msgspec.msgpack.Encoder().encode
 _TOOLS = ("jinja2", "babel", "msgspec", "markupsafe")
-
-
-class _Constants(Extension):
-    """Puts in `{{ _("…") }}`, `{{ url("…") }}` and `{{ asset("…") }}` when a template is compiled.
-
-    They never change while a site's renderer lives. A value with a brace is left for later: it must not become code.
-    """
-
-    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        return _CONSTANTS.sub(self._put_in, source)
-
-    def _put_in(self, match: re.Match[str]) -> str:
-        say = cast(Callable[[str], str], self.environment.globals[match[1]])
-        value = str(escape(say(match[2])))
-        return match[0] if "{" in value else value
 
 
 class _Memo(Extension):
@@ -144,23 +135,26 @@ class Renderer:
         self._asset_names = {name: under for name, (under, _) in sorted(hashed.items())}
         self._assets = {name: body for name, (_, body) in hashed.items()}
         self._environment = self._jinja()
-        self._templates = {name: self._environment.get_template(name) for name in self._sources}
+        self._template_named = cache(self._environment.get_template)
         self._common = _digest(
             msgspec.json.encode([site, sorted(self._asset_names.items()), [metadata.version(tool) for tool in _TOOLS]]),
             catalogue,
             *(file.read_bytes() for file in _own_sources()),
         )
-        self._closures = {name: self._closure(name) for name in self._sources}
+        self._references, self._closure = cache(self._read_references), cache(self._read_closure)
 
     @cached_property
     def edition(self) -> str:
         """Digest of all that shapes bytes besides the content; when it changes, every page is looked at again."""
-        return _digest(self._common.encode(), msgspec.json.encode(sorted(self._closures.items())))
+        closures = {name: self._closure(name) for name in self._sources}
+        return _digest(self._common.encode(), msgspec.json.encode(sorted(closures.items())))
 
     def digest(self, page: Page, context: contexts.Context) -> str:
         """The context digest: equal when and only when rendering `page` again would change nothing."""
         name = self._template(page, context)
-        closure = self._closures[name] if name else self._common
+        closure = self._closure(name) if name else self._common
+        if (bodies := _BODIES.get(type(context))) is not None:
+            context = msgspec.structs.replace(context, **bodies)
         return _digest(closure.encode(), _packed((page, context)))
 
     def artifact(self, page: Page, context: contexts.Context) -> Artifact:
@@ -191,7 +185,7 @@ class Renderer:
             return document(self.site, context)
         name = self._template(page, context)
         assert name is not None
-        said = self._templates[name].render(page=context, kind=page.kind, path=pages.path(page))
+        said = self._template_named(name).render(page=context, kind=page.kind, path=pages.path(page))
         return (_NOT_XML.sub("", said) if name.endswith(".xml") else said).encode("utf-8")
 
     def _template(self, page: Page, context: contexts.Context) -> str | None:
@@ -201,14 +195,22 @@ class Renderer:
             return _PLAIN[context.kind]
         return _TEMPLATES[type(context)]
 
-    def _closure(self, name: str) -> str:
-        """Digest of a template with all that it extends, includes or imports."""
-        seen, waiting = set[str](), [name]
+    def _edition_of(self, name: str) -> str:
+        return self._closure(name)
+
+    def _read_references(self, name: str) -> set[str]:
+        """What a template extends, includes or imports, and templates whose edition it tells."""
+        source = self._sources[name]
+        named = {*meta.find_referenced_templates(self._environment.parse(source)), *_EDITION_OF.findall(source)}
+        return set(filter(None, named))
+
+    def _read_closure(self, name: str) -> str:
+        """Digest of a template with all that it extends, includes or imports, and all that those do."""
+        seen, waiting = set[str](), {name}
         while waiting:
             current = waiting.pop()
             seen.add(current)
-            named = meta.find_referenced_templates(self._environment.parse(self._sources[current]))
-            waiting += [one for one in named if one is not None and one not in seen]
+            waiting |= self._references(current) - seen
         return _digest(self._common.encode(), *(f"{one}\0{self._sources[one]}".encode() for one in sorted(seen)))
 
     def _safe(self, html: str) -> Markup:
@@ -216,19 +218,17 @@ class Renderer:
         return Markup(bundles.absolute(self._origin, html) if self._origin else html)  # noqa: S704
 
     def _jinja(self) -> Environment:
-        environment = Environment(
-            loader=DictLoader(self._sources), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        functions: dict[str, Callable[..., Any]] = {
+            "_": self.words.gettext,
+            "ngettext": self.words.ngettext,
+            "url": _url(self._origin),
+            "asset": lambda name: f"{self._origin}/{pages.key(Page('asset', self._asset_names[name]))}",
+        }
+        environment = Direct(
+            functions, loader=DictLoader(self._sources), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        environment.globals.update(
-            {
-                "_": self.words.gettext,
-                "ngettext": self.words.ngettext,
-                "site": self.site,
-                "url": _url(self._origin),
-                "asset": lambda name: f"{self._origin}/{pages.key(Page('asset', self._asset_names[name]))}",
-            }
-        )
+        environment.globals.update({"site": self.site, "edition": self._edition_of})
         environment.filters.update(
             {
                 "date": self.words.date,
@@ -246,7 +246,6 @@ class Renderer:
                 "time_line": drawings.time_line,
             }
         )
-        environment.add_extension(_Constants)
         environment.add_extension(_Memo)
         return environment
 
@@ -277,5 +276,5 @@ def _own_sources() -> list[Traversable]:
     """The modules whose code shapes bytes: this package's, the model's, and what reads the content."""
     content = resources.files("publisher.content")
     site = [file for file in resources.files("publisher.site").iterdir() if file.name.endswith(".py")]
-    read = ("model.py", "reading.py", "products.py", "reviews.py", "editors.py")
+    read = ("model.py", "reading.py", "cards.py", "products.py", "reviews.py", "editors.py")
     return [*sorted(site, key=lambda file: file.name), *(content.joinpath(name) for name in read)]

@@ -122,6 +122,16 @@ def test_a_link_follows_the_newest_version_or_keeps_to_one(ana: httpx.Client, re
     refused(ana.post(f"/reviews/{review}/preview", params={"version": 3}), 404, "not_found")
 
 
+def test_an_old_version_is_shown_with_the_product_that_stayed(own_api_server: Server, reader: httpx.Client) -> None:
+    with own_api_server.client("chief") as chief:
+        review, _ = write(chief, camera_model="Zeta Uno")
+        kept = write(chief, camera_model="Zeta Dos")[0]
+        gone, stays = (chief.get(f"/reviews/{one}").json()["product"] for one in (review, kept))
+        merge = chief.post(f"/products/{gone['id']}/merge", json={"into": stays["id"]}, headers={"If-Match": "*"})
+        assert merge.status_code == 200, merge.text
+        assert stays["name"] in reader.get(link(chief, review, version=1)).text
+
+
 @pytest.mark.parametrize("query", ["version=0", "version=x", "version=99999999999", "minutes=0", "minutes=10081"])
 def test_what_cannot_be_made_is_named(query: str, ana: httpx.Client) -> None:
     answer = ana.post(f"/reviews/{write(ana)[0]}/preview?{query}")

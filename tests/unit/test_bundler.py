@@ -21,7 +21,7 @@ from publisher.content.model import State
 from publisher.delivery.ledger import Ledger
 from publisher.errors import TokenError
 from publisher.signing import INTRODUCED, Signing
-from publisher.site import sign, sync, sync_wire
+from publisher.site import postings, sign, sync, sync_wire
 from publisher.worker import Worker
 from tests.newsroom import Newsroom
 
@@ -90,7 +90,7 @@ def test_one_change_puts_few_objects_after_the_pages(room: Newsroom) -> None:
         room.target.puts.clear()
         room.post(f"Nueva {number}")
         worker.round()
-        order = [sync.owns(key) for key in room.target.puts]
+        order = [sync.owns(key) for key in room.target.puts if not postings.owns(key)]
         assert order == sorted(order), "a bundle went before a page"
         assert set(room.target.puts[-2:]) == HEADS
         puts.append(order.count(True))

@@ -13,7 +13,7 @@ from publisher.content.duplicates import Merged
 from publisher.content.model import CameraSpec, Draft, Editor, LensSpec, Product, Review, Source, State
 from publisher.content.reading import Reading
 from publisher.content.writer import Transaction, Writer
-from publisher.errors import InvalidError, MergedError, NotFoundError
+from publisher.errors import ConflictError, InvalidError, MergedError, NotFoundError
 from publisher.site import markdown
 
 Store = tuple[Writer, Path]
@@ -149,6 +149,17 @@ def test_a_merge_that_cannot_be_is_refused_and_changes_nothing(desk: Desk) -> No
     with pytest.raises(NotFoundError):
         desk.writer.run(lambda tx: duplicates.merge(tx, desk.survivor.id, "nothing"))
     assert desk.writer.run(lambda tx: log.head(tx.db)) == head
+
+
+def test_a_merge_of_very_many_reviews_is_refused_and_changes_nothing(desk: Desk) -> None:
+    written = [desk.post(f"Reseña {number}", desk.duplicate) for number in range(3)]
+    with pytest.raises(
+        ConflictError, match=r"has 3 reviews and a merge moves 2 at most; merge the other product into it"
+    ):
+        desk.writer.run(lambda tx: duplicates.merge(tx, desk.duplicate.id, desk.survivor.id, most=2))
+    assert {desk.about(review) for review in written} == {desk.duplicate.id}
+    assert desk.get(desk.duplicate).merged_into is None
+    assert desk.writer.run(lambda tx: duplicates.merge(tx, desk.duplicate.id, desk.survivor.id, most=3)).moved == 3
 
 
 def test_another_brand_s_name_is_kept_with_the_brand(desk: Desk) -> None:

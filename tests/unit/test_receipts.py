@@ -74,7 +74,9 @@ def test_a_publish_goes_from_stored_to_uploaded(room: Newsroom, receipts: Receip
     assert (rendered.release, rendered.seq) == (built.release.number, seq)
     assert rendered.rendered_at is not None
     assert built.bundled is not None
-    assert rendered.legs[0].waiting == built.release.written + built.bundled.written
+    assert built.indexed is not None
+    owed = built.release.written + built.bundled.written + built.indexed.written
+    assert rendered.legs[0].waiting == owed
     push(room)
     done = receipts.of_change(seq)
     (leg,) = done.legs

@@ -65,7 +65,12 @@ const BUNDLED = /** @type {const} */ (["gone", "editors", "products", "reviews"]
  *
  * @typedef {{version: number, updated: boolean, stale: boolean, requests: number, bytes: number}} Synced
  */
-/** @typedef {{keys?: Uint8Array, fetch?: Fetch, clock?: () => number, maxObject?: number}} Options */
+/**
+ * `onProgress` is told how many of how many bytes of the next version are there, before and after each object.
+ *
+ * @typedef {{keys?: Uint8Array, fetch?: Fetch, clock?: () => number, maxObject?: number,
+ *   onProgress?: (done: number, total: number) => void}} Options
+ */
 
 /** Why a copy was not brought up to date; it is then as it was. `code` is one of docs/bundles.md, or `unreachable`. */
 export class SyncError extends Error {
@@ -91,6 +96,7 @@ export class Client {
   #clock;
   #maxObject;
   #pinned;
+  #onProgress;
   #requests = 0;
   #bytes = 0;
 
@@ -102,6 +108,7 @@ export class Client {
     this.#clock = options.clock ?? Date.now;
     this.#maxObject = options.maxObject ?? MAX_OBJECT;
     this.#pinned = options.keys ?? null;
+    this.#onProgress = options.onProgress ?? (() => undefined);
   }
 
   /** The version of the copy; 0 while it is empty. */
@@ -124,20 +131,37 @@ export class Client {
       if (!(error instanceof RefusedError) || error.code !== "expired") throw error;
       return this.#synced(false, true);
     }
-    requireNewer(head.mark, await this.#mark("seen"));
-    await this.#store.set("seen", head.mark);
-    await this.#renewKeys(head);
-    const held = await this.#mark("held");
+    const held = await this.#accepted(head);
     if (held && held.epoch === head.mark.epoch && held.version === head.mark.version) return this.#synced(false);
-    const begins = !held || held.epoch !== head.mark.epoch;
-    const plan = await this.#plan(head, begins ? 0 : held.version);
-    const wanted = plan.segments.flatMap((segment) => segment.object ?? []);
-    if (plan.snapshot) wanted.unshift(...readParts(await this.#object(head, plan.snapshot.index), plan.snapshot));
-    for (const one of wanted) await this.#object(head, one);
+    const { wanted, afresh } = await this.#wanted(head, held);
+    const total = wanted.reduce((sum, one) => sum + one.length, 0);
+    let done = 0;
+    this.#onProgress(done, total);
+    for (const one of wanted) {
+      await this.#object(head, one);
+      this.#onProgress((done += one.length), total);
+    }
     const facts = { held: head.mark, attribution: head.attribution };
     const names = wanted.map((one) => one.sha256);
-    await this.#store.apply(names, readBundle, facts, begins || plan.snapshot !== null);
+    await this.#store.apply(names, readBundle, facts, afresh);
     return this.#synced(true);
+  }
+
+  /**
+   * What `sync` would fetch now: bytes before compression, of objects that are not here yet. Throws as `sync` does.
+   *
+   * @returns {Promise<{version: number, bytes: number}>}
+   */
+  async cost() {
+    const head = await this.#head();
+    const held = await this.#accepted(head);
+    const version = head.mark.version;
+    if (held && held.epoch === head.mark.epoch && held.version === version) return { version, bytes: 0 };
+    let bytes = 0;
+    for (const one of (await this.#wanted(head, held)).wanted) {
+      if (!(await this.#store.kept(one.sha256))) bytes += one.length;
+    }
+    return { version, bytes };
   }
 
   /** A review with its product and editor; null when there is none of this id. @param {string} id */
@@ -183,6 +207,23 @@ export class Client {
   /** Whom to credit where specifications are shown. */
   async attribution() {
     return /** @type {string} */ ((await this.#store.fact("attribution")) ?? "");
+  }
+
+  /** Take note of a head that is no older than the newest that was seen; what the copy is at. @param {Head} head */
+  async #accepted(head) {
+    requireNewer(head.mark, await this.#mark("seen"));
+    await this.#store.set("seen", head.mark);
+    await this.#renewKeys(head);
+    return this.#mark("held");
+  }
+
+  /** The objects that lead to the head, in order. @param {Head} head @param {Mark | undefined} held */
+  async #wanted(head, held) {
+    const begins = !held || held.epoch !== head.mark.epoch;
+    const plan = await this.#plan(head, begins ? 0 : held.version);
+    const wanted = plan.segments.flatMap((segment) => segment.object ?? []);
+    if (plan.snapshot) wanted.unshift(...readParts(await this.#object(head, plan.snapshot.index), plan.snapshot));
+    return { wanted, afresh: begins || plan.snapshot !== null };
   }
 
   /** @param {boolean} updated @param {boolean} [stale] @returns {Promise<Synced>} */

@@ -7,6 +7,7 @@
 /** @typedef {import("./content.js").Store} Store */
 /** @typedef {import("./content.js").Bundle} Bundle */
 /** @typedef {import("./content.js").Kind} Kind */
+/** @typedef {import("./content.js").Product} Product */
 /** @typedef {import("./content.js").ReviewRecord} ReviewRecord */
 /** @typedef {Record<Kind, Map<string, Row>>} Rows */
 /** @typedef {{id: string, product: string, tags: string[], published_at: string, record: unknown}} Row */
@@ -100,6 +101,13 @@ export class MemoryStore {
   }
 }
 
+/** What records are looked up by, beside their id: names of indexes, and where a row has their keys. */
+const INDEXES = /** @type {const} */ ({
+  editor: { slug: "record.slug" },
+  product: { slug: "record.slug", brand: "record.brand.slug" },
+  review: { slug: "record.slug", editor: "record.editor_id", product: "product" },
+});
+
 /** A copy in the browser's IndexedDB. @implements {Store} */
 export class IndexedDbStore {
   #db;
@@ -111,16 +119,21 @@ export class IndexedDbStore {
 
   /** Open the copy of this name, empty at first. @param {string} [name] */
   static async open(name = "randomcamerareviews") {
-    const request = indexedDB.open(name, 1);
+    const request = indexedDB.open(name, 2);
     request.onupgradeneeded = () => {
+      const { result: db, transaction } = request;
       for (const kind of KINDS) {
-        const rows = request.result.createObjectStore(kind, { keyPath: "id" });
-        if (kind !== "review") continue;
-        rows.createIndex("product", "product");
-        rows.createIndex("tags", "tags", { multiEntry: true });
+        const rows = db.objectStoreNames.contains(kind)
+          ? /** @type {IDBTransaction} */ (transaction).objectStore(kind)
+          : db.createObjectStore(kind, { keyPath: "id" });
+        for (const [index, path] of Object.entries(INDEXES[kind])) {
+          if (!rows.indexNames.contains(index)) rows.createIndex(index, path);
+        }
+        if (kind === "review" && !rows.indexNames.contains("tags")) rows.createIndex("tags", "tags", { multiEntry: true });
       }
-      request.result.createObjectStore("facts");
-      request.result.createObjectStore("kept");
+      for (const other of ["facts", "kept"]) {
+        if (!db.objectStoreNames.contains(other)) db.createObjectStore(other);
+      }
     };
     return new IndexedDbStore(await answer(request));
   }
@@ -208,9 +221,112 @@ export class IndexedDbStore {
     return found.filter((one) => product === undefined || one.product === product).sort(newestFirst).map((one) => one.id);
   }
 
+  /**
+   * The records of a kind that an index leads to: those of this `slug`, the products of a `brand`, the reviews of an
+   * `editor`.
+   *
+   * @param {Kind} kind @param {"slug" | "brand" | "editor"} index @param {string} value @returns {Promise<unknown[]>}
+   */
+  async found(kind, index, value) {
+    const rows = /** @type {Row[]} */ (await answer(this.#rows(kind).index(index).getAll(value)));
+    return rows.map((one) => one.record);
+  }
+
   /** @param {Kind} kind */
   #rows(kind) {
     return this.#db.transaction(kind).objectStore(kind);
+  }
+}
+
+/**
+ * A copy of one brand in another store: its cameras and lenses, and their reviews. Everything is fetched, and what is of
+ * other brands is not kept.
+ *
+ * @implements {Store}
+ */
+export class OneBrand {
+  #store;
+  #brand;
+
+  /** @param {Store} store @param {string} brand Its slug. */
+  constructor(store, brand) {
+    this.#store = store;
+    this.#brand = brand;
+  }
+
+  /** @param {string} name */
+  fact(name) {
+    return this.#store.fact(name);
+  }
+
+  /** @param {string} name @param {unknown} value */
+  set(name, value) {
+    return this.#store.set(name, value);
+  }
+
+  /** @param {string} sha256 */
+  kept(sha256) {
+    return this.#store.kept(sha256);
+  }
+
+  /** @param {string} sha256 @param {Uint8Array} body */
+  keep(sha256, body) {
+    return this.#store.keep(sha256, body);
+  }
+
+  /**
+   * @param {string[]} sha256s
+   * @param {(body: Uint8Array) => Bundle} read
+   * @param {Record<string, unknown>} facts
+   * @param {boolean} afresh
+   */
+  async apply(sha256s, read, facts, afresh) {
+    const held = afresh ? [] : /** @type {Product[]} */ (await this.#store.records("product"));
+    const own = new Set(held.map((product) => product.id));
+    let gained = false;
+    // A review may come before its product does, so all products are looked at first.
+    for (const sha256 of sha256s) {
+      const body = await this.#store.kept(sha256);
+      for (const product of body ? read(body).products : []) {
+        if (product.brand.slug !== this.#brand) own.delete(product.id);
+        else if (!own.has(product.id)) {
+          own.add(product.id);
+          gained = true;
+        }
+      }
+    }
+    /** @param {Uint8Array} body @returns {Bundle} */
+    const filtered = (body) => {
+      const { gone, editors, products, reviews } = read(body);
+      const others = [
+        ...products.filter((one) => !own.has(one.id)).map((one) => ({ kind: /** @type {const} */ ("product"), id: one.id })),
+        ...reviews.filter((one) => !own.has(one.product_id ?? "")).map((one) => ({ kind: /** @type {const} */ ("review"), id: one.id })),
+      ];
+      return {
+        gone: [...gone, ...others],
+        editors,
+        products: products.filter((one) => own.has(one.id)),
+        reviews: reviews.filter((one) => own.has(one.product_id ?? "")),
+      };
+    };
+    // A product may have come from another brand, and its reviews were not kept: the fact `again` says to begin anew.
+    const after = gained && !afresh ? { ...facts, again: true } : facts;
+    await this.#store.apply(sha256s, filtered, after, afresh);
+  }
+
+  /** @param {Kind} kind @param {string} id */
+  record(kind, id) {
+    return this.#store.record(kind, id);
+  }
+
+  /** @param {Kind} kind */
+  records(kind) {
+    return this.#store.records(kind);
+  }
+
+  /** @param {{product?: string | undefined, tag?: string | undefined}} choice */
+  reviewIds(choice) {
+    return this.#store.reviewIds(choice);
   }
 }
 

@@ -58,7 +58,12 @@ export function choose(head: Head, version: number, segments: Segment[]): {
  *
  * @typedef {{version: number, updated: boolean, stale: boolean, requests: number, bytes: number}} Synced
  */
-/** @typedef {{keys?: Uint8Array, fetch?: Fetch, clock?: () => number, maxObject?: number}} Options */
+/**
+ * `onProgress` is told how many of how many bytes of the next version are there, before and after each object.
+ *
+ * @typedef {{keys?: Uint8Array, fetch?: Fetch, clock?: () => number, maxObject?: number,
+ *   onProgress?: (done: number, total: number) => void}} Options
+ */
 /** Why a copy was not brought up to date; it is then as it was. `code` is one of docs/bundles.md, or `unreachable`. */
 export class SyncError extends Error {
     /** @param {string} code @param {string} reason */
@@ -84,6 +89,15 @@ export class Client {
      * @returns {Promise<Synced>}
      */
     sync(): Promise<Synced>;
+    /**
+     * What `sync` would fetch now: bytes before compression, of objects that are not here yet. Throws as `sync` does.
+     *
+     * @returns {Promise<{version: number, bytes: number}>}
+     */
+    cost(): Promise<{
+        version: number;
+        bytes: number;
+    }>;
     /** A review with its product and editor; null when there is none of this id. @param {string} id */
     review(id: string): Promise<Review | null>;
     /**
@@ -236,9 +250,13 @@ export type Synced = {
     requests: number;
     bytes: number;
 };
+/**
+ * `onProgress` is told how many of how many bytes of the next version are there, before and after each object.
+ */
 export type Options = {
     keys?: Uint8Array;
     fetch?: Fetch;
     clock?: () => number;
     maxObject?: number;
+    onProgress?: (done: number, total: number) => void;
 };

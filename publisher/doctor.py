@@ -1,0 +1,201 @@
+"""What is amiss with an installation, and what to do about it: each check looks at one thing and says one line.
+
+Nothing is changed, and a store is asked for one object only: `publisher target check` proves more of it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import urllib3
+
+from publisher import keys, plant
+from publisher.content import database, log
+from publisher.delivery import halts
+from publisher.delivery.cdn import address
+from publisher.delivery.ledger import Ledger
+from publisher.errors import PublisherError, SettingsError
+from publisher.settings import Settings
+from publisher.settings import Target as Region
+from publisher.site import sync_wire
+
+State = Literal["well", "look", "ill"]
+SKEW_SECONDS = 30.0
+"""By how much a clock may be off before signatures of requests are refused by some stores (AWS: 15 minutes)."""
+OLD_KEY_DAYS = 365
+BIG_LOG = 256_000_000
+"""Bytes of a write-ahead log that is not emptied any more."""
+TIMEOUT_SECONDS = 5.0
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check found: `ill` wants mending now, `look` when there is time; `advice` says how."""
+
+    check: str
+    state: State
+    found: str
+    advice: str = ""
+
+
+def examine(chosen: Settings, now: Callable[[], datetime]) -> Iterator[Finding]:
+    """Every check, one after the other; one that cannot be made is ill, with the reason."""
+    checks: dict[str, Callable[[], Iterator[Finding]]] = {
+        "sqlite": _sqlite,
+        "disk": lambda: _disk(chosen),
+        "database": lambda: _database(chosen),
+        "keys": lambda: _keys(chosen, now()),
+        "outbox": lambda: _outbox(chosen),
+    }
+    for name, check in checks.items():
+        yield from _guarded(name, check)
+    try:
+        regions = plant.regions(chosen)
+    except SettingsError as error:
+        yield Finding(check="targets", state="ill", found="no target is set", advice=str(error))
+        return
+    for region in regions:
+        yield from _guarded(f"store {region.name}", partial(_store, region))
+        yield from _guarded(f"edge {region.name}", partial(_edge, region, now))
+
+
+def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except (PublisherError, OSError, urllib3.exceptions.HTTPError) as error:
+        yield Finding(check=name, state="ill", found=str(error).splitlines()[0], advice=ADVICE.get(name.split()[0], ""))
+
+
+ADVICE = {
+    "database": "`publisher audit verify` says more; `publisher restore` brings back the backup",
+    "keys": "let only the publisher's user read the folder `keys`, and it read all of it",
+    "outbox": "remove ledger.db and run `publisher reconcile`: it is made anew",
+    "store": "check endpoint, bucket and credentials; then `publisher target check`",
+    "edge": "is it running, and does it lead to the bucket of this target?",
+}
+"""What to do when a check cannot be made."""
+
+
+def _sqlite() -> Iterator[Finding]:
+    database.require_safe()
+    yield Finding(check="sqlite", state="well", found=f"SQLite {database.VERSION}")
+
+
+def _disk(chosen: Settings) -> Iterator[Finding]:
+    free, low = shutil.disk_usage(chosen.data.dir).free, chosen.data.low_water
+    state: State = "ill" if free < low else "look" if free < 4 * low else "well"
+    advice = "" if state == "well" else "make room, or move the data directory: below DATA_LOW_WATER writes are refused"
+    yield Finding(check="disk", state=state, found=f"{free / 1e9:,.1f} GB free", advice=advice)
+
+
+def _database(chosen: Settings) -> Iterator[Finding]:
+    path = chosen.data.content_db
+    if not path.exists():
+        yield Finding(
+            check="database", state="ill", found=f"{path} is missing",
+            advice="`publisher init` makes an empty one, `publisher restore` brings one back",
+        )  # fmt: skip
+        return
+    db = database.connect(path, readonly=True)
+    try:
+        (verdict,) = db.conn.execute("PRAGMA quick_check(1)").fetchone()
+        changes = log.head(db)
+    finally:
+        db.close()
+    wal = Path(f"{path}-wal")
+    size = wal.stat().st_size if wal.exists() else 0
+    if verdict != "ok":
+        yield Finding(check="database", state="ill", found=str(verdict), advice=ADVICE["database"])
+    elif size > BIG_LOG:
+        yield Finding(
+            check="database", state="look", found=f"its write-ahead log has {size / 1e6:,.0f} MB",
+            advice="something holds an old snapshot open: start the API and the worker again, one after the other",
+        )  # fmt: skip
+    else:
+        yield Finding(check="database", state="well", found=f"whole, {changes:,} changes")
+
+
+def _keys(chosen: Settings, now: datetime) -> Iterator[Finding]:
+    folder = Path(chosen.data.dir, "keys")
+    held = keys.listed(folder)
+    if not held:
+        yield Finding(check="keys", state="look", found="none yet", advice="the API makes one when it starts")
+        return
+    age = (now - held[-1].made_at).days
+    open_to_all = [path.name for path in folder.glob("*.pem") if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    if open_to_all:
+        yield Finding(
+            check="keys", state="ill", found=f"others can read {len(open_to_all)} of them",
+            advice=f"chmod 600 {folder}/*.pem, then `publisher keys rotate` and `publisher keys retire --compromised`",
+        )  # fmt: skip
+    elif age > OLD_KEY_DAYS:
+        found = f"the newest is {age} days old"
+        advice = "`publisher keys rotate`; apps follow by themselves"
+        yield Finding(check="keys", state="look", found=found, advice=advice)
+    else:
+        yield Finding(check="keys", state="well", found=f"{len(held)}, the newest {age} days old")
+
+
+def _outbox(chosen: Settings) -> Iterator[Finding]:
+    if not chosen.data.ledger_db.exists():
+        yield Finding(check="outbox", state="look", found="nothing was built yet", advice="start the worker")
+        return
+    db = database.connect(chosen.data.content_db, readonly=True)
+    ledger = Ledger(chosen.data.ledger_db)
+    try:
+        behind = log.head(db) - ledger.cursor()
+        halted = [name or "everything" for name in halts.of(ledger.connection)]
+        owed = sum(ledger.waiting(region.name) for region in chosen.regions)
+    finally:
+        ledger.close()
+        db.close()
+    if halted:
+        found = f"halted by hand: {', '.join(sorted(halted))}"
+        yield Finding(check="outbox", state="look", found=found, advice="`publisher rollout resume`")
+    if behind > 0 or owed:
+        yield Finding(
+            check="outbox", state="look", found=f"{behind:,} changes to build, {owed:,} objects to deliver",
+            advice="in a moment it should be less; else is the worker running? `publisher rollout status` says more",
+        )  # fmt: skip
+    else:
+        yield Finding(check="outbox", state="well", found="all is built and delivered")
+
+
+def _store(region: Region) -> Iterator[Finding]:
+    held = plant.bucket(region).read(sync_wire.HEAD)
+    check = f"store {region.name}"
+    if held is None:
+        advice = "start the worker, or `publisher push`"
+        yield Finding(check=check, state="look", found="reached, but holds no site yet", advice=advice)
+    else:
+        yield Finding(check=check, state="well", found="reached, and holds the site")
+
+
+def _edge(region: Region, now: Callable[[], datetime]) -> Iterator[Finding]:
+    check = f"edge {region.name}"
+    if not region.probe_url:
+        yield Finding(
+            check=check, state="look", found="what readers get is not looked at",
+            advice="set probe_url (S3_PROBE_URL) to the address of the edge before this bucket",
+        )  # fmt: skip
+        return
+    pool = urllib3.PoolManager(timeout=TIMEOUT_SECONDS, retries=False)
+    answer = pool.request("GET", region.probe_url.rstrip("/") + address(sync_wire.HEAD), redirect=False)
+    if answer.status != 200:
+        yield Finding(check=check, state="ill", found=f"answers {answer.status}", advice=ADVICE["edge"])
+        return
+    said = answer.headers.get("Date")
+    skew = abs((now() - parsedate_to_datetime(said).astimezone(UTC)).total_seconds()) if said else 0.0
+    if skew > SKEW_SECONDS:
+        yield Finding(
+            check="clock", state="ill", found=f"{skew:,.0f} s away from that of {region.name}",
+            advice="let a time service set it: stores refuse requests signed at another time",
+        )  # fmt: skip
+    yield Finding(check=check, state="well", found="serves the site")

@@ -1,0 +1,78 @@
+"""A published site behind an edge of one's own, which can be switched off, break, and publish while pages are open."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from publisher.edges import ALWAYS, DOCUMENT
+from publisher.site.pages import Site
+from tests.newsroom import Newsroom
+
+
+class Served:
+    """A newsroom whose bucket is read at `url`. `answers` counts what was asked; the wire's bytes are in `sent`."""
+
+    def __init__(self, folder: Path, server: http.server.ThreadingHTTPServer, *, offline: bool = True) -> None:
+        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        site = Site(title="RandomCameraReviews", language="es", url=self.url, offline=offline)
+        self.room = Newsroom(folder, site=site)
+        self.room.clock.at = datetime.now(UTC) - timedelta(hours=1)
+        self.is_off = False
+        self.broken: dict[str, tuple[int, str]] = {}
+        self.asked: list[str] = []
+
+    def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body for a path, as the edges of this project answer."""
+        key = path.lstrip("/") + ("index.html" if path.endswith("/") else "")
+        key = "content/index.json" if path == "/content" else key
+        status, key = (200, key) if key in self.room.target.bodies else (404, "404.html")
+        kind, cache = self.room.target.headers[key]
+        if path in self.broken:
+            status, kind = self.broken[path]
+        headers = {"Content-Type": kind, "Cache-Control": cache if status == 200 else "no-store", **ALWAYS}
+        headers |= DOCUMENT if kind.startswith(("text/html", "image/svg")) else {}
+        return status, headers, self.room.target.bodies[key]
+
+
+@contextmanager
+def served(*, offline: bool = True) -> Iterator[Served]:
+    """A server of a newsroom, with nothing published yet."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if site.is_off:
+                self.close_connection = True
+                return
+            path = self.path.partition("?")[0]
+            site.asked.append(path)
+            status, headers, body = site.answer(path)
+            if not headers["Content-Type"].startswith("image/png"):
+                body, headers["Content-Encoding"] = gzip.compress(body, 5), "gzip"
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            return
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        site = Served(Path(folder), server, offline=offline)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield site
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+            site.room.close()

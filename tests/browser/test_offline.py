@@ -1,0 +1,218 @@
+"""Without a network, in a real Chromium: what was read opens, what was kept opens, and versions do not mix."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.browser.served import Served, served
+from tests.browser.test_portal import FLAGS
+
+SHELLS = "caches.keys().then((names) => names.filter((one) => one.startsWith('shell{}')).length === 1)"
+ACTIVE = "navigator.serviceWorker.ready.then((r) => r.active.state === 'activated' && !r.installing)"
+TITLES = """new Promise((resolve) => {
+  const request = indexedDB.open("randomcamerareviews");
+  request.onsuccess = () => {
+    const all = request.result.transaction("review").objectStore("review").getAll();
+    all.onsuccess = () => {
+      request.result.close();
+      resolve(all.result.map((one) => one.record.title).sort());
+    };
+  };
+})"""
+CONTROLLED = "navigator.serviceWorker.ready.then(() => navigator.serviceWorker.controller !== null)"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    program = shutil.which("chromium")
+    assert program is not None, "Chromium is missing: run `make test`, or install Debian's package chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site() -> Iterator[Served]:
+    """A site of 50 reviews, four cameras and two lenses."""
+    with served() as made:
+        made.room.staff(count=2, cameras=4, lenses=2)
+        for number in range(50):
+            made.room.post(
+                f"Reseña {number}", f"Palabras de la {number}.", product=made.room.products[number % 6],
+                editor=made.room.editors[number % 2], tags=("viaje",) if number % 2 else ("noche",),
+            )  # fmt: skip
+        made.room.publish()
+        yield made
+
+
+@pytest.fixture
+def reader(chromium: Browser) -> Iterator[BrowserContext]:
+    """A reader with an empty browser."""
+    context = chromium.new_context(reduced_motion="reduce")
+    yield context
+    context.close()
+
+
+def visit(site: Served, reader: BrowserContext, path: str) -> Page:
+    """A page of the site, once the service worker is in control."""
+    page = reader.new_page()
+    page.goto(site.url + path)
+    page.wait_for_function(CONTROLLED)
+    return page
+
+
+def kept(page: Page) -> dict[str, list[str]]:
+    """What is in the browser's caches: paths by cache."""
+    script = """async () => Object.fromEntries(await Promise.all((await caches.keys()).map(async (name) =>
+        [name, (await (await caches.open(name)).keys()).map((request) => new URL(request.url).pathname)])))"""
+    found: dict[str, list[str]] = page.evaluate(script)
+    return found
+
+
+def test_what_was_read_once_opens_without_a_network(site: Served, reader: BrowserContext) -> None:
+    page = visit(site, reader, "/reviews/resena-7/")
+    page.goto(site.url + "/cameras/" + site.room.products[1].slug + "/")
+    site.is_off = True
+    for path, words in (("/reviews/resena-7/", "Palabras de la 7."), ("/", "Reseña 49")):
+        page.goto(site.url + path)
+        assert words in page.get_by_role("main").inner_text()
+        assert page.evaluate("getComputedStyle(document.querySelector('.name')).display") == "flex", (
+            "the style is there"
+        )
+    page.goto(site.url + "/cameras/" + site.room.products[1].slug + "/")
+    expect(page.get_by_role("heading", level=1)).to_have_text(site.room.products[1].name)
+    page.goto(site.url + "/reviews/resena-8/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sin conexión")
+
+
+def test_the_shell_of_another_version_does_not_mix_with_this_one(site: Served, reader: BrowserContext) -> None:
+    page = visit(site, reader, "/reviews/resena-7/")
+    before = kept(page)
+    style = next(key for key in site.room.target.bodies if key.startswith("assets/style."))
+    newer = style.replace("assets/style.", "assets/style.0")
+    bodies = site.room.target.bodies
+    old = {key: bodies[key] for key in ("sw.js", "offline/index.html")}
+    bodies[newer], site.room.target.headers[newer] = bodies[style] + b"\n/* newer */", site.room.target.headers[style]
+    bodies["sw.js"] = old["sw.js"].replace(style.encode(), newer.encode()).replace(b'"shell ', b'"shell 2')
+    # The edge still has the page of the old version: the new worker must not be installed with it.
+    failed = page.evaluate("navigator.serviceWorker.ready.then((r) => r.update()).then((r) => !!r.installing)")
+    page.wait_for_function("navigator.serviceWorker.ready.then((r) => !r.installing && !r.waiting)")
+    assert failed
+    assert kept(page).keys() == before.keys()
+    bodies["offline/index.html"] = old["offline/index.html"].replace(style.encode(), newer.encode())
+    page.evaluate("navigator.serviceWorker.ready.then((r) => r.update())")
+    page.wait_for_function(
+        "caches.keys().then((names) => names.filter((one) => one.startsWith('shell 2')).length === 1)"
+    )
+    page.wait_for_function("caches.keys().then((names) => names.filter((one) => one.startsWith('shell')).length === 1)")
+    page.wait_for_function("navigator.serviceWorker.ready.then((r) => r.active.state === 'activated' && !r.installing)")
+    site.is_off = True
+    page.goto(site.url + "/reviews/resena-7/")
+    assert f"/{style}" in page.content(), "a page that was kept goes on with what it was made with"
+    assert {f"/{style}", f"/{newer}"} <= set(kept(page)["assets"])
+    page.goto(site.url + "/reviews/resena-8/")
+    assert f"/{newer}" in page.content()
+
+
+def test_a_page_is_brought_up_to_date_while_it_is_open(site: Served, reader: BrowserContext) -> None:
+    page = visit(site, reader, "/")
+    site.room.post("La más nueva", "Fresca.", product=site.room.products[0])
+    site.room.publish()
+    page.reload()
+    expect(page.get_by_role("link", name="La más nueva")).to_be_visible()
+    site.is_off = True
+    page.reload()
+    expect(page.get_by_role("link", name="La más nueva")).to_be_visible()
+
+
+@pytest.mark.parametrize("answer", [(500, "text/html"), (404, "text/html"), (200, "text/plain")])
+def test_only_whole_pages_of_their_type_are_kept(site: Served, reader: BrowserContext, answer: tuple[int, str]) -> None:
+    page = visit(site, reader, "/")
+    site.broken["/reviews/resena-3/"] = answer
+    page.goto(site.url + "/reviews/resena-3/")
+    page.goto(site.url + "/reviews/resena-4/")
+    page.wait_for_function("caches.match('/reviews/resena-4/').then((found) => found !== undefined)")
+    assert "/reviews/resena-3/" not in kept(page)["read"]
+
+
+def test_a_page_that_was_kept_answers_for_a_server_that_is_ill(site: Served, reader: BrowserContext) -> None:
+    page = visit(site, reader, "/reviews/resena-3/")
+    site.broken["/reviews/resena-3/"] = (503, "text/html")
+    page.goto(site.url + "/reviews/resena-3/")
+    assert "Palabras de la 3." in page.get_by_role("main").inner_text()
+    site.broken["/reviews/resena-3/"] = (404, "text/html")
+    page.goto(site.url + "/reviews/resena-3/")
+    page.wait_for_function("caches.match('/reviews/resena-3/').then((found) => found === undefined)")
+
+
+def keep(site: Served, reader: BrowserContext, brand: str = "") -> Page:
+    page = visit(site, reader, f"/offline/?brand={brand}")
+    page.get_by_role("button", name="Guardar", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("Es lo más reciente", timeout=30_000)
+    return page
+
+
+def test_the_whole_site_opens_without_a_network(site: Served, reader: BrowserContext) -> None:
+    page = visit(site, reader, "/offline/")
+    expect(page.get_by_role("status")).to_contain_text("kB para descargar")
+    page.close()
+    page = keep(site, reader)
+    assert "50" in page.get_by_role("status").inner_text()
+    site.is_off = True
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    paths = [f"/reviews/{key.split('/')[1]}/" for key in site.room.target.bodies if key.startswith("reviews/")]
+    others = ("cameras/", "lenses/", "brands/", "editors/", "tags/", "archive/", "search/", "compare/", "index.html")
+    paths += ["/" + key.removesuffix("index.html") for key in site.room.target.bodies if key.startswith(others)]
+    assert len(paths) >= 70
+    for path in paths:
+        answer = page.goto(site.url + path, wait_until="domcontentloaded")
+        assert answer is not None
+        assert answer.status == 200, path
+        assert "content-security-policy" in answer.headers
+        assert len(page.get_by_role("main").inner_text()) > 20, path
+    page.goto(site.url + "/reviews/resena-12/")
+    assert "Palabras de la 12." in page.get_by_role("main").inner_text()
+    assert wrong == []
+
+
+def test_a_brand_is_kept_alone_and_follows_its_changes(site: Served, reader: BrowserContext) -> None:
+    brand = site.room.products[0].brand_slug
+    own = [product for product in site.room.products if product.brand_slug == brand]
+    assert 0 < len(own) < len(site.room.products)
+    page = keep(site, reader, brand)
+    expected = [f"Reseña {number}" for number in range(50) if site.room.products[number % 6] in own]
+    assert page.evaluate(TITLES) == sorted(expected)
+    site.room.post("Una más", "De la marca.", product=own[0])
+    site.room.post("Otra marca", "De otra.", product=next(one for one in site.room.products if one not in own))
+    site.room.publish()
+    page.close()
+    page = keep(site, reader, brand)
+    assert page.evaluate(TITLES) == sorted([*expected, "Una más"])
+
+
+def test_what_was_kept_is_removed_when_asked(site: Served, reader: BrowserContext) -> None:
+    page = keep(site, reader)
+    page.get_by_role("button", name="Quitar").click()
+    expect(page.get_by_role("status")).to_contain_text("Se quitó")
+    site.is_off = True
+    page.goto(site.url + "/reviews/resena-12/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sin conexión")
+
+
+def test_the_switch_removes_the_worker_and_all_it_kept(site: Served, reader: BrowserContext) -> None:
+    page = visit(site, reader, "/")
+    with served(offline=False) as other:
+        other.room.publish()
+        bodies = other.room.target.bodies
+        assert b"portal." not in bodies["index.html"]
+        site.room.target.bodies |= {key: bodies[key] for key in ("sw.js", "index.html")}
+    page.evaluate("navigator.serviceWorker.ready.then((r) => r.update())")
+    page.wait_for_function("navigator.serviceWorker.getRegistrations().then((all) => all.length === 0)")
+    page.wait_for_function("caches.keys().then((names) => names.length === 0)")

@@ -1,0 +1,93 @@
+"""Every kind of page with all that it can hold, in a real Chromium: accessible in light and dark, never too wide."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+from publisher.edges import DOCUMENT
+from publisher.site.pages import Site
+from publisher.site.render import Renderer
+from tests.browser.test_portal import FLAGS, NARROW
+from tests.page_kinds import PAGES
+
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+SITE = "https://example.org"
+RUN = "axe.run(document, { resultTypes: ['violations'] }).then((found) => found.violations)"
+WIDER = "document.documentElement.scrollWidth - window.innerWidth"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    program = shutil.which("chromium")
+    assert program is not None, "Chromium is missing: run `make test`, or install Debian's package chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def bodies() -> dict[str, tuple[str, bytes]]:
+    """What is at each address: type and body; a kind of page is at `/` and its number."""
+    renderer = Renderer(Site(title="RandomCameraReviews", language="es", url=SITE))
+    found = {f"/{one.key}": (one.content_type, one.body) for one in renderer.assets()}
+    for number, (page, context) in enumerate(PAGES.values()):
+        found[f"/{number}"] = ("text/html; charset=utf-8", renderer.artifact(page, context).body)
+    return found
+
+
+def shown(chromium: Browser, bodies: dict[str, tuple[str, bytes]], **options: Any) -> tuple[BrowserContext, Page]:
+    """An empty page of a browser that gets every address from `bodies`, with the headers of an edge."""
+    context = chromium.new_context(service_workers="block", **options)
+
+    def answer(route: Route) -> None:
+        kind, body = bodies.get(route.request.url.removeprefix(SITE), ("text/plain", b""))
+        route.fulfill(body=body, headers={"Content-Type": kind, **DOCUMENT})
+
+    context.route("**/*", answer)
+    return context, context.new_page()
+
+
+def problems(page: Page) -> list[str]:
+    """Violations that axe finds on the page, each with where."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(RUN)
+    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_kind_of_page_is_accessible(chromium: Browser, bodies: dict[str, tuple[str, bytes]], scheme: str) -> None:
+    assert AXE.is_file(), "axe is missing: `make test` installs it (npm --prefix tests/browser ci)"
+    context, page = shown(chromium, bodies, color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    wrong = {}
+    for number, name in enumerate(PAGES):
+        page.goto(f"{SITE}/{number}", wait_until="load")
+        if name != "moved" and (found := problems(page)):
+            wrong[name] = found
+    context.close()
+    assert wrong == {}
+
+
+def test_axe_finds_planted_faults(chromium: Browser) -> None:
+    context, page = shown(chromium, {"/": ("text/html", b"<font color=#aaaaaa>pale</font><img src=x><input>")})
+    page.goto(f"{SITE}/")
+    assert {one.partition(":")[0] for one in problems(page)} >= {"color-contrast", "image-alt", "label"}
+    context.close()
+
+
+def test_no_kind_of_page_is_too_wide_for_a_small_phone(chromium: Browser, bodies: dict[str, tuple[str, bytes]]) -> None:
+    context, page = shown(chromium, bodies, viewport={"width": NARROW[0], "height": NARROW[1]})
+    wide = {}
+    for number, name in enumerate(PAGES):
+        page.goto(f"{SITE}/{number}", wait_until="load")
+        if name != "moved" and (by := page.evaluate(WIDER)) > 0:
+            wide[name] = by
+    context.close()
+    assert wide == {}
