@@ -20,6 +20,7 @@ from benchmarks import (
     publish_vs_hugo,
     results,
     sync,
+    write_parts,
     writes,
 )
 from benchmarks.results import Report
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     publish_vs_hugo.NAME: publish_vs_hugo.run,
     full_build.NAME: full_build.run,
     writes.NAME: writes.run,
+    write_parts.NAME: write_parts.run,
     sync.NAME: sync.run,
     draining.NAME: draining.run,
     crowded.NAME: crowded.run,

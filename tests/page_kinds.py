@@ -133,7 +133,8 @@ PAGES: dict[str, tuple[Page, contexts.Context]] = {
     "camera-page": (Page("camera-page", "sony-a7-iv", 1), _numbered("camera", CARDS, None)),
     "tag-page, empty": (Page("tag-page", "hostil", 1), _numbered("tag", [], None)),
     "search": (Page("search"), contexts.Search(finders=["/content/finder/1.json"], brands=BRANDS)),
-    **{kind: (Page(kind), contexts.Plain(kind=kind)) for kind in ("compare", "offline", "not-found")},
+    **{kind: (Page(kind), contexts.Plain(kind=kind)) for kind in ("offline", "not-found")},
+    "compare": (Page("compare"), contexts.Compare(finders=["/content/finder/1.json"])),
 }  # fmt: skip
 EMPTY = ("editor, empty", "tag, empty", "tag-page, empty")
 HIDDEN = (*EMPTY, "moved", "offline", "not-found")

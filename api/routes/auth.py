@@ -128,7 +128,8 @@ async def keys(request: Request[Any, Any, Any]) -> Response[dict[str, list[dict[
 
 def _address(request: Request[Any, Any, Any]) -> str:
     """Where a request is from: its client's neighbourhood, past the proxies that are ours."""
-    peer, forwarded = request.client.host if request.client else "", request.headers.get("X-Forwarded-For", "")
+    peer = request.client.host if request.client else ""
+    forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))  # a proxy may add a line of its own
     return neighbourhood(origin(peer, forwarded, newsroom_of(request).proxies))
 
 

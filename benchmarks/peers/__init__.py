@@ -70,7 +70,7 @@ def publisher(folder: Path, reviews: int) -> Iterator[Side]:
         port = stack.settings.api.port
         said = {"email": newsroom.EMAIL, "password": newsroom.PASSWORD}
         token = _json(_ask(port, "POST", "/auth/token", msgspec.json.encode(said)))["access_token"]
-        target = Target(port=port, path="/reviews", authorization=f"Bearer {token}", bodies=_bodies(folder, _plain))
+        target = Target(port=port, path="/reviews", authorization=f"Bearer {token}", bodies=bodies_in(folder, plain))
         yield Side(name=OURS, target=target, pid=stack.pids()["api"], database=chosen.data.content_db)
 
 
@@ -85,7 +85,7 @@ def fastapi(folder: Path) -> Iterator[Side]:
     ]  # fmt: skip
     environ = {"PEER_DATABASE": str(store), "PEER_SECRET": secret}
     token = jwt.encode({"sub": "editor"}, secret, algorithm="HS256")
-    target = Target(port=port, path="/reviews", authorization=f"Bearer {token}", bodies=_bodies(folder, _plain))
+    target = Target(port=port, path="/reviews", authorization=f"Bearer {token}", bodies=bodies_in(folder, plain))
     with _running(argv, folder, port, environ) as process:
         yield Side(name="FastAPI, SQLAlchemy", target=target, pid=process.pid, database=store)
 
@@ -103,7 +103,7 @@ def datasette(folder: Path) -> Iterator[Side]:
         "--setting", "permissions.insert-row.id", "root",
     ]  # fmt: skip
     target = Target(
-        port=port, path="/peer/reviews/-/insert", authorization=f"Bearer {token}", bodies=_bodies(folder, _row)
+        port=port, path="/peer/reviews/-/insert", authorization=f"Bearer {token}", bodies=bodies_in(folder, _row)
     )
     with _running(argv, folder, port) as process:
         yield Side(name="Datasette", target=target, pid=process.pid, database=store)
@@ -127,7 +127,7 @@ def pocketbase(folder: Path, *, durable: bool) -> Iterator[Side]:
         token = _json(said)["token"]
         _json(_ask(port, "POST", "/api/collections", msgspec.json.encode(_COLLECTION), {"Authorization": token}))
         target = Target(
-            port=port, path="/api/collections/reviews/records", authorization=token, bodies=_bodies(folder, _plain)
+            port=port, path="/api/collections/reviews/records", authorization=token, bodies=bodies_in(folder, plain)
         )
         name = "PocketBase, FULL" if durable else "PocketBase, NORMAL"
         yield Side(name=name, target=target, pid=process.pid, database=data / "data.db")
@@ -153,7 +153,7 @@ def _table(path: Path) -> None:
     connection.close()
 
 
-def _bodies(folder: Path, said: Callable[[Invented], Json]) -> Path:
+def bodies_in(folder: Path, said: Callable[[Invented], Json]) -> Path:
     """A file with a body in each line, in which NUMBER stands for a number: no text is written twice."""
     path = folder / "bodies"
     with path.open("wb") as file:
@@ -162,7 +162,8 @@ def _bodies(folder: Path, said: Callable[[Invented], Json]) -> Path:
     return path
 
 
-def _plain(invented: Invented) -> Json:
+def plain(invented: Invented) -> Json:
+    """A review as our API takes it, and as those take it that were written for it."""
     draft = invented.draft
     return {
         "title": f"{draft.title} {NUMBER}", "content": f"{invented.markdown}\nNota {NUMBER}.\n",
@@ -172,7 +173,7 @@ def _plain(invented: Invented) -> Json:
 
 
 def _row(invented: Invented) -> Json:
-    row = _plain(invented)
+    row = plain(invented)
     return {"row": row | {name: msgspec.json.encode(row[name]).decode() for name in _LISTS}}
 
 

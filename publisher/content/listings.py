@@ -2,6 +2,9 @@
 
 A listing's name says what it lists: `all`, `brand:{slug}`, `product:{id}`, `tag:{slug}`, `editor:{id}`. A review that
 leaves a listing leaves a gap; when it comes back it takes its old place.
+
+The public places of a listing lie together: a question for ordinals says which it means, `live = 1` or
+`live IN (0, 1)`, or all places of the listing are looked through.
 """
 
 from __future__ import annotations

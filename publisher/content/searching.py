@@ -59,7 +59,8 @@ def between(db: Database, low: int, high: int) -> Iterator[Said]:
 def standing(db: Database, number: int, low: int, high: int) -> Iterator[Said]:
     """The reviews with ordinals in [low, high) that readers had after public change `number`, by ordinal."""
     rows = db.conn.execute(
-        "SELECT ordinal, review_id FROM places WHERE listing = 'all' AND ordinal >= ? AND ordinal < ? ORDER BY ordinal",
+        "SELECT ordinal, review_id FROM places WHERE listing = 'all' AND live IN (0, 1)"
+        " AND ordinal >= ? AND ordinal < ? ORDER BY ordinal",
         (low, high),
     ).fetchall()
     for ordinal, review_id in rows:

@@ -126,6 +126,12 @@ class Search(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     brands: list[tuple[str, str, int, int]]
 
 
+class Compare(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The comparison: where the product finder's files are."""
+
+    finders: list[str]
+
+
 class Finder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A shard of the product finder: the products with ordinals from `low` on."""
 
@@ -191,6 +197,6 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 Context = (
     Home | ReviewPage | Preview | Moved | ProductPage | Brands | BrandPage | EditorPage | TagPage | NumberedPage | Plain
-    | Schema | Search | Finder | SearchCards | Feed | SitemapIndex | Sitemap | ReviewDocument | ProductDocument
-    | Contents
+    | Schema | Search | Compare | Finder | SearchCards | Feed | SitemapIndex | Sitemap | ReviewDocument
+    | ProductDocument | Contents
 )  # fmt: skip

@@ -156,10 +156,15 @@ def _schema(source: Source, page: Page) -> contexts.Context:
 
 
 def _search(source: Source, page: Page) -> contexts.Context:
-    shards = -(-source.product_count() // SHARD)
-    return contexts.Search(
-        finders=[pages.path(Page("finder", "", number)) for number in range(shards)], brands=source.brands()
-    )
+    return contexts.Search(finders=_finders(source), brands=source.brands())
+
+
+def _compare(source: Source, page: Page) -> contexts.Context:
+    return contexts.Compare(finders=_finders(source))
+
+
+def _finders(source: Source) -> list[str]:
+    return [pages.path(Page("finder", "", number)) for number in range(-(-source.product_count() // SHARD))]
 
 
 def _finder(source: Source, page: Page) -> contexts.Context | None:
@@ -237,9 +242,10 @@ _GATHER: dict[str, Gather] = {
     "editor": _editor,
     "tag": _tag,
     **dict.fromkeys(("camera-page", "lens-page", "brand-page", "editor-page", "tag-page", "archive"), _numbered),
-    **dict.fromkeys(("compare", "offline", "not-found", "robots", "web-manifest", "service-worker"), _plain),
+    **dict.fromkeys(("offline", "not-found", "robots", "web-manifest", "service-worker"), _plain),
     "schema": _schema,
     "search": _search,
+    "compare": _compare,
     "finder": _finder,
     "search-cards": _search_cards,
     "atom": _feed,

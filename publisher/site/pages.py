@@ -87,7 +87,7 @@ SINGLE = (
     Page("service-worker"), Page("content"), *(Page("schema", name) for name in sync_wire.DESCRIBED),
 )  # fmt: skip
 _OF_EVERY_REVIEW = (Page("home"), Page("atom"), Page("json-feed"), Page("sitemap"), Page("content"))
-_OF_EVERY_PRODUCT = (Page("brands"), Page("search"), Page("sitemap"), Page("sitemap-pages"))
+_OF_EVERY_PRODUCT = (Page("brands"), Page("search"), Page("compare"), Page("sitemap"), Page("sitemap-pages"))
 _PATHS = {
     "home": "index.html",
     "review": "reviews/{name}/index.html",

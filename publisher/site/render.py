@@ -40,6 +40,7 @@ _TEMPLATES: dict[type[contexts.Context], str] = {
     contexts.TagPage: "tag.html",
     contexts.NumberedPage: "numbered.html",
     contexts.Search: "search.html",
+    contexts.Compare: "compare.html",
     contexts.Feed: "feed.xml",
     contexts.SitemapIndex: "sitemap-index.xml",
     contexts.Sitemap: "sitemap.xml",
@@ -50,7 +51,6 @@ _BODIES: dict[type[contexts.Context], dict[str, str]] = {
 }
 """Fields that a context's digest can do without: forms of a text whose digest the review has."""
 _PLAIN = {
-    "compare": "compare.html",
     "offline": "offline.html",
     "not-found": "not-found.html",
     "robots": "robots.txt",

@@ -28,7 +28,7 @@ export function hold(slugs) {
 export function toggle(slug, name) {
   const button = document.createElement("button");
   button.type = "button";
-  button.className = "aside";
+  button.className = "button aside";
   button.dataset.slug = slug;
   button.textContent = words.compare;
   button.setAttribute("aria-label", words.compareOne.replace("{name}", name));

@@ -1,7 +1,14 @@
 // Compares two to five products side by side. The address says which (`?p=slug,slug`), so that it can be shared; the
 // figures come from each product's own document. The rows and their words stand in the page; this fills in the columns.
 
-const MOST = 5;
+import { held, hold, MOST } from "./basket.js";
+import { reaches, sensors } from "./drawings.js";
+import { get } from "./fetching.js";
+import { Catalogue } from "./finder.js";
+import { make } from "./making.js";
+import { Suggestions } from "./suggestions.js";
+
+const READ = 3;
 const SLUG = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
 const form = document.querySelector("#chooser");
@@ -11,6 +18,9 @@ const table = document.querySelector("#comparison");
 const words = form.dataset;
 const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
 const documents = new Map();
+const only = document.querySelector("#only");
+const drawn = document.querySelector("#drawings");
+let catalogue;
 let turn = 0;
 
 function chosen() {
@@ -26,11 +36,8 @@ function slugOf(text) {
 }
 
 async function fetched(slug, hops = 3) {
-  const answer = await fetch(`/content/products/${slug}.json`);
-  if (answer.status === 404) return null;
-  if (!answer.ok) throw new Error(`${slug}: ${answer.status}`);
-  const said = await answer.json();
-  if (!said.moved) return said;
+  const said = await get(`/content/products/${slug}.json`).catch((problem) => (problem.status === 404 ? null : Promise.reject(problem)));
+  if (!said?.moved) return said;
   return hops ? fetched(new URL(said.moved).pathname.split("/").pop().replace(/\.json$/, ""), hops - 1) : null;
 }
 
@@ -90,38 +97,65 @@ function figure(product, key, unit) {
 }
 
 function heading(product, slugs) {
-  const cell = document.createElement("th");
-  cell.scope = "col";
-  const link = document.createElement("a");
-  link.href = new URL(product.url).pathname;
-  link.textContent = product.name;
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = "×";
+  const cell = make("th", { scope: "col" }, make("a", { href: new URL(product.url).pathname, textContent: product.name }), " ");
+  const button = make("button", { type: "button", textContent: "×" });
   button.setAttribute("aria-label", words.remove.replace("{name}", product.name));
   button.addEventListener("click", () => go(slugs.filter((slug) => documents.get(slug)?.slug !== product.slug)));
-  cell.append(link, " ", button);
+  cell.append(button);
   return cell;
 }
 
-function mark() {
-  const sign = document.createElement("span");
-  sign.textContent = " ≠";
-  sign.setAttribute("role", "img");
-  sign.setAttribute("aria-label", words.differs);
-  return sign;
+function mark(sign, label) {
+  const said = make("span", { textContent: ` ${sign}` });
+  said.setAttribute("role", "img");
+  said.setAttribute("aria-label", label);
+  return said;
+}
+
+// The number by which a row can be better; null where it says nothing, so that it is not judged.
+function merit(product, key) {
+  const { specs } = product;
+  if (key === "video") return specs.video_height_px == null ? null : specs.video_height_px * 1000 + (specs.video_fps ?? 0);
+  if (key === "stabilised") return specs.stabilisation_stops ?? null;
+  if (key === "aperture") return specs.focal_min_mm === (specs.focal_max_mm ?? specs.focal_min_mm) ? (specs.aperture_wide ?? null) : null;
+  return specs[key] ?? null;
+}
+
+// Which products are better in a row: of one kind, all with a figure, and not all with the same. Apertures are compared
+// between lenses of one focal length only.
+function better(row, products) {
+  const { key, better: way } = row.dataset;
+  if (!way || products.length < 2 || new Set(products.map((one) => one.kind)).size > 1) return [];
+  if (key === "aperture" && new Set(products.map((one) => one.specs.focal_min_mm)).size > 1) return [];
+  const merits = products.map((product) => merit(product, key));
+  if (merits.includes(null)) return [];
+  const best = way === "high" ? Math.max(...merits) : Math.min(...merits);
+  return merits.every((one) => one === best) ? [] : merits.map((one) => one === best);
 }
 
 function fill(row, products) {
   const texts = products.map((product) => figure(product, row.dataset.key, row.dataset.unit));
+  const best = better(row, products);
   while (row.cells.length > 1) row.deleteCell(-1);
   row.cells[0].querySelector("[role=img]")?.remove();
-  for (const text of texts) row.insertCell().textContent = text ?? "—";
+  texts.forEach((text, at) => {
+    const cell = row.insertCell();
+    cell.textContent = text ?? "—";
+    if (best[at]) cell.append(mark("★", words.best));
+    if (row.dataset.key === "reviews") cell.append(readable(products[at]));
+  });
   const known = texts.filter((text) => text !== null);
   const differs = known.length > 1 && new Set(known).size > 1;
-  row.hidden = known.length === 0;
+  row.hidden = known.length === 0 || (only.firstElementChild.checked && !differs && row.dataset.key !== "reviews");
   row.classList.toggle("differs", differs);
-  if (differs) row.cells[0].append(mark());
+  if (differs) row.cells[0].append(mark("≠", words.differs));
+}
+
+// Links to the newest reviews of a product, and to all of them.
+function readable(product) {
+  const lines = product.reviews.slice(0, READ).map((review) => make("li", {}, make("a", { href: new URL(review.url).pathname, textContent: review.title })));
+  if (product.review_count > READ) lines.push(make("li", {}, make("a", { href: new URL(product.url).pathname, textContent: words.read })));
+  return lines.length ? make("ul", {}, ...lines) : "";
 }
 
 async function show() {
@@ -147,26 +181,66 @@ async function show() {
   top.append(...products.map((product) => heading(product, slugs)));
   for (const row of table.tBodies[0].rows) fill(row, products);
   table.parentElement.hidden = products.length === 0;
+  only.hidden = products.length < 2;
+  const pictures = [sensors(drawn.querySelector("#sensors"), products, words), reaches(drawn.querySelector("#reaches"), products)];
+  drawn.hidden = !pictures.includes(true);
   status.textContent = problems.join(" ");
 }
 
 function go(slugs) {
-  const address = new URL(location.pathname, location.origin);
-  history.pushState(null, "", slugs.length ? `${address.pathname}?p=${slugs.join(",")}` : address);
+  hold(slugs);
+  history.pushState(null, "", slugs.length ? `${location.pathname}?p=${slugs.join(",")}` : location.pathname);
   return show();
 }
 
-form.hidden = false;
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
+function add(wanted) {
   const slugs = chosen();
-  const added = field.value.split(",").map(slugOf).filter((slug) => slug && !slugs.includes(slug));
+  const added = wanted.filter((slug) => slug && !slugs.includes(slug));
   if (slugs.length + added.length > MOST) {
     status.textContent = words.full;
     return;
   }
   field.value = "";
   if (added.length) go([...slugs, ...added]);
+}
+
+const catalogued = () =>
+  (catalogue ??= Catalogue.load(words.finders.split(" ").filter(Boolean), get).catch((problem) => {
+    catalogue = undefined;
+    throw problem;
+  }));
+
+// What is meant by what was typed: slugs or addresses as they are, else the product that is most likely called so.
+async function meant(text) {
+  const slugs = text.split(",").map(slugOf).filter(Boolean);
+  try {
+    const known = await catalogued();
+    if (slugs.every((slug) => known.bySlug.has(slug))) return slugs;
+    const [first] = known.find(text);
+    return first ? [first.slug] : slugs;
+  } catch {
+    return slugs;
+  }
+}
+
+const suggestions = new Suggestions(field, form.querySelector("[role=listbox]"), words, (product) => add([product.slug]));
+field.addEventListener("keydown", (event) => suggestions.takes(event));
+field.addEventListener("input", async () => {
+  const question = field.value;
+  try {
+    const found = question.trim() ? (await catalogued()).find(question) : [];
+    if (question === field.value && document.activeElement === field) suggestions.show(found);
+  } catch {
+    suggestions.show([]);
+  }
 });
+form.hidden = false;
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  suggestions.show([]);
+  add(await meant(field.value));
+});
+only.addEventListener("change", show);
 addEventListener("popstate", show);
+if (!chosen().length && held().length) history.replaceState(null, "", `${location.pathname}?p=${held().join(",")}`);
 show();

@@ -1,6 +1,6 @@
 // The catalogue of cameras and lenses, loaded once, and found by any spelling as one types.
 
-import { fullName, normal, plain, slugify, spellings } from "./names.js";
+import { fullName, normal, parts, slugify, spellings } from "./names.js";
 
 const SHARD = 250;
 const LONGEST = 8;
@@ -18,12 +18,12 @@ function distance(spelling, asked) {
   return (at ? 2 : 1) + (goesOn || cut ? 0.5 : 0);
 }
 
-function rank(product, asked, parts) {
+function rank(product, asked, said) {
   const whole = Math.min(...product.spellings.map((spelling) => distance(spelling, asked)));
   if (whole < Infinity) return whole;
   const begun = (part) => product.words.some((word) => distance(word, part) <= 1);
   const within = (part) => product.spellings.some((spelling) => distance(spelling, part) <= 2);
-  return parts.every((part) => begun(part) || within(part)) ? 3 : Infinity;
+  return said.every((part) => begun(part) || within(part)) ? 3 : Infinity;
 }
 
 export class Catalogue {
@@ -40,7 +40,7 @@ export class Catalogue {
         mounts: mounts ?? [],
         slug: slug || slugify(name),
         spellings: spellings(brand, [model, ...(aliases ?? [])]),
-        words: plain([brand, model, ...(aliases ?? [])].join(" ")).split(" "),
+        words: parts([brand, model, ...(aliases ?? [])].join(" ")),
       };
     });
     this.spelt = new Map();
@@ -56,11 +56,11 @@ export class Catalogue {
 
   // Products in the order in which the question may mean them.
   find(question) {
-    const parts = plain(question).replace(/(?<![a-z])(?:mark|mk)$/, "").split(" ").filter(Boolean);
-    const asked = parts.join("");
+    const said = parts(question.replace(/(?<![a-z])(?:mark|mk)\.?\s*$/i, ""));
+    const asked = said.join("");
     if (!asked) return [];
     return this.products
-      .map((product) => ({ product, rank: rank(product, asked, parts) }))
+      .map((product) => ({ product, rank: rank(product, asked, said) }))
       .filter((one) => one.rank < Infinity)
       .sort((a, b) => a.rank - b.rank || a.product.name.length - b.product.name.length || (a.product.name < b.product.name ? -1 : 1))
       .map((one) => one.product);

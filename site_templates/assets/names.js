@@ -57,14 +57,18 @@ function optics(text) {
     .replace(FOCAL, (_, focal) => `${focal}mm `);
 }
 
-// The words of a name in their one spelling; without spaces they are its normal form.
-export function plain(name) {
-  const words = optics(fold(name)).replace(/[^\p{L}\p{N}]+/gu, " ").trim();
-  return WORDS.reduce((text, [pattern, instead]) => text.replace(pattern, instead), words);
+function plain(text) {
+  const words = text.replace(/[^\p{L}\p{N}]+/gu, " ").trim();
+  return WORDS.reduce((said, [pattern, instead]) => said.replace(pattern, instead), words);
 }
 
 export function normal(name) {
-  return plain(name).replaceAll(" ", "");
+  return plain(optics(fold(name))).replaceAll(" ", "");
+}
+
+// The words of a name in their one spelling, `1.8` as one of them; together they are its normal form.
+export function parts(name) {
+  return plain(optics(fold(name)).replace(/(\d)[.,](?=\d)/g, "$1")).split(" ").filter(Boolean);
 }
 
 export function spellings(brand, names) {

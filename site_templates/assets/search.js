@@ -5,18 +5,19 @@ import { toggle } from "./basket.js";
 import { Engine } from "./engine.js";
 import { get } from "./fetching.js";
 import { Catalogue, pathOf } from "./finder.js";
+import { make } from "./making.js";
 import { fold } from "./names.js";
+import { Suggestions } from "./suggestions.js";
 import { term, WORD, words as termsOf } from "./terms.js";
 
 const PAUSE_MS = 200;
-const SUGGESTED = 6;
+const NAMED = 6;
 const SHOWN = 8;
 const CARDS = 8;
 const FILTERS = ["kind", "brand", "mount", "tag", "year"];
 
 const form = document.querySelector("#finder");
 const field = form.querySelector("input");
-const listbox = form.querySelector("[role=listbox]");
 const status = form.querySelector("[role=status]");
 const narrow = form.querySelector("details");
 const products = document.querySelector("#found-products");
@@ -27,9 +28,9 @@ const number = new Intl.NumberFormat(document.documentElement.lang);
 const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeZone: "UTC" });
 const engine = new Engine(get);
 const cards = new Map();
+const suggestions = new Suggestions(field, form.querySelector("[role=listbox]"), words, (product) => location.assign(pathOf(product)));
 let catalogue;
 let turn = 0;
-let active = -1;
 let pause;
 let rest = () => [];
 
@@ -38,41 +39,6 @@ const catalogued = () =>
     catalogue = undefined;
     throw problem;
   }));
-
-function make(name, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(name), properties);
-  element.append(...children);
-  return element;
-}
-
-// --- suggestions: a combobox with a listbox (ARIA Authoring Practices) ---
-
-function option(product, place) {
-  const line = make("li", { id: `suggestion-${place}`, role: "option" }, product.name, " ", make("small", { textContent: words[product.kind] }));
-  line.setAttribute("role", "option");
-  line.setAttribute("aria-selected", "false");
-  line.dataset.path = pathOf(product);
-  line.addEventListener("pointerdown", (event) => {
-    event.preventDefault();
-    location.assign(line.dataset.path);
-  });
-  return line;
-}
-
-function suggest(found) {
-  listbox.replaceChildren(...found.slice(0, SUGGESTED).map(option));
-  listbox.hidden = found.length === 0;
-  field.setAttribute("aria-expanded", String(!listbox.hidden));
-  select(-1);
-}
-
-function select(place) {
-  active = place;
-  [...listbox.children].forEach((line, at) => line.setAttribute("aria-selected", String(at === place)));
-  const line = listbox.children[place];
-  line ? field.setAttribute("aria-activedescendant", line.id) : field.removeAttribute("aria-activedescendant");
-  line?.scrollIntoView({ block: "nearest" });
-}
 
 // --- the address ---
 
@@ -191,7 +157,7 @@ async function answer({ isOpen = false } = {}) {
   const isAsked = Object.values(said).some(Boolean);
   form.classList.toggle("busy", isAsked);
   if (!isAsked) {
-    suggest([]);
+    suggestions.show([]);
     products.replaceChildren();
     reviews.replaceChildren();
     more.hidden = true;
@@ -203,7 +169,7 @@ async function answer({ isOpen = false } = {}) {
     if (now !== turn) return;
     const among = narrowed(known, said);
     const named = said.q && !said.tag && !said.year ? known.find(said.q).filter((one) => !among || among.has(one.ordinal)) : [];
-    products.replaceChildren(...named.slice(0, SUGGESTED).map(listed));
+    products.replaceChildren(...named.slice(0, NAMED).map(listed));
     products.parentElement.hidden = named.length === 0;
     const found = await engine.search(known.read(said.q), { isOpen, tag: said.tag, year: said.year, products: among });
     if (now !== turn) return;
@@ -228,10 +194,10 @@ async function typed() {
     answer({ isOpen: !/\s$/.test(field.value) });
   }, PAUSE_MS);
   const question = field.value;
-  if (!question.trim()) return suggest([]);
+  if (!question.trim()) return suggestions.show([]);
   try {
     const found = (await catalogued()).find(question);
-    if (question === field.value && document.activeElement === field) suggest(found);
+    if (question === field.value && document.activeElement === field) suggestions.show(found);
   } catch {
     status.textContent = words.failed;
   }
@@ -239,7 +205,7 @@ async function typed() {
 
 function finished() {
   clearTimeout(pause);
-  suggest([]);
+  suggestions.show([]);
   remember(entered(), true);
   return answer();
 }
@@ -259,21 +225,10 @@ function walk(event) {
 }
 
 function inField(event, step, links) {
-  const count = listbox.hidden ? 0 : listbox.children.length;
-  if (event.key === "Escape" && count) {
-    event.preventDefault();
-    suggest([]);
-  } else if (event.key === "Enter" && active >= 0) {
-    event.preventDefault();
-    location.assign(listbox.children[active].dataset.path);
-  } else if (step && count && active + step < count) {
-    event.preventDefault();
-    select(Math.max(active + step, -1));
-  } else if (step === 1 && links.length) {
-    event.preventDefault();
-    suggest([]);
-    links[0].focus();
-  }
+  if (suggestions.takes(event) || step !== 1 || !links.length) return;
+  event.preventDefault();
+  suggestions.show([]);
+  links[0].focus();
 }
 
 function focusBySlash(event) {
@@ -313,7 +268,7 @@ document.querySelector("#searching").hidden = false;
 takeUp(asked());
 field.addEventListener("input", typed);
 field.addEventListener("focus", () => catalogued().catch(() => undefined), { once: true });
-field.addEventListener("blur", () => suggest([]));
+field.addEventListener("blur", () => suggestions.show([]));
 document.addEventListener("keydown", walk);
 document.addEventListener("keydown", focusBySlash);
 form.addEventListener("submit", (event) => {
@@ -326,7 +281,7 @@ more.addEventListener("click", () => extend(false).catch(() => (status.textConte
 addEventListener("popstate", () => {
   clearTimeout(pause);
   takeUp(asked());
-  suggest([]);
+  suggestions.show([]);
   answer();
 });
 answer();

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -193,4 +194,100 @@ def test_without_a_script_the_page_leads_to_everything(up: Up, chromium: Browser
     assert "requiere un script" in window.locator("noscript").inner_text()
     window.get_by_role("link", name=re.compile("^Leica$")).click()
     assert window.url.endswith("/brands/leica/")
+    context.close()
+
+
+def product(up: Up, model: str, **figures: object) -> str:
+    """Add a camera or lens of Acme, and return its slug when it can be read."""
+    headers = {"Authorization": f"Bearer {up.token(up.ready['admin_password'])}"}
+    said = {"brand": "Acme", "model": model, "spec": figures}
+    answer = httpx.post(up.ready["api"] + "/products", json=said, headers=headers)
+    assert answer.status_code == 201, answer.text
+    document = str(answer.json()["document"])
+    read_until(document, model)
+    return document.rpartition("/")[2].removesuffix(".json")
+
+
+def row(page: Page, label: str) -> list[str]:
+    return (
+        page.locator("#comparison tbody tr", has=page.get_by_role("rowheader", name=label))
+        .locator("td")
+        .all_inner_texts()
+    )
+
+
+def test_better_figures_are_marked_only_where_all_are_known_and_better_for_everybody(up: Up, chromium: Browser) -> None:
+    one = product(up, "Uno", kind="camera", weight_g=600, burst_fps=10, iso_max=51200, megapixels=24, price_usd=2000,
+                  stabilised=True, sensor_width_mm=36, sensor_height_mm=24)  # fmt: skip
+    two = product(up, "Dos", kind="camera", weight_g=500, burst_fps=20, iso_max=25600, megapixels=45, stabilised=True,
+                  crop_factor=1.5)  # fmt: skip
+    lens = product(up, "Tres 24-70", kind="lens", weight_g=400, focal_min_mm=24, focal_max_mm=70, aperture_wide=2.8)
+    context = chromium.new_context()
+    window = context.new_page()
+    window.goto(f"{up.ready['edge']}/compare/?p={one},{two}")
+    window.get_by_role("columnheader", name="Acme Dos").wait_for()
+    assert row(window, "Peso") == ["600 g", "500 g ★"]
+    assert row(window, "Ráfaga") == ["10 fps", "20 fps ★"]
+    assert row(window, "Resolución") == ["24 Mpx", "45 Mpx"], "more is not better for everybody"
+    assert row(window, "Precio de lanzamiento") == ["US$ 2000", "—"], "who is cheaper is not known"
+    window.get_by_label("Solo lo que difiere").check()
+    assert not window.get_by_role("rowheader", name="Estabilización").is_visible()
+    window.goto(f"{up.ready['edge']}/compare/?p={one},{lens}")
+    window.get_by_role("columnheader", name="Acme Tres").wait_for()
+    assert row(window, "Peso") == ["600 g", "400 g"], "a camera and a lens do not compete"
+    context.close()
+
+
+def test_sensors_and_focal_lengths_are_drawn_to_scale(up: Up, chromium: Browser) -> None:
+    full = product(up, "Plena", kind="camera", sensor_width_mm=36, sensor_height_mm=24)
+    crop = product(up, "Media", kind="camera", crop_factor=2)
+    zoom = product(up, "Zoom 50-200", kind="lens", focal_min_mm=50, focal_max_mm=200)
+    context = chromium.new_context()
+    window = context.new_page()
+    window.goto(f"{up.ready['edge']}/compare/?p={full},{crop},{zoom}")
+    window.locator("#sensors li").nth(1).wait_for()
+    widths = [window.locator(f"#sensors > svg .of-{place}").get_attribute("width") for place in (0, 1)]
+    assert [float(width or 0) for width in widths] == pytest.approx([36, 17.31], abs=0.01), "43.27 mm / 2 at 4:3"
+    assert window.locator("#sensors li").all_inner_texts() == [
+        "Acme Plena: 36 × 24 mm", "Acme Media: 17,3 × 13 mm (calculado del factor de recorte)",
+    ]  # fmt: skip
+    bar = window.locator("#reaches > svg .of-0")
+    assert [bar.get_attribute(name) for name in ("x", "width")] == ["0", "100"], "two doublings are the whole scale"
+    context.close()
+
+
+def test_a_comparison_is_put_together_by_name_kept_and_shared(up: Up, page: Page) -> None:
+    page.goto(up.ready["edge"] + "/search/?q=leica+q3")
+    page.get_by_role("button", name="Comparar Leica Q3").click()
+    expect(page.get_by_role("button", name="Comparar Leica Q3")).to_have_attribute("aria-pressed", "true")
+    page.goto(up.ready["edge"] + "/cameras/leica-m11/")
+    page.get_by_role("button", name="Comparar Leica M11").click()
+    page.get_by_role("link", name="Comparar lo elegido (2)").click()
+    page.get_by_role("columnheader", name="Leica M11").wait_for()
+    assert page.url.endswith("/compare/?p=leica-q3,leica-m11")
+    field = page.get_by_role("combobox")
+    field.fill("a7iv")
+    expect(page.get_by_role("option").first).to_contain_text("Sony Alpha 7 IV")
+    field.press("ArrowDown")
+    field.press("Enter")
+    page.get_by_role("columnheader", name="Sony Alpha 7 IV").wait_for()
+    page.get_by_role("button", name="Quitar Leica M11").click()
+    expect(page.get_by_role("columnheader", name="Leica M11")).to_have_count(0)
+    assert page.url.endswith("/compare/?p=leica-q3,sony-alpha-7-iv")
+    page.get_by_role("link", name=POSTED[0][0]).click()
+    page.wait_for_url("**/reviews/**")
+    page.goto(up.ready["edge"] + "/compare/")
+    page.get_by_role("columnheader", name="Leica Q3").wait_for()
+    page.go_back()
+    page.evaluate("localStorage.clear()")
+
+
+def test_a_full_comparison_takes_no_sixth(up: Up, chromium: Browser) -> None:
+    context = chromium.new_context()
+    window = context.new_page()
+    window.goto(up.ready["edge"] + "/compare/?p=leica-m11,leica-q3,sony-alpha-7-iv,canon-eos-5d,canon-eos-r")
+    window.get_by_role("columnheader").nth(5).wait_for()
+    window.get_by_role("combobox").fill("leica-m10")
+    window.get_by_role("button", name="Agregar").click()
+    expect(window.get_by_role("status")).to_contain_text("cinco")
     context.close()

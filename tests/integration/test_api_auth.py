@@ -173,6 +173,23 @@ def test_guessing_an_account_is_throttled_over_all_addresses_and_keeps_its_owner
         assert sign_in(elsewhere, "ana@example.com", PASSWORD).status_code == 200, "and makes the address familiar"
 
 
+@pytest.mark.parametrize("proxies", ["", "127.0.0.1"])
+def test_only_a_proxy_of_ours_says_from_where_somebody_guesses(proxies: str, own_api_server: Server) -> None:
+    own_api_server.stop()
+    own_api_server.environ["API_PROXIES"] = proxies
+    own_api_server.start()
+    said = {"password": "not the password"}
+    with own_api_server.client(None) as client:
+
+        def guess(number: int) -> int:
+            lines = [("X-Forwarded-For", f"198.51.100.{number}"), ("X-Forwarded-For", "203.0.113.7")]
+            body = said | {"email": f"{number}@example.com"}
+            return client.post("/auth/token", json=body, headers=lines).status_code
+
+        assert [guess(number) for number in range(55)] == [401] * 50 + [429] * 5, "what a client adds is not believed"
+        assert sign_in(client, "ana@example.com", PASSWORD).status_code == (200 if proxies else 429)
+
+
 def test_guessing_is_throttled_for_each_address(own_api_server: Server) -> None:
     with own_api_server.client(None) as client:
         codes = [sign_in(client, f"{number}@example.com", "not the password").status_code for number in range(55)]

@@ -15,7 +15,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks import crowded, document, draining, full_build, load, machine, peers, processes, results, sync, writes
+from benchmarks import (
+    crowded,
+    document,
+    draining,
+    full_build,
+    load,
+    machine,
+    peers,
+    processes,
+    results,
+    sync,
+    write_parts,
+    writes,
+)
 from benchmarks.results import Report, Result
 from publisher.content.database import connect
 
@@ -59,6 +72,13 @@ def test_writes_are_measured_without_peers(short_folder: Path) -> None:
     assert len(found) == 8
     assert min(found.values()) > 0
     assert any("each answer waited for the disk" in note or "strace" in note for note in report.notes)
+
+
+def test_the_parts_of_a_write_are_measured(tmp_path: Path) -> None:
+    found = {one.case: one.median for one in write_parts.run(tmp_path, quick=True).results}
+    assert {"HTTP", "Markdown to safe HTML", "database", "database: texts", "database: changes"} <= set(found)
+    assert min(found.values()) > 0
+    assert found["HTTP: body decoded and checked"] < found["HTTP"]
 
 
 @contextmanager

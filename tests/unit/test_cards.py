@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def room(tmp_path: Path) -> Iterator[Newsroom]:
     opened.close()
 
 
-def now(room: Newsroom, kept: Cards, ids: list[str], *, caught_up: bool = True) -> list[Card]:
+def now(room: Newsroom, kept: Cards, ids: Sequence[str], *, caught_up: bool = True) -> list[Card]:
     """The cards as a reader of this moment's snapshot gets them."""
     with database.snapshot(database.connect(room.content_db, readonly=True)) as db:
         if caught_up:

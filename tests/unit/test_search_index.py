@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from publisher.content import products, reviews
@@ -18,6 +18,7 @@ from publisher.site.sync_layout import Span
 from tests.newsroom import Newsroom, text
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200_000), st.integers(0, 200_000))
 def test_spans_follow_one_another_from_the_base_to_the_newest_change(since: int, more: int) -> None:
     older, recent = search_layout.spans(since + more, since)
@@ -42,9 +43,14 @@ def test_postings_are_distances_with_weights() -> None:
 words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(words, st.lists(st.integers(0, 5_000), min_size=1, max_size=400, unique=True), min_size=1))
 def test_every_term_is_in_the_shard_that_the_bounds_say(said: dict[str, list[int]]) -> None:
-    entries = ((ordinal, {term: 5 for term in said if ordinal in said[term]}) for ordinal in range(5_001))
+    by_ordinal: dict[int, dict[str, int]] = {}
+    for term, listed in said.items():
+        for ordinal in listed:
+            by_ordinal.setdefault(ordinal, {})[term] = 5
+    entries = sorted(by_ordinal.items())
     _, files = postings.segment(postings.gathered(entries), [])
     *shards, index = map(json.loads, files)
     found: dict[str, list[int]] = {}

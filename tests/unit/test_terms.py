@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from publisher.site import terms
@@ -26,6 +26,7 @@ def test_other_words_stay_apart(pair: list[str]) -> None:
     assert terms.term(pair[0]) != terms.term(pair[1])
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_a_stem_is_no_longer_than_its_word_and_never_empty(word: str) -> None:
     made = terms.stem(word)
