@@ -21,6 +21,7 @@ from publisher.content import database, log
 from publisher.content.cards import Cards
 from publisher.content.model import Change
 from publisher.content.reading import Reading
+from publisher.delivery import journal
 from publisher.delivery.journal import Journal
 from publisher.delivery.ledger import Desired, Ledger, Release
 from publisher.delivery.objects import Objects
@@ -90,7 +91,7 @@ class Builder:
     def rest(self) -> None:
         """Do for the databases what they would otherwise do amid a build."""
         self._objects.rest()
-        self._ledger.rest()
+        journal.rest(self._ledger.connection)
 
     def close(self) -> None:
         """Close the content database."""

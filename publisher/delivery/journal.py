@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -125,3 +125,9 @@ def transaction(conn: Any) -> Iterator[None]:
             raise
     except sqlite3.Error as error:
         raise DeliveryError(f"cannot write to the ledger: {error}") from error
+
+
+def rest(conn: Any) -> None:
+    """Carry what was written from SQLite's log into the ledger, before that must be amid a build."""
+    with suppress(sqlite3.Error):  # then it is tried again
+        conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -8,7 +8,7 @@ loss it may have forgotten its last steps, all together and in order, and they a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -110,9 +110,9 @@ class Ledger:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
             connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA busy_timeout = 10000")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.executescript(
+                "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL"
+            )
             connection.executescript("PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 4000")
             connection.executescript(
                 _SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + halts.SCHEMA + fading.SCHEMA
@@ -131,11 +131,6 @@ class Ledger:
     def transaction(self) -> AbstractContextManager[None]:
         """All inside happens, or nothing."""
         return journal.transaction(self.connection)
-
-    def rest(self) -> None:
-        """Carry what was written from SQLite's log into the database, before it must be amid a build."""
-        with suppress(sqlite3.Error):  # then it is tried again
-            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def scrub(self) -> None:
         """Write the file anew, without the bytes that SQLite leaves of removed rows. Raises DeliveryError."""
@@ -298,6 +293,13 @@ class Ledger:
             for table in ("held", "pending", "deliveries", "reached", "purges", "troubles"):
                 conn.execute(f"DELETE FROM {table} WHERE target = ?", (target,))
             conn.execute("INSERT INTO pending SELECT ?, key FROM wanted", (target,))
+
+    def holder(self, fresh: str) -> str:
+        """Who has the leases of the targets: the same over restarts, `fresh` the first time."""
+        with self.transaction():
+            known = self._fact("holder", fresh)
+            self._set_fact("holder", known)
+        return known
 
     def targets(self) -> list[str]:
         """Names of the known targets."""

@@ -94,11 +94,11 @@ def key_of(slug: str) -> str:
 
 
 def pages(bodies: dict[str, bytes]) -> dict[str, bytes]:
-    """What belongs to a release: all but the bundles and what goes with them, and the search index."""
+    """What belongs to a release: all but the bundles and what goes with them."""
     return {
         key: body
         for key, body in bodies.items()
-        if not key.startswith(("content/sync/", "content/search/", "content/schema/", ".well-known/"))
+        if not key.startswith(("content/sync/", "content/schema/", "content/search/", ".well-known/"))
     }
 
 
