@@ -26,6 +26,7 @@ from publisher.errors import DeliveryError
 from publisher.site.artifact import Tier
 
 _SCHEMA = """
+PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 4000;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS desired (
     key TEXT PRIMARY KEY, context TEXT NOT NULL, body TEXT NOT NULL, content_type TEXT NOT NULL,
@@ -110,13 +111,9 @@ class Ledger:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
             connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
-            connection.executescript(
-                "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL"
-            )
-            connection.executescript("PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 4000")
-            connection.executescript(
-                _SCHEMA + journal.SCHEMA + purges.SCHEMA + history.SCHEMA + halts.SCHEMA + fading.SCHEMA
-            )
+            connection.execute("PRAGMA busy_timeout = 10000")
+            parts = (_SCHEMA, journal.SCHEMA, purges.SCHEMA, history.SCHEMA, halts.SCHEMA, fading.SCHEMA)
+            connection.executescript("".join(parts))
         except sqlite3.Error as error:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
         self.connection: Any = connection
