@@ -294,6 +294,13 @@ class Ledger:
                 conn.execute(f"DELETE FROM {table} WHERE target = ?", (target,))
             conn.execute("INSERT INTO pending SELECT ?, key FROM wanted", (target,))
 
+    def holder(self, fresh: str) -> str:
+        """Who has the leases of the targets: the same over restarts, `fresh` the first time."""
+        with self.transaction():
+            known = self._fact("holder", fresh)
+            self._set_fact("holder", known)
+        return known
+
     def targets(self) -> list[str]:
         """Names of the known targets."""
         return [row[0] for row in self.connection.execute("SELECT name FROM targets ORDER BY name")]
