@@ -1,8 +1,7 @@
 """The ledger: what every page of the site should be, and what each target is known to hold.
 
-Differences are read from a queue of keys that changed, never from a listing of a bucket or a scan of the site. The
-ledger is derivable (`rebuild` makes it anew from content and templates), so it trades durability for speed: after power
-loss it may have forgotten its last steps, all together and in order, and they are done again.
+Differences are read from a queue of keys that changed, never from a listing of a bucket or a scan of the site. It is
+derivable (by `rebuild`), so after power loss its last steps may be forgotten, in order; then they are done again.
 """
 
 from __future__ import annotations
@@ -40,8 +39,7 @@ CREATE TABLE IF NOT EXISTS held (
     cache_control TEXT NOT NULL, tier INTEGER NOT NULL, etag TEXT NOT NULL, PRIMARY KEY (target, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pending (
-    target TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (target, key)
-) STRICT, WITHOUT ROWID;
+    target TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (target, key)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS releases (
     number INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL, content_version INTEGER NOT NULL,
     built_at TEXT NOT NULL, written INTEGER NOT NULL, removed INTEGER NOT NULL
