@@ -83,8 +83,8 @@ test-corpus: $(VENV)/.dev $(NPM_STAMPS) ## Test against a folder of real posts: 
 	CORPUS="$(CORPUS)" $(BIN)/python -m pytest -m corpus $(ARGS)
 
 .PHONY: faults
-faults: $(VENV)/.dev ## Kill the API 200 times while editors write, and have 16 of them make 1,000 edits each
-	@$(BIN)/python -m pytest -m faults $(ARGS)
+faults: $(VENV)/.dev ## Every fault of docs/faults.md, one line for each: kills, outages, crowds (takes hours)
+	@$(BIN)/python -m pytest -m faults --verbose --timeout 14400 $(if $(ARGS),$(ARGS),tests/faults)
 
 .PHONY: test-kills
 test-kills: $(VENV)/.dev ## Kill the editor's commands before each line of their code (some 2,500 runs)
@@ -102,6 +102,10 @@ models: $(VENV)/.dev $(NPM_STAMPS) ## Make types of the bundles for Kotlin and S
 .PHONY: screenshots
 screenshots: $(VENV)/.dev $(VENV)/.tools ## Photograph the pages for the documentation
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
+.PHONY: weights
+weights: $(VENV)/.dev $(VENV)/.tools ## Measure what a visit of each kind of page costs, as the README has it
+	@$(BIN)/python -m tests.browser.weights
 
 .PHONY: lighthouse
 lighthouse: $(VENV)/.dev $(VENV)/.tools $(NPM_STAMPS) ## Have Lighthouse judge home, review, camera, compare and search

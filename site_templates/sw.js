@@ -1,4 +1,4 @@
-{% set shell = [asset("style.css"), asset("icon.svg"), asset("portal.js"), asset("offline.js")] %}
+{% set shell = [asset("style.css"), asset("icon.svg"), asset("portal.js")] %}
 {% set words = {
   "language": site.language, "missing": _("No connection"),
   "explained": _("This page was not kept on your device. It will be here again as soon as there is a connection."),
@@ -76,8 +76,9 @@ async function read(path) {
   await (await caches.open(READ)).put(path, answer);
 }
 
+// Style, scripts and drawings that a page names; icons of an installed portal are no part of reading.
 function assetsOf(html) {
-  return new Set(html.match(/\/assets\/[\w.-]+/g));
+  return new Set(html.match(/\/assets\/[\w.-]+\.(?:css|js|svg)\b/g));
 }
 
 // Forget the shells of other versions, and assets that no kept page names any more.

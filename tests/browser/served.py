@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import http.server
 import tempfile
 import threading
@@ -17,7 +18,7 @@ from tests.newsroom import Newsroom
 
 
 class Served:
-    """A newsroom whose bucket is read at `url`. `answers` counts what was asked; the wire's bytes are in `sent`."""
+    """A newsroom whose bucket is read at `url`. `asked` has the paths that were asked for, `sent` counts bytes."""
 
     def __init__(self, folder: Path, server: http.server.ThreadingHTTPServer, *, offline: bool = True) -> None:
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -27,6 +28,7 @@ class Served:
         self.is_off = False
         self.broken: dict[str, tuple[int, str]] = {}
         self.asked: list[str] = []
+        self.sent = 0
 
     def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body for a path, as the edges of this project answer."""
@@ -46,6 +48,8 @@ def served(*, offline: bool = True) -> Iterator[Served]:
     """A server of a newsroom, with nothing published yet."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # an older one has no conditions
+
         def do_GET(self) -> None:
             if site.is_off:
                 self.close_connection = True
@@ -54,12 +58,17 @@ def served(*, offline: bool = True) -> Iterator[Served]:
             site.asked.append(path)
             status, headers, body = site.answer(path)
             if not headers["Content-Type"].startswith("image/png"):
-                body, headers["Content-Encoding"] = gzip.compress(body, 5), "gzip"
+                body, headers["Content-Encoding"] = gzip.compress(body, 5, mtime=0), "gzip"
+            headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+            if status == 200 and self.headers.get("If-None-Match") == headers["ETag"]:
+                status, body = 304, b""
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
+            head = sum(len(name) + len(value) + 4 for name, value in headers.items())
             self.end_headers()
             self.wfile.write(body)
+            site.sent += head + len(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             return

@@ -1,0 +1,153 @@
+"""A publish of some fifty objects, killed at every boundary and at random moments; then it goes on, and all must hold.
+
+The site goes on from kill to kill: what is published next begins from what the last one left. In the long run
+(`make faults`) every boundary of a publish and 500 random moments, in the short one some boundaries and a few moments.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from publisher.settings import Settings
+from tests.faults import checks
+from tests.faults.checks import Event
+from tests.faults.site import Site
+
+EDITS = 6
+"""Edits in one publish: some fifty objects."""
+
+
+class Edge:
+    """A server that is asked to forget addresses, and notes them among what the store confirmed."""
+
+    def __init__(self, events: list[Event]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: Any) -> None:
+                """Quiet."""
+
+            def do_PURGE(self) -> None:
+                events.append(Event("purge", checks.key_of(self.path)))
+                self.send_response_only(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+
+class Victim:
+    """A publisher that lives and is killed, on a site of its own."""
+
+    def __init__(self, folder: Path, store: Settings, seed: int) -> None:
+        self.site = Site(folder, store, seed, regions=("south",))
+        self.region, room = self.site.regions[0], self.site.room
+        self.events = self.region.proxy.events
+        self.edge = Edge(self.events)
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("S3_", "SITE_", "CDN_"))}
+        environ |= {
+            "DATA_DIR": str(folder), "SITE_URL": room.site.url, "SITE_TITLE": room.site.title, "BUILD_WORKERS": "1",
+            "S3_ENDPOINT": self.region.proxy.url, "S3_BUCKET": store.s3.bucket, "S3_PREFIX": self.region.prefix,
+            "S3_ACCESS_KEY": store.s3.access_key, "S3_SECRET_KEY": store.s3.secret_key, "S3_CONCURRENCY": "4",
+            "CDN_KIND": "nginx", "CDN_EDGES": self.edge.url,
+        }  # fmt: skip
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.victim"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=environ,
+        )  # fmt: skip
+
+    def live(self, how: str) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(how + "\n")
+        self.process.stdin.flush()
+        return dict(json.loads(self.process.stdout.readline()))
+
+    def killed(self, how: str) -> dict[str, Any]:
+        """Edit, publish until killed, publish to the end; what was wrong on the way is a failure here."""
+        url = self.site.room.site.url
+        before, _ = self.region.held()
+        head = self.site.head(self.region)
+        self.events.clear()
+        self.site.edit(EDITS)
+        ended = self.live(how)
+        bodies, _ = self.region.held()
+        assert checks.torn(bodies, url) == [], f"after {ended['passed'][-1:]}"
+        whole = self.live("whole")
+        assert not whole["killed"]
+        assert checks.misordered(before, self.events, url) == []
+        assert self.site.faults() == []
+        assert checks.fallen([head, self.site.head(self.region)]) == []
+        last = {event.key for event in self.events if event.what == "put" and event.key in before}
+        assert {key for key in last if key.endswith(".html")} <= {e.key for e in self.events if e.what == "purge"}
+        assert "before PUT" not in self.live("whole")["passed"], "nothing is left to do"
+        return ended
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.process.stdout.close()
+        self.edge.server.shutdown()
+        self.edge.server.server_close()
+        self.site.close()
+
+
+@pytest.fixture
+def victim(object_store: Settings, tmp_path: Path) -> Iterator[Victim]:
+    """A site that was published once."""
+    made = Victim(tmp_path, object_store, seed=2)
+    try:
+        made.site.edit(10)
+        assert not made.live("whole")["killed"]
+        assert made.site.faults() == []
+        yield made
+    finally:
+        made.close()
+
+
+def test_killed_at_some_boundaries(victim: Victim) -> None:
+    enumerated(victim, first=3, step=29, most=4)
+
+
+@pytest.mark.faults
+def test_killed_at_every_boundary(victim: Victim) -> None:
+    met = enumerated(victim, first=1, step=1, most=1000)
+    assert {"before PUT", "after PUT", "before COMMIT", "after COMMIT", "before DELETE", "after DELETE", "before purge",
+            "after purge"} <= met.keys()  # fmt: skip
+
+
+def enumerated(victim: Victim, first: int, step: int, most: int) -> Counter[str]:
+    """Kill at one boundary after another, until a publish has no more; at which it was, and how often."""
+    met: Counter[str] = Counter()
+    for number in range(first, first + most * step, step):
+        ended = victim.killed(f"at {number}")
+        if not ended["killed"]:
+            assert sum(name == "after PUT" for name in ended["passed"]) >= 30
+            break
+        met[ended["passed"][-1]] += 1
+    assert met
+    return met
+
+
+@pytest.mark.parametrize("kills", [pytest.param(3), pytest.param(500, marks=pytest.mark.faults)])
+def test_killed_at_random_moments(victim: Victim, kills: int) -> None:
+    chance, died = random.Random(5), 0
+    for _ in range(kills):
+        died += victim.killed(f"after {chance.uniform(0.01, 0.6):.3f}")["killed"]
+    assert died > 0
