@@ -11,7 +11,9 @@ from pathlib import Path
 from types import FrameType
 
 from benchmarks import (
+    crowded,
     document,
+    draining,
     full_build,
     machine,
     publish_latency,
@@ -31,6 +33,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     writes.NAME: writes.run,
     write_parts.NAME: write_parts.run,
     sync.NAME: sync.run,
+    draining.NAME: draining.run,
+    crowded.NAME: crowded.run,
 }
 PROGRAMS = ("weed", "caddy", "hugo", "rclone")
 

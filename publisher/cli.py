@@ -47,6 +47,7 @@ COMMANDS = {
     "rollout": "publisher.cli_rollout",
     "status": "publisher.cli_publish",
     "takedown": "publisher.cli_takedown",
+    "target": "publisher.cli_target",
     "up": "publisher.cli_up",
     "verify": "publisher.cli_verify",
     "worker": "publisher.cli_publish",

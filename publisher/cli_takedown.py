@@ -156,6 +156,8 @@ def _tell(certificate: Certificate, path: Path) -> None:
             click.echo(f"{place.target}: {why}", err=True)
         if place.unpurged:
             click.echo(f"{place.target}: {place.unpurged:,} purges are still owed", err=True)
+    for why in certificate.unscrubbed:
+        click.echo(why, err=True)
     for other in certificate.shared_text:
         click.echo(f"review {other} says the very same text; take it down too, if it must go", err=True)
     click.echo(certificate.backups)

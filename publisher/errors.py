@@ -30,6 +30,8 @@
     │   ├── BundleError               bad_bundle
     │   ├── UnseenError               not_seen
     │   ├── TargetError               target_failed
+    │   │   ├── RefusedError          refused
+    │   │   └── LeaseLostError        lease_lost
     │   ├── TooManyDeletesError       too_many_deletes
     │   ├── EmptySiteError            empty_site
     │   ├── PurgeError                purge_failed
@@ -269,6 +271,24 @@ class TargetError(DeliveryError):
         self.reason = reason
 
 
+class RefusedError(TargetError):
+    """A write had a condition that did not hold: somebody else wrote there, or the response to our own was lost."""
+
+    code = "refused"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "precondition")
+
+
+class LeaseLostError(TargetError):
+    """Another publisher has taken the lease of the bucket."""
+
+    code = "lease_lost"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "lease_lost")
+
+
 class PurgeError(DeliveryError):
     """A CDN did not purge; ``retry_after`` are the seconds it asks to be left alone, None when it says nothing."""
 
@@ -286,7 +306,7 @@ class HaltedError(DeliveryError):
 
 
 class LeaseHeldError(DeliveryError):
-    """Another publisher is at work on the same data directory."""
+    """Another publisher is at work on the same data directory, or has the lease of the same bucket."""
 
     code = "lease_held"
 

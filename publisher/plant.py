@@ -7,6 +7,7 @@ spared a fifth of a second and 13 MB.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,7 @@ from publisher.content.database import connect
 from publisher.delivery.caps import USUAL, Cap
 from publisher.delivery.cdn import Cdn
 from publisher.delivery.garbage import Garbage
+from publisher.delivery.lease import Lease
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.probe import Expected, Probe
@@ -69,6 +71,14 @@ def bucket(region: Region) -> S3:
         secret_key=region.secret_key, profile=region.profile, prefix=region.folder, name=region.name,
         connect_seconds=region.connect_seconds, request_seconds=region.request_seconds,
     )  # fmt: skip
+
+
+TRIES = 4
+"""How often a PUT is tried in one push, while the store takes others."""
+
+
+def _mark() -> str:
+    return uuid.uuid4().hex
 
 
 def collect(garbage: Garbage) -> None:
@@ -143,9 +153,14 @@ class Plant:
     def pusher(self, region: Region | None = None, cap: Cap = USUAL) -> Pusher:
         """A pusher to a region, the first of the settings when None, that removes at most so much at once."""
         where = self.regions()[0] if region is None else region
+        target = bucket(where)
+        lease = Lease(
+            target, self.ledger.holder(_mark()), _mark, seconds=where.lease_seconds,
+            is_required=where.unconditional == "refuse",
+        )  # fmt: skip
         pusher = Pusher(
-            self.ledger, self.objects, bucket(where), concurrency=where.concurrency, purging=where.cdn.kind != "none",
-            place=where.place, cap=cap,
+            self.ledger, self.objects, target, lease=lease, tries=TRIES, concurrency=where.concurrency,
+            purging=where.cdn.kind != "none", place=where.place, cap=cap,
         )  # fmt: skip
         self._open.callback(pusher.close)
         return pusher

@@ -117,6 +117,12 @@ class S3(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     concurrency: Annotated[Positive, Meta(description="PUTs in flight at once.")] = 16
     connect_seconds: Annotated[Seconds, Meta(description="How long to wait for a connection to the store.")] = 5.0
     request_seconds: Annotated[Seconds, Meta(description="How long one request to the store may take.")] = 30.0
+    lease_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="How long a publisher may be silent before another one may take its place; renewed at a third."
+        ),
+    ] = 30.0
     unconditional: Annotated[
         Literal["single-writer", "refuse"],
         Meta(

@@ -77,6 +77,8 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     shared_text: list[str]
     """Reviews that say the very same text and were not taken down."""
     backups: str
+    unscrubbed: list[str]
+    """Databases in whose free pages bytes of the review may be until the next checkpoint or run, and why."""
     is_complete: bool
 
 
@@ -125,13 +127,14 @@ class Takedown:
             bodies = self._forget_bodies()
             if not any(place.failure for place in places):
                 writer.run(partial(takedowns.forget, review_id=self._id))
-        log_hash = self._scrub(change)
+        log_hash, unscrubbed = self._log_hash(change), self._scrub()
         return Certificate(
             site=site, review=self._id, reason=reason, by=by, at=at, finished_at=self._clock(), change=change,
             log=log_hash, targets=places, revisions=before.revisions, texts=before.texts, replies=before.replies,
             notices=before.notices, bodies=bodies, oldest_release=self._ledger.history.shown(),
             shared_text=list(before.sharing), backups=backups,
-            is_complete=not any(place.failure or place.unseen or place.unpurged for place in places),
+            unscrubbed=unscrubbed,
+            is_complete=not any(one.failure or one.unseen or one.unpurged for one in places),
         )  # fmt: skip
 
     def _traces(self) -> takedowns.Traces:
@@ -193,16 +196,23 @@ class Takedown:
             self._ledger.history.begin_at(self._ledger.history.shown())
         return len(self._garbage.sweep())
 
-    def _scrub(self, change: int) -> str:
-        """Write the databases anew, without what SQLite leaves of removed rows; the hash of the log at `change`."""
-        self._ledger.scrub()
-        self._objects.scrub()
-        db = database.connect(self._content_db)
+    def _log_hash(self, change: int) -> str:
+        db = database.connect(self._content_db, readonly=True)
         try:
-            database.scrub(db)
             return log.hash_at(db, change)
         finally:
             db.close()
+
+    def _scrub(self) -> list[str]:
+        """Write the databases anew, without what SQLite leaves of removed rows; what kept any of them from it."""
+        db, kept = database.connect(self._content_db), list[str]()
+        for scrub in (self._ledger.scrub, self._objects.scrub, partial(database.scrub, db)):
+            try:
+                scrub()
+            except PublisherError as error:
+                kept.append(str(error))
+        db.close()
+        return kept
 
 
 def _why_unseen(edge: Edge, expected: Expected, until: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,8 +17,8 @@ from publisher.delivery import caps
 from publisher.delivery.ledger import Desired, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pushed, Pusher
-from publisher.delivery.targets import Read
-from publisher.errors import TargetError
+from publisher.delivery.targets import HIDDEN, Found, Read
+from publisher.errors import RefusedError, TargetError
 from publisher.signing import Signing
 from publisher.site import markdown
 from publisher.site.pages import Site
@@ -44,6 +45,7 @@ class Memory:
         self.name = name
         self.bodies: dict[str, bytes] = {}
         self.headers: dict[str, tuple[str, str]] = {}
+        self.notes: dict[str, str] = {}
         self.puts: list[str] = []
         self.deletes: list[str] = []
         self.broken: set[str] = set()
@@ -54,7 +56,21 @@ class Memory:
             raise TargetError(f"{self.name}: PUT {key} failed: planted")
         self.puts.append(key)
         self.bodies[key], self.headers[key] = body, (content_type, cache_control)
-        return ""
+        self.notes.pop(key, None)
+        return _tag(body)
+
+    def swap(self, key: str, body: bytes, content_type: str, cache_control: str, *, tag: str | None, note: str) -> str:
+        found = self.look(key)
+        if (found.tag if found else None) != tag:
+            raise RefusedError(f"{self.name}: {key} does not hold what it should")
+        self.put(key, body, content_type, cache_control)
+        self.notes[key] = note
+        return _tag(body)
+
+    def look(self, key: str, *, with_body: bool = True) -> Found | None:
+        if key not in self.bodies:
+            return None
+        return Found(tag=_tag(self.bodies[key]), note=self.notes.get(key, ""), body=self.bodies[key])
 
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
@@ -69,10 +85,15 @@ class Memory:
         return Read(self.bodies[key], self.headers[key]) if key in self.bodies else None
 
     def keys(self) -> Iterator[str]:
-        yield from sorted(self.bodies)
+        yield from sorted(key for key in self.bodies if not key.startswith(HIDDEN))
 
     def listed(self) -> Iterator[tuple[str, int]]:
-        yield from sorted((key, len(body)) for key, body in self.bodies.items())
+        yield from ((key, len(self.bodies[key])) for key in self.keys())
+
+
+def _tag(body: bytes) -> str:
+    """What stores take: the same for the same body, whatever its headers."""
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
 class Newsroom:

@@ -56,7 +56,7 @@ sub vcl_recv {
 		if (req.http.Content-Length ~ "[1-9]" || req.http.Transfer-Encoding) {
 			return (synth(700, "Bad Request"));
 		}
-		if (req.url ~ "(?i)^[^?]*(//|/(\.|%2e){1,2}(/|\?|$)|%2f|%5c|%00|\\)") {
+		if (req.url ~ "(?i)^[^?]*(//|/(\.|%2e){1,2}(/|\?|$)|/(\.|%2e)publisher/|%2f|%5c|%00|\\)") {
 			set req.http.X-Missing = "1";
 		} elsif (req.http.X-Path != "/content" && req.url ~ "^/([^?]*/)?[^/?.]+(\?.*)?$") {
 			set req.http.X-Moved = regsub(req.url, "^([^?]*)(\?.*)?$", "\1/\2");

@@ -99,10 +99,16 @@ def snapshot(db: Database) -> Iterator[Database]:
 def scrub(db: Database) -> None:
     """Write the file anew, without what was deleted or overwritten in it; outside a transaction.
 
-    SQLite leaves the bytes of old rows in its pages and its log until they are used again.
+    SQLite leaves the bytes of old rows in its pages and its log until they are used again. Raises StoreError while
+    others are at it: a backup may hold the log until its next checkpoint.
     """
-    db.conn.execute("VACUUM")
-    db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    try:
+        db.conn.execute("VACUUM")
+        is_busy = db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise StoreError(f"the database cannot be written anew: {error}") from error
+    if is_busy:
+        raise StoreError("the database is written anew, but its log is still in use by others")
 
 
 @lru_cache(maxsize=1024)

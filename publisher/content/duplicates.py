@@ -2,8 +2,8 @@
 
 The reviews of the duplicate become the survivor's, each by a change of its own in the log; the duplicate's names and
 addresses become the survivor's too, and so do the figures that the survivor lacks. All of it is one transaction, during
-which nothing else is written. What it costs grows faster than its reviews (SQLite seems to walk the savepoint's journal
-at each step): 0.3 s of processor time for 500, 0.8 s for 1,000, 12 s for 5,000. So it is bounded.
+which nothing else is written: 0.4 to 0.5 ms of processor time for each review (measured for 500, 1,000 and 4,000). So it
+is bounded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from publisher.content.writer import Transaction
 from publisher.errors import ConflictError, InvalidError
 
 MOST_REVIEWS = 1_000
-"""Reviews that one merge moves, at most: others wait for a second at worst."""
+"""Reviews that one merge moves, at most: on an idle machine others wait for half a second, as a POST may."""
 _FIELD = "$.into"
 
 

@@ -33,12 +33,13 @@ class Wave(IntEnum):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One thing to do to a target, and why; `desired` is None when the key goes."""
+    """One thing to do to a target, and why; `desired` is None when the key goes. `etag` is that of what is there."""
 
     wave: Wave
     key: str
     reason: Reason
     desired: Desired | None
+    etag: str = ""
 
 
 def delta(owed: Iterable[tuple[str, Desired | None, Held | None]]) -> list[Step]:
@@ -73,7 +74,7 @@ def _step(key: str, desired: Desired | None, held: Held | None) -> Step:
         reason = "headers"
     else:
         return Step(Wave.nothing, key, "same", desired)
-    return Step(_wave(Tier(desired.tier), new=held is None), key, reason, desired)
+    return Step(_wave(Tier(desired.tier), new=held is None), key, reason, desired, held.etag if held else "")
 
 
 def _wave(tier: Tier, *, new: bool) -> Wave:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from publisher.delivery.history import LASTING
 from publisher.delivery.ledger import Held
 
 
@@ -47,6 +48,16 @@ class Holdings:
                 "INSERT INTO held VALUES (?,?,'','','',1,'') ON CONFLICT DO UPDATE SET body = ''", (self._target, key)
             )
             self._owe(key)
+
+    def distrusted(self) -> None:
+        """Somebody else wrote there: everything that can ever be replaced is doubted, and owed where it is wanted."""
+        lasting = ", ".join(str(int(tier)) for tier in LASTING)
+        self._conn.execute(
+            f"UPDATE held SET body = '', etag = '' WHERE target = ? AND tier NOT IN ({lasting})", (self._target,)
+        )
+        self._conn.execute(
+            f"INSERT OR IGNORE INTO pending SELECT ?, key FROM wanted WHERE tier NOT IN ({lasting})", (self._target,)
+        )
 
     def _owe(self, key: str) -> None:
         self._conn.execute("INSERT OR IGNORE INTO pending VALUES (?, ?)", (self._target, key))

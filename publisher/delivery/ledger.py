@@ -133,9 +133,14 @@ class Ledger:
         return journal.transaction(self.connection)
 
     def scrub(self) -> None:
-        """Write the file anew, without the bytes that SQLite leaves of removed rows."""
-        self.connection.execute("VACUUM")
-        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        """Write the file anew, without the bytes that SQLite leaves of removed rows. Raises DeliveryError."""
+        try:
+            self.connection.execute("VACUUM")
+            is_busy = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.Error as error:
+            raise DeliveryError(f"the ledger cannot be written anew: {error}") from error
+        if is_busy:
+            raise DeliveryError("the ledger is written anew, but its log is still in use by others")
 
     def cursor(self) -> int:
         """The number of the last change that was built."""
@@ -288,6 +293,13 @@ class Ledger:
             for table in ("held", "pending", "deliveries", "reached", "purges", "troubles"):
                 conn.execute(f"DELETE FROM {table} WHERE target = ?", (target,))
             conn.execute("INSERT INTO pending SELECT ?, key FROM wanted", (target,))
+
+    def holder(self, fresh: str) -> str:
+        """Who has the leases of the targets: the same over restarts, `fresh` the first time."""
+        with self.transaction():
+            known = self._fact("holder", fresh)
+            self._set_fact("holder", known)
+        return known
 
     def targets(self) -> list[str]:
         """Names of the known targets."""

@@ -137,10 +137,15 @@ class Objects:
                 raise BuildError(f"cannot write to the build store: {error}") from error
 
     def scrub(self) -> None:
-        """Write the store anew, without the bytes that SQLite leaves of removed bodies."""
+        """Write the store anew, without the bytes that SQLite leaves of removed bodies. Raises BuildError."""
         with self._lock:
-            self._connection.execute("VACUUM")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            try:
+                self._connection.execute("VACUUM")
+                is_busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.Error as error:
+                raise BuildError(f"the build store cannot be written anew: {error}; make room") from error
+        if is_busy:
+            raise BuildError("the build store is written anew, but its log is still in use by others")
 
     def discard(self, digest: str) -> None:
         """Remove a damaged body, so that it is written again when it is put; a store beyond reading begins anew."""

@@ -5,23 +5,31 @@ Stopped anywhere, it goes on from there: a key is owed until the ledger records 
 
 from __future__ import annotations
 
+import random
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import cast
 
 import msgspec
 
 from publisher.delivery import aim, caps, diff
 from publisher.delivery.caps import USUAL, Cap
 from publisher.delivery.diff import Step, Wave
+from publisher.delivery.fencing import Fence
+from publisher.delivery.history import LASTING
 from publisher.delivery.holdings import Holdings
 from publisher.delivery.journal import Journal
+from publisher.delivery.lease import Lease
 from publisher.delivery.ledger import Held, Ledger
 from publisher.delivery.objects import Objects
-from publisher.delivery.targets import Target
-from publisher.errors import DamagedObjectError, TargetError
+from publisher.delivery.targets import Conditional, Target, Telling
+from publisher.errors import DamagedObjectError, PublisherError, TargetError
 
+RETRY_SECONDS = 0.2
+"""About how long to wait before PUTs that failed are tried again; twice as long each time."""
 BATCH = 1000
 """Steps between two entries in the ledger: what a crash makes us repeat at most."""
 Progress = Callable[[int, int], None]
@@ -40,6 +48,11 @@ def plan(ledger: Ledger, target_name: str) -> list[Step]:
     return _real(diff.delta(ledger.owed(target_name)))
 
 
+def _may_pass(failure: TargetError | DamagedObjectError) -> bool:
+    """Whether the same PUT may succeed a moment later."""
+    return isinstance(failure, TargetError) and failure.reason in ("unavailable", "slow_down")
+
+
 def _real(steps: Sequence[Step]) -> list[Step]:
     return [step for step in steps if step.wave is not Wave.nothing]
 
@@ -56,12 +69,15 @@ class Pusher:
         concurrency: int = 16,
         purging: bool = False,
         place: str = "",
+        lease: Lease | None = None,
+        tries: int = 1,
         cap: Cap = USUAL,
     ) -> None:
         """`purging`: a CDN stands before the target, and must forget what is replaced. `place` is where the target is:
-        one that moved is owed the whole site. `cap` is how much may be removed at once.
+        one that moved is owed the whole site. With a `lease`, nothing is written without it. PUTs that fail are
+        tried up to `tries` times, while the store takes others. `cap` is how much may be removed at once.
         """
-        self._cap = cap
+        self._tries, self._cap = tries, cap
         self._ledger, self._objects, self._target, self._purging = ledger, objects, target, purging
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"push-{target.name}")
         self.failures: Counter[str] = Counter()
@@ -72,6 +88,8 @@ class Pusher:
         """Whether the last run stopped at an older release, and more is owed."""
         self._aim = self.seq = 0
         self._own: Ledger | None = None
+        self._lease = lease
+        self._fence = None if lease is None else Fence(cast(Conditional, target), lease)
         ledger.register(target.name, place)
 
     @property
@@ -104,8 +122,10 @@ class Pusher:
         return aim.seq(self._ledger.connection, self.delivered())
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads, and let another publisher have the target."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._lease is not None:
+            self._lease.release()
         if self._own is not None:
             self._own.close()
 
@@ -117,6 +137,8 @@ class Pusher:
         rendered again first, TooManyDeletesError or EmptySiteError when more would be removed than may be at once.
         """
         steps = self._steps(upto, after)
+        if steps and self._lease is not None:
+            steps = self._under(self._lease, steps, upto, after)
         self._require(steps)
         self.sample = diff.sample(steps)
         puts = deletes = size = done = 0
@@ -132,6 +154,21 @@ class Pusher:
                 done += len(batch)
                 on_progress(done, len(steps))
         return Pushed(puts, deletes, size)
+
+    def keep_lease(self) -> None:
+        """Renew the lease, where there is one and it is held, when it is time."""
+        if self._lease is not None and self._lease.fence:
+            self._lease.keep()
+
+    def _under(self, lease: Lease, steps: list[Step], upto: int | None, after: str) -> list[Step]:
+        """The same steps with the lease held; all there is to do, where another publisher had it before."""
+        lease.hold()
+        if not lease.was_another:
+            return steps
+        with self._ledger.transaction():
+            Holdings(self._ledger.connection, self._target.name).distrusted()
+        lease.was_another = False
+        return self._steps(upto, after)
 
     def _require(self, steps: Sequence[Step]) -> None:
         """Refuse to remove too much; going back, and forward again, is meant."""
@@ -163,30 +200,50 @@ class Pusher:
 
     def _delete(self, batch: Sequence[Step]) -> None:
         keys = [step.key for step in batch]
+        if self._lease is not None:
+            self._lease.keep()
         self._target.delete(keys)
         self._ledger.settle(self._target.name, (), keys, (), purging=self._purging)
 
     def _put(self, batch: Sequence[Step]) -> int:
         """Put a batch, record every confirmed one, then raise the first failure if there was one."""
-        outcomes = list(self._pool.map(self._one, batch)) if len(batch) > 1 else [self._one(batch[0])]
-        self.failures.update(outcome.reason for outcome in outcomes if isinstance(outcome, TargetError))
-        confirmed = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
-        held = [held for held, _ in confirmed]
-        self._ledger.settle(self._target.name, held, (), (), purging=self._purging)
-        damaged = [digest for one in outcomes if isinstance(one, DamagedObjectError) for digest in one.digests]
-        if damaged:
-            raise DamagedObjectError(*damaged)
-        for outcome in outcomes:
-            if isinstance(outcome, TargetError):
-                raise outcome
+        confirmed, failed = list[tuple[Held, int]](), list[TargetError | DamagedObjectError]()
+        for number in range(self._tries):
+            if number:
+                time.sleep(RETRY_SECONDS * 2.0**number * random.uniform(0.5, 1.0))
+            outcomes = list(self._pool.map(self._one, batch)) if len(batch) > 1 else [self._one(batch[0])]
+            done = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
+            self._ledger.settle(self._target.name, [held for held, _ in done], (), (), purging=self._purging)
+            confirmed += done
+            failed = [outcome for outcome in outcomes if not isinstance(outcome, tuple)]
+            self.failures.update(failure.reason for failure in failed if isinstance(failure, TargetError))
+            batch = [step for step, outcome in zip(batch, outcomes, strict=True) if not isinstance(outcome, tuple)]
+            if not batch or not all(map(_may_pass, failed)) or (not done and len(outcomes) > 1):
+                break
+        if batch:
+            raise self._told(failed)
         return sum(size for _, size in confirmed)
+
+    def _told(self, failed: Sequence[TargetError | DamagedObjectError]) -> PublisherError:
+        """The failure to tell of; where only the store knows why, it is asked."""
+        damaged = [digest for one in failed if isinstance(one, DamagedObjectError) for digest in one.digests]
+        if damaged:
+            return DamagedObjectError(*damaged)
+        first = failed[0]
+        if isinstance(first, TargetError) and first.reason == "unavailable" and isinstance(self._target, Telling):
+            return self._target.diagnose() or first
+        return first
 
     def _one(self, step: Step) -> tuple[Held, int] | TargetError | DamagedObjectError:
         wanted = step.desired
         assert wanted is not None
         try:
             body = self._objects.get(wanted.body)
-            etag = self._target.put(step.key, body, wanted.content_type, wanted.cache_control)
+            if self._fence is not None and wanted.tier not in LASTING:
+                etag = self._fence.put(wanted, body, step.etag)
+            else:
+                self.keep_lease()
+                etag = self._target.put(step.key, body, wanted.content_type, wanted.cache_control)
         except (TargetError, DamagedObjectError) as failure:
             return failure
         held = Held(step.key, wanted.body, wanted.content_type, wanted.cache_control, wanted.tier, etag)

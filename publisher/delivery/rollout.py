@@ -152,6 +152,11 @@ class Lane:
         self._expect()
         return pushed
 
+    def keep(self) -> None:
+        """Keep the lease of the target while there is nothing to do; one that is lost is told of by the next try."""
+        with suppress(PublisherError):
+            self.pusher.keep_lease()
+
     def _failed(self, error: PublisherError) -> Outcome:
         self.failures += 1
         self.is_owing = self._may_be_in_the_way = True
@@ -287,6 +292,7 @@ class Rollout:
             wait = max(lane.retry_at - time.monotonic(), 0.0)
             if wait or not lane.is_owing or self._pauses:
                 self._changed.wait(min(wait or POLL_SECONDS, POLL_SECONDS))
+        lane.keep()
         if self._is_closing or time.monotonic() < lane.retry_at:
             return False
         may = self._may(number, lane)

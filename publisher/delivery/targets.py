@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from publisher.errors import TargetError
+
+HIDDEN = ".publisher/"
+"""What keys begin with that are no part of the site, and that no listing names."""
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -40,6 +43,35 @@ class Target(Protocol):
 
     def listed(self) -> Iterator[tuple[str, int]]:
         """The same, with the size of each body in bytes."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key holds: its tag for conditions, the note of who put it, and the body where it was asked for."""
+
+    tag: str
+    note: str = ""
+    body: bytes = b""
+
+
+class Conditional(Target, Protocol):
+    """A target that writes under conditions."""
+
+    def swap(self, key: str, body: bytes, content_type: str, cache_control: str, *, tag: str | None, note: str) -> str:
+        """Store a body with its headers and a note where the key holds what has `tag`, or nothing (None).
+
+        Returns the new tag. Raises RefusedError where the key holds something else.
+        """
+
+    def look(self, key: str, *, with_body: bool = True) -> Found | None:
+        """What a key holds; None when it holds nothing."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A target that can be asked why it does not do what it is asked."""
+
+    def diagnose(self) -> TargetError | None:
+        """The reason, by the code that it answers; None when it answers as it should."""
 
 
 class Folder:

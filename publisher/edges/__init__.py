@@ -44,8 +44,8 @@ MISSING_FOR = "public, max-age=30"
 MOVED_FOR = "public, max-age=300"
 """Cache-Control of a redirect to the address with its slash."""
 
-CROOKED = r"^[^?]*(//|/(\.|%2e){1,2}(/|\?|$)|%2f|%5c|%00|\\)"
-"""Request lines that mean to leave the bucket or to hide what they ask for; without regard to case."""
+CROOKED = r"^[^?]*(//|/(\.|%2e){1,2}(/|\?|$)|/(\.|%2e)publisher/|%2f|%5c|%00|\\)"
+"""Request lines that leave the bucket, hide what they ask for, or ask for the publisher's own; in any case."""
 
 COMPRESSED = (
     "text/html", "text/css", "text/javascript", "text/plain", "application/json", "application/feed+json",

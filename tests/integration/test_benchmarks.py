@@ -15,7 +15,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks import document, full_build, load, machine, peers, processes, results, sync, write_parts, writes
+from benchmarks import (
+    crowded,
+    document,
+    draining,
+    full_build,
+    load,
+    machine,
+    peers,
+    processes,
+    results,
+    sync,
+    write_parts,
+    writes,
+)
 from benchmarks.results import Report, Result
 from publisher.content.database import connect
 
@@ -148,6 +161,21 @@ def _commands() -> str:
             except OSError:
                 continue
     return "\n".join(found)
+
+
+def test_draining_is_measured_beside_a_bare_loop(short_folder: Path) -> None:
+    report = draining.run(short_folder, quick=True)
+    assert {one.case for one in report.results} == {draining.BARE, draining.PLAIN, draining.FENCED}
+    assert min(one.median for one in report.results) > 0
+
+
+def test_a_publish_into_a_crowded_bucket_lists_nothing(short_folder: Path) -> None:
+    report = crowded.run(short_folder, quick=True)
+    ours = {one.quantity: one.median for one in report.results if one.case == crowded.OURS}
+    assert ours["requests"] == crowded.CHANGED
+    assert ours["of them LIST"] == 0
+    listing = {one.case: one.median for one in report.results if one.quantity == "of them LIST"}
+    assert listing["rclone sync --checksum"] > 0, "the proxy counts lists"
 
 
 def test_an_unknown_benchmark_is_named(tmp_path: Path) -> None:

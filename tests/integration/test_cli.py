@@ -128,7 +128,7 @@ def test_regions_are_pushed_in_order_and_one_that_is_away_holds_up_no_other(
     shell("build")
     said = shell("push", answer=1)
     assert [line.split(":")[0] for line in said.splitlines() if "put (" in line] == ["south", "east"]
-    assert "publisher: north: PUT" in said
+    assert "publisher: north: " in said
     told = json.loads(shell("rollout", "status", "--json"))
     assert [(one["target"], one["release"], one["waiting"] > 0) for one in told] == [
         ("south", 1, False), ("north", 0, True), ("east", 1, False),

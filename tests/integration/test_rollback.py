@@ -109,7 +109,7 @@ def test_pages_go_back_and_forward(shell: Shell, bucket: Bucket) -> None:
     assert third["version"] > json.loads(heads[0])["version"], "and apps get it"
     shell("rollback", "--end")
     assert {"reviews/dos/index.html", "reviews/tres/index.html"} <= bucket.pages().keys()
-    assert bucket.pages()["reviews/uno/index.html"] == second["reviews/uno/index.html"]
+    assert b"segundo" in bucket.pages()["reviews/uno/index.html"][0]
     assert "show the newest release" in shell("rollback", "--end", answer=1)
     assert "nothing to push" in shell("push")
 
@@ -172,7 +172,6 @@ def test_a_worker_stands_aside_for_a_rollback_and_goes_on(shell: Shell, bucket: 
     try:
         write(shell, uno="segundo")
         until(lambda: b"segundo" in bucket.pages()["reviews/uno/index.html"][0])
-        second = bucket.pages()
         shell("rollback", "1")
         assert bucket.pages() == first
         write(shell, dos="mientras tanto")
@@ -180,7 +179,7 @@ def test_a_worker_stands_aside_for_a_rollback_and_goes_on(shell: Shell, bucket: 
         assert bucket.pages() == first
         shell("rollback", "--end")
         until(lambda: "reviews/dos/index.html" in bucket.pages())
-        assert bucket.pages()["reviews/uno/index.html"] == second["reviews/uno/index.html"]
+        assert b"segundo" in bucket.pages()["reviews/uno/index.html"][0]
         assert worker.poll() is None
     finally:
         worker.send_signal(signal.SIGTERM)

@@ -98,7 +98,7 @@ def pages(bodies: dict[str, bytes]) -> dict[str, bytes]:
     return {
         key: body
         for key, body in bodies.items()
-        if not key.startswith(("content/sync/", "content/schema/", ".well-known/"))
+        if not key.startswith(("content/sync/", "content/schema/", "content/search/", ".well-known/"))
     }
 
 

@@ -160,7 +160,7 @@ def test_a_step_that_is_left_out_is_seen(house: House, what: str) -> None:
         "history": (house.room.ledger.history, "begin_at", lambda release: None),
         "bodies": (down._garbage, "sweep", list),
         "text": (down, "_rebuild", lambda: None),
-        "scrub": (down, "_scrub", lambda change: ""),
+        "scrub": (down, "_scrub", list),
     }
     place, name, nothing = left_out[what]
     setattr(place, name, nothing)
@@ -184,6 +184,15 @@ def test_a_target_that_is_away_is_told_of_and_done_the_next_time(house: House) -
     assert second.targets[0].objects == first.targets[0].objects
     assert set(second.targets[1].objects) <= whole
     assert second.change == first.change
+
+
+def test_a_database_that_others_hold_is_told_of_and_done_the_next_time(house: House) -> None:
+    with closing(database.connect(house.room.content_db)) as other, database.snapshot(other):
+        other.conn.execute("SELECT count(*) FROM reviews").fetchone()
+        first = house.run()
+    assert "in use by others" in first.unscrubbed[0]
+    assert house.run().unscrubbed == []
+    assert house.traces() == []
 
 
 def test_a_draft_is_taken_down_too(house: House) -> None:
