@@ -239,10 +239,8 @@ class Ledger:
         dropped: Iterable[str],
         written: Iterable[Desired],
         gone: Iterable[str],
-        *,
-        state: str,
-        fact: str = "bundles",
-    ) -> tuple[int, int]:
+        *, state: str, fact: str = "bundles",
+    ) -> tuple[int, int]:  # fmt: skip
         """Store which bundles were made, which are no longer wanted, and their objects; how many differ, how many went.
 
         They are no release: a site that is rolled back keeps its bundles, whose versions never fall.
@@ -275,9 +273,8 @@ class Ledger:
         with self.transaction():
             self.connection.executemany("UPDATE desired SET context = '' WHERE body = ?", listed)
             self.connection.executemany("DELETE FROM bundles WHERE body = ?", listed)
-            self._set_fact("edition", "")
-            self._set_fact("bundles", "")
-            self._set_fact("search", "")
+            for fact in ("edition", "bundles", "search"):
+                self._set_fact(fact, "")
 
     def register(self, target: str, place: str = "") -> None:
         """Make a target known; a new one, or one that is at another place than before, is owed the whole site."""
