@@ -2,8 +2,8 @@
 
 The reviews of the duplicate become the survivor's, each by a change of its own in the log; the duplicate's names and
 addresses become the survivor's too, and so do the figures that the survivor lacks. All of it is one transaction, during
-which nothing else is written: 0.4 to 0.5 ms of processor time for each review (measured for 500, 1,000 and 4,000). So it
-is bounded.
+which nothing else is written: 0.4 to 0.5 ms of processor time for each review (measured for 500, 1,000 and 4,000). So
+it is bounded.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The ledger: what every page of the site should be, and what each target is known to hold.
 
-Differences are read from a queue of keys that changed, never from a listing of a bucket or a scan of the site. The
-ledger is derivable (`rebuild` makes it anew from content and templates), so it trades durability for speed: after power
-loss it may have forgotten its last steps, all together and in order, and they are done again.
+Differences are read from a queue of keys that changed, never from a listing of a bucket or a scan of the site. It is
+derivable (by `rebuild`), so after power loss its last steps may be forgotten, in order; then they are done again.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ CREATE TABLE IF NOT EXISTS held (
     cache_control TEXT NOT NULL, tier INTEGER NOT NULL, etag TEXT NOT NULL, PRIMARY KEY (target, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pending (
-    target TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (target, key)
-) STRICT, WITHOUT ROWID;
+    target TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (target, key)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS releases (
     number INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL, content_version INTEGER NOT NULL,
     built_at TEXT NOT NULL, written INTEGER NOT NULL, removed INTEGER NOT NULL
@@ -238,10 +236,8 @@ class Ledger:
         dropped: Iterable[str],
         written: Iterable[Desired],
         gone: Iterable[str],
-        *,
-        state: str,
-        fact: str = "bundles",
-    ) -> tuple[int, int]:
+        *, state: str, fact: str = "bundles",
+    ) -> tuple[int, int]:  # fmt: skip
         """Store which bundles were made, which are no longer wanted, and their objects; how many differ, how many went.
 
         They are no release: a site that is rolled back keeps its bundles, whose versions never fall.
@@ -274,9 +270,8 @@ class Ledger:
         with self.transaction():
             self.connection.executemany("UPDATE desired SET context = '' WHERE body = ?", listed)
             self.connection.executemany("DELETE FROM bundles WHERE body = ?", listed)
-            self._set_fact("edition", "")
-            self._set_fact("bundles", "")
-            self._set_fact("search", "")
+            for fact in ("edition", "bundles", "search"):
+                self._set_fact(fact, "")
 
     def register(self, target: str, place: str = "") -> None:
         """Make a target known; a new one, or one that is at another place than before, is owed the whole site."""

@@ -133,7 +133,7 @@ def _row(one: Card) -> list[Any]:
     return [one.slug, one.title, shortened(one.excerpt), one.author, one.published_at.date(), one.rating, product]
 
 
-def shortened(text: str, most: int = 160) -> str:
+def shortened(text: str, most: int = 120) -> str:
     """A text cut at a word, with an ellipsis, when it is longer than `most` characters."""
     return text if len(text) <= most else text[:most].rpartition(" ")[0].rstrip(" ,;:.…") + "…"
 

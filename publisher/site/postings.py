@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-SHARD = 10_000
-"""Bytes of a shard before compression (2.7 kB after it): one is fetched for each word of a question and segment."""
+SHARD = 7_500
+"""Bytes of a shard before compression (2 kB after it): one is fetched for each word of a question and segment."""
 FOLDER = "content/search/v1"
 HEAD = "content/search/head.json"
 _encode = msgspec.json.Encoder().encode
