@@ -41,17 +41,19 @@ def scores(url: str, form: str, browser: str) -> dict[str, int]:
         f"--only-categories={','.join(CATEGORIES)}", *(["--preset=desktop"] if form == "desktop" else []),
     ]  # fmt: skip
     environ = dict(os.environ) | {"CHROME_PATH": browser}
+    said = ""
     for _ in range(RUNS):  # a busy machine makes it miss the beginning of a page, which it then refuses to judge
         run = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
-        if run.returncode == 0:
+        said = run.stdout if run.returncode == 0 else ""
+        if said:
             break
-    else:
-        raise AssertionError(run.stderr[-2000:])
-    report = json.loads(run.stdout)
+        sys.stderr.write(run.stderr[-2000:])
+    assert said, f"Lighthouse refuses {url}"
+    report = json.loads(said)
     for audit in report["audits"].values():
         if audit.get("score") is not None and audit["score"] < 0.9 and "-v" in sys.argv:
             sys.stderr.write(f"    {audit['id']} {audit['score']} {audit.get('displayValue', '')}\n")
-    return {name: round(100 * said["score"]) for name, said in report["categories"].items()}
+    return {name: round(100 * one["score"]) for name, one in report["categories"].items()}
 
 
 def best(url: str, form: str, browser: str) -> dict[str, int]:
