@@ -20,6 +20,7 @@ from publisher.content.model import (
     ReviewId,
     Role,
     Slug,
+    Source,
     State,
 )
 from publisher.site import contexts
@@ -105,6 +106,13 @@ def review(review: Review, product: Product | None, html: str = HTML) -> context
 UNKNOWN = replace(CAMERA, spec=CameraSpec(), aliases=(), source="")
 CIRCLE = replace(CAMERA, spec=CameraSpec(crop_factor=2.0))
 PRIME = replace(LENS, spec=LensSpec(crop_factor=1.5, focal_min_mm=35, focal_max_mm=35, aperture_wide=1.8))
+SOURCED = replace(
+    CAMERA, source="https://example.com/cámaras?a=1&b=2",
+    sources={
+        "mount": Source(text=HOSTILE, url="https://example.com/?a=1&b=2#c"), "megapixels": Source(url='https://a/?"|`{}'),
+        "weight_g": Source(url="http://[::"),
+    },
+)  # fmt: skip
 MARKED = replace(CARD, title="form\x0cfeed \x01", author="nul\x00")
 
 PAGES: dict[str, tuple[Page, contexts.Context]] = {
@@ -117,6 +125,7 @@ PAGES: dict[str, tuple[Page, contexts.Context]] = {
     "review, bare": (Page("review", "la-a7"), review(BARE, None)),
     "moved": (Page("review", "vieja"), contexts.Moved(path="/reviews/la-a7/")),
     "camera": (Page("camera", "sony-a7-iv"), _product(CAMERA, CARDS, "/cameras/sony-a7-iv/reviews/1/")),
+    "camera with sources": (Page("camera", "sony-a7-iv"), _product(SOURCED, [], None)),
     "camera, unknown": (Page("camera", "sony-a7-iv"), _product(UNKNOWN, [], None)),
     "camera without aspect ratio": (Page("camera", "sony-a7-iv"), _product(CIRCLE, [], None)),
     "lens": (Page("lens", "zoom"), _product(LENS, CARDS, None)),

@@ -71,6 +71,11 @@ _LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", 
                      "compare", "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
 _POINTERS = frozenset({"sitemap", "service-worker"})
 _EDITION_OF = re.compile(r'edition\("([\w.-]+)"\)')
+_WEB_ADDRESS = re.compile(
+    r"https?://[\w-]+(?:\.[\w-]+)*(?::(\d{1,5}))?"
+    r"(?:[/?](?:[\w!$&'()*+,./:;=?@~-]|%[0-9a-f]{2})*)?(?:#(?:[\w!$&'()*+,./:;=?@~-]|%[0-9a-f]{2})*)?",
+    re.IGNORECASE,
+)
 _NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write, not even escaped."""
 MEMOS = 16_384
@@ -251,6 +256,7 @@ class Renderer:
                 "time_line": drawings.time_line,
             }
         )
+        environment.tests["web_address"] = _is_web_address
         environment.add_extension(_Memo)
         return environment
 
@@ -263,6 +269,12 @@ def _url(origin: str) -> Callable[..., str]:
         return origin + pages.path(Page(kind, name, number)) if number or not name else name.join(parts[kind])
 
     return url
+
+
+def _is_web_address(said: str | None) -> bool:
+    """Whether what an editor wrote is a whole http(s) address, well formed as HTML asks, that may become a link."""
+    found = _WEB_ADDRESS.fullmatch(said or "")
+    return found is not None and int(found[1] or 0) < 65_536
 
 
 def _iso(moment: datetime) -> str:

@@ -20,6 +20,7 @@ const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFra
 const documents = new Map();
 const only = document.querySelector("#only");
 const drawn = document.querySelector("#drawings");
+const further = document.querySelector("#further");
 let catalogue;
 let turn = 0;
 
@@ -181,6 +182,7 @@ async function show() {
   top.append(...products.map((product) => heading(product, slugs)));
   for (const row of table.tBodies[0].rows) fill(row, products);
   table.parentElement.hidden = products.length === 0;
+  further.hidden = products.length > 0;
   only.hidden = products.length < 2;
   const pictures = [sensors(drawn.querySelector("#sensors"), products, words), reaches(drawn.querySelector("#reaches"), products)];
   drawn.hidden = !pictures.includes(true);
@@ -234,7 +236,6 @@ field.addEventListener("input", async () => {
     suggestions.show([]);
   }
 });
-form.hidden = false;
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   suggestions.show([]);

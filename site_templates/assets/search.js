@@ -23,6 +23,7 @@ const narrow = form.querySelector("details");
 const products = document.querySelector("#found-products");
 const reviews = document.querySelector("#found-reviews");
 const more = document.querySelector("#more");
+const further = document.querySelector("#further");
 const words = form.dataset;
 const number = new Intl.NumberFormat(document.documentElement.lang);
 const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeZone: "UTC" });
@@ -151,6 +152,13 @@ function say(found, isWhole, count) {
   return isWhole ? many : `${words.some} ${many}`;
 }
 
+// Shows the lists that hold something; where to look further is for who has found nothing, and never pushed down.
+function arrange(hasProducts, hasReviews) {
+  products.parentElement.hidden = !hasProducts;
+  reviews.parentElement.hidden = !hasReviews;
+  further.hidden = hasProducts || hasReviews;
+}
+
 async function answer({ isOpen = false } = {}) {
   const said = entered();
   const now = ++turn;
@@ -162,6 +170,7 @@ async function answer({ isOpen = false } = {}) {
     reviews.replaceChildren();
     more.hidden = true;
     status.textContent = "";
+    arrange(false, false);
     return;
   }
   try {
@@ -170,14 +179,14 @@ async function answer({ isOpen = false } = {}) {
     const among = narrowed(known, said);
     const named = said.q && !said.tag && !said.year ? known.find(said.q).filter((one) => !among || among.has(one.ordinal)) : [];
     products.replaceChildren(...named.slice(0, NAMED).map(listed));
-    products.parentElement.hidden = named.length === 0;
+    arrange(named.length > 0, !reviews.parentElement.hidden);
     const found = await engine.search(known.read(said.q), { isOpen, tag: said.tag, year: said.year, products: among });
     if (now !== turn) return;
     const terms = termsOf(said.q);
     if (!found.isWhole && named.length) found.ordinals = [];
     const left = { ordinals: [...found.ordinals], terms, isOpen, question: said.q };
     rest = () => left;
-    reviews.parentElement.hidden = found.ordinals.length === 0;
+    arrange(named.length > 0, found.ordinals.length > 0);
     await extend(true);
     if (now === turn) status.textContent = say(found.ordinals, found.isWhole, named.length);
   } catch {
@@ -264,7 +273,6 @@ async function openFilters() {
   }
 }
 
-document.querySelector("#searching").hidden = false;
 takeUp(asked());
 field.addEventListener("input", typed);
 field.addEventListener("focus", () => catalogued().catch(() => undefined), { once: true });

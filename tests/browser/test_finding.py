@@ -157,7 +157,7 @@ def test_a_review_is_found_as_soon_as_it_is_published(up: Up, page: Page) -> Non
     page.goto(up.ready["edge"] + f"/search/?q={word}")
     expect(page.get_by_role("status")).to_contain_text("No se encontró nada")
     token = up.token(up.ready["admin_password"])
-    up.post(token, title=f"El {word} canta", content="De madrugada.", camera_model="Ricoh GR III")
+    up.post(token, title=f"El {word} canta", content="De madrugada.", camera_model="Canon EOS R")
     read_until(up.ready["edge"] + "/content/search/head.json", word)
     page.reload()
     found(page, f"El {word} canta")

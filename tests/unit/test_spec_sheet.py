@@ -56,6 +56,14 @@ def renderer() -> Renderer:
     return Renderer(Site(title="Portal", language="es", url="https://example.org"))
 
 
+def led(renderer: Renderer, address: str) -> list[str]:
+    """Where the links lead that a product's page makes of its own source and of a figure's."""
+    sourced = replace(CAMERA, source=address, sources={"megapixels": Source(text="x", url=address)})
+    page = contexts.ProductPage(product=sourced, cards=[], older=None, count=0)
+    html = renderer.artifact(Page("camera", "sony-a7-iv"), page).body.decode()
+    return [unescape(one) for one in re.findall(r'href="([^"]*)" rel="nofollow"', html)]
+
+
 def sheet(renderer: Renderer, product: Product) -> dict[str, str]:
     """The rows of a product's page: label → figure and source, as read."""
     context = contexts.ProductPage(product=product, cards=[], older=None, count=0)
@@ -90,6 +98,30 @@ def test_a_lens_s_page_says_every_figure(renderer: Renderer) -> None:
 )
 def test_a_release_is_told_as_precisely_as_it_is_known(renderer: Renderer, said: str, shown: str) -> None:
     assert renderer.words.released(said) == shown
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://example.org", "http://example.org:8080/a%20b?c=1&d#e", "HTTPS://example.org/cámaras/(α7)", "https://a/"],
+)
+def test_a_web_address_becomes_a_link(renderer: Renderer, address: str) -> None:
+    assert led(renderer, address) == [address, address]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "javascript:alert(1)", "JavaScript://example.org/%0aalert(1)", "data:text/html,<script>", "vbscript:x",
+        "ftp://example.org/", "//example.org/", "https:", "https://", "https:///a", " https://example.org/",
+        "https://example.org/ b", "https://example.org/<b>", 'https://example.org/"', "https://example.org/\n",
+        "https://example.org/%zz", "https://example.org/#a#b", "https://example.org:99999/", "https://ana@example.org/",
+        "https://[::1", "https://example..org/", "ver https://example.org/", "https://example.org\\@example.com/",
+    ],
+)  # fmt: skip
+def test_what_is_no_web_address_is_only_said(renderer: Renderer, address: str) -> None:
+    assert led(renderer, address) == []
+    page = contexts.ProductPage(product=replace(CAMERA, source=address, sources={}), cards=[], older=None, count=0)
+    assert address in unescape(renderer.artifact(Page("camera", "sony-a7-iv"), page).body.decode())
 
 
 def test_apps_get_every_figure_and_source(renderer: Renderer) -> None:
