@@ -38,6 +38,8 @@ TICK_SECONDS = 1.0
 QUIET_SECONDS, BUNDLES_WAIT_SECONDS = 0.5, 2.0
 """Index and bundles wait until nothing was written for so long, but not longer than that: readers' pages go first, and
 the next publish should not find them being made."""
+RESTLESS_SECONDS = 30.0
+"""After so long without a rest, one is taken though publishes keep coming."""
 YOUNG = 100_000
 """New values after which garbage is looked for at once, and not when the worker rests."""
 FIRST_SECONDS = 1.0
@@ -103,6 +105,7 @@ class Worker:
         self._builder, self._content_db, self._clock = builder, content_db, clock
         self._reading: Database = connect(content_db, readonly=True)
         self._bundles_behind_since: float | None = None
+        self._is_quiet, self._worked, self._rested_at = True, False, time.monotonic()
         self._failures = 0
         self._may_be_in_the_way = True
         self._journal = builder.journal
@@ -143,12 +146,14 @@ class Worker:
         while not self._stands_aside(stop):
             done = self._pages()
             self._tell(done, on_round)
+            self._worked = self._worked or done.built is not None
             has_time = not done.unbuilt and self._has_time_for_bundles(listener)
             if has_time:
                 rest = self._bundles(Round())
                 if rest != Round():
                     self._tell(rest, on_round)
-                self._rest(worked=done.built is not None or rest.bundled is not None)
+                self._worked = self._worked or rest.bundled is not None
+                self._rest()
                 done = rest
             if done.unbuilt:
                 self._wait(listener, stop, done.patience)
@@ -161,12 +166,14 @@ class Worker:
         on_round(self._with(done, self.rollout.collect()))
         self.rollout.mend()
 
-    def _rest(self, *, worked: bool) -> None:
-        """Do what is due now and then and would keep a publish waiting, while none waits."""
-        if worked:
+    def _rest(self) -> None:
+        """Do what is due now and then and would keep a publish waiting: while none waits, or when it is overdue."""
+        now = time.monotonic()
+        if self._worked and (self._is_quiet or now - self._rested_at >= RESTLESS_SECONDS):
             self._builder.rest()
             gc.collect()
             gc.freeze()  # what is left stays: cards, fragments, templates
+            self._worked, self._rested_at = False, time.monotonic()
 
     def _with(self, done: Round, outcomes: Sequence[Outcome]) -> Round:
         """`done` with what came of tries at targets."""
@@ -232,12 +239,15 @@ class Worker:
     def _has_time_for_bundles(self, listener: Listener) -> bool:
         """Whether no page waits: nothing was written for a moment, or the bundles have waited for long enough."""
         if not self._builder.are_bundles_behind():
+            self._is_quiet = True
             return True
         if self._bundles_behind_since is None:
             self._bundles_behind_since = time.monotonic()
+        self._is_quiet = False
         if time.monotonic() - self._bundles_behind_since >= BUNDLES_WAIT_SECONDS:
             return True
-        return not listener.wait(QUIET_SECONDS)
+        self._is_quiet = not listener.wait(QUIET_SECONDS)
+        return self._is_quiet
 
     def _build(self) -> Built | None:
         """Build what changed, unless an import holds: then all that it brings is built at its end."""

@@ -99,7 +99,7 @@ def test_the_shell_of_another_version_does_not_mix_with_this_one(site: Served, r
     bodies = site.room.target.bodies
     old = {key: bodies[key] for key in ("sw.js", "offline/index.html")}
     bodies[newer], site.room.target.headers[newer] = bodies[style] + b"\n/* newer */", site.room.target.headers[style]
-    bodies["sw.js"] = old["sw.js"].replace(style.encode(), newer.encode()).replace(b'"shell ', b'"shell 2')
+    bodies["sw.js"] = old["sw.js"].replace(style.encode(), newer.encode()).replace(b'"shell ', b'"shell x')
     # The edge still has the page of the old version: the new worker must not be installed with it.
     failed = page.evaluate("navigator.serviceWorker.ready.then((r) => r.update()).then((r) => !!r.installing)")
     page.wait_for_function("navigator.serviceWorker.ready.then((r) => !r.installing && !r.waiting)")
@@ -108,7 +108,7 @@ def test_the_shell_of_another_version_does_not_mix_with_this_one(site: Served, r
     bodies["offline/index.html"] = old["offline/index.html"].replace(style.encode(), newer.encode())
     page.evaluate("navigator.serviceWorker.ready.then((r) => r.update())")
     page.wait_for_function(
-        "caches.keys().then((names) => names.filter((one) => one.startsWith('shell 2')).length === 1)"
+        "caches.keys().then((names) => names.filter((one) => one.startsWith('shell x')).length === 1)"
     )
     page.wait_for_function("caches.keys().then((names) => names.filter((one) => one.startsWith('shell')).length === 1)")
     page.wait_for_function("navigator.serviceWorker.ready.then((r) => r.active.state === 'activated' && !r.installing)")

@@ -58,7 +58,7 @@ def test_a_full_disk_and_a_crowd_are_told_before_anything_is_kept(tmp_path: Path
         until(lambda: answers_at_all(server), "it is up, if not ready", 30)
         with server.client("ana") as client:
             refused = client.post("/reviews/import", content=lines(rows(1)), headers=JSONL)
-            assert (refused.status_code, refused.json()["code"]) == (503, "store_failed")
+            assert (refused.status_code, refused.json()["code"]) == (507, "no_room")
         assert [path.name for path in (server.data_dir / "imports").iterdir()] == ["process.lock"]
 
 

@@ -40,8 +40,8 @@ class Bucket:
         return {key: (one["Body"].read(), one.get("CacheControl", "")) for key, one in found}
 
     def pages(self) -> dict[str, tuple[bytes, str]]:
-        """The same without what belongs to bundles and the search index, and without what lasts."""
-        others = ("content/sync/", "content/search/", "assets/")
+        """The same without what belongs to bundles, the search index and the lease, and without what lasts."""
+        others = ("content/sync/", "content/search/", "assets/", ".publisher/")
         return {key: held for key, held in self.holds().items() if not key.startswith(others)}
 
     def put(self, key: str, body: bytes) -> None:
