@@ -153,7 +153,7 @@ def test_filters_narrow_and_are_in_the_address(up: Up, page: Page) -> None:
 
 
 def test_a_review_is_found_as_soon_as_it_is_published(up: Up, page: Page) -> None:
-    word = "zorzal" if page.viewport_size == {"width": PHONE[0], "height": PHONE[1]} else "hornero"
+    word = "zorzal" if page.viewport_size == {"width": PHONE[0], "height": PHONE[1]} else "picaflor"
     page.goto(up.ready["edge"] + f"/search/?q={word}")
     expect(page.get_by_role("status")).to_contain_text("No se encontró nada")
     token = up.token(up.ready["admin_password"])

@@ -65,7 +65,8 @@ def problems(page: Page) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_kind_of_page_is_accessible(chromium: Browser, bodies: dict[str, tuple[str, bytes]], scheme: str) -> None:
     assert AXE.is_file(), "axe is missing: `make test` installs it (npm --prefix tests/browser ci)"
-    context, page = shown(chromium, bodies, color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    still = {"color_scheme": scheme, "reduced_motion": "reduce"}  # a colour on its way to another is not judged
+    context, page = shown(chromium, bodies, viewport={"width": 1280, "height": 900}, **still)
     wrong = {}
     for number, name in enumerate(PAGES):
         page.goto(f"{SITE}/{number}", wait_until="load")
