@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.running import Up, read_until
@@ -89,8 +91,9 @@ def test_a_draft_stays_back(up: Up) -> None:
 def test_a_dead_child_is_restarted_and_said_so(up: Up) -> None:
     token = up.token(up.ready["admin_password"])
     for child in up.children():
-        if {"granian", "worker"} & set(child.cmdline()) and child.ppid() == up.process.pid:
-            child.kill()
+        with suppress(psutil.NoSuchProcess):  # one that ended since it was listed, or is about to be reaped
+            if {"granian", "worker"} & set(child.cmdline()) and child.ppid() == up.process.pid:
+                child.kill()
     until = time.monotonic() + 30
     while up.said().count("starting it again") < 2:
         assert time.monotonic() < until, up.said()
