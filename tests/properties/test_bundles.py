@@ -254,6 +254,17 @@ def test_every_version_becomes_the_newest_exactly(history: History) -> None:
         assert history.followed(plan, {}) == history.states[until], f"from nothing to {until}"
 
 
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+def test_every_version_becomes_every_later_one_exactly(history: History) -> None:
+    """All 499,500 pairs; the test above takes three of the later ones."""
+    versions = sorted(history.heads)
+    for until in versions[1:]:
+        for since in (one for one in versions if one < until):
+            plan, _, _ = history.plan(since, until)
+            assert history.followed(plan, history.states[since]) == history.states[until], (since, until)
+
+
 def test_what_is_published_is_what_the_database_says(history: History) -> None:
     told = list(effects.reviews_at(history.db, effects.newest(history.db).number, 0, 10**6))
     for entity in ("product", "editor"):
