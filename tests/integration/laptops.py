@@ -50,8 +50,10 @@ class Laptop:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """The same in a process of its own."""
+        # Tests that run in the background are deaf to interrupts, and so would be what they start.
+        command = ["env", "--default-signal=INT", sys.executable, "-m", "publisher", *words]
         return subprocess.Popen(
-            [sys.executable, "-m", "publisher", *words], cwd=self.folder, env=os.environ | self.environ,
+            command, cwd=self.folder, env=os.environ | self.environ,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 
