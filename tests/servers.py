@@ -24,19 +24,20 @@ CHECKERS = Path(sys.prefix, "deploy", "bin")
 """The environment of what checks `deploy/` (`make test` makes it)."""
 
 
+@contextmanager
+def start_store(folder: Path) -> Iterator[Settings]:
+    """SeaweedFS and Caddy on free ports of the loopback; yields the settings that reach them."""
+    environ = {"DATA_DIR": str(folder), "STACK_EDGE_PORT": "0", "STACK_S3_PORT": "0"}
+    announced: list[str] = []
+    with local.Stack(settings.load(environ), announce=announced.append, parts=("s3", "edge")) as stack:
+        yield stack.settings
+
+
 @pytest.fixture(scope="session")
 def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """SeaweedFS and Caddy on free ports of the loopback; yields the settings that reach them."""
-    blank = settings.load(
-        {
-            "DATA_DIR": str(tmp_path_factory.mktemp("object_store")),
-            "STACK_EDGE_PORT": "0",
-            "STACK_S3_PORT": "0",
-        }
-    )
-    announced: list[str] = []
-    with local.Stack(blank, announce=announced.append, parts=("s3", "edge")) as stack:
-        yield stack.settings
+    """A store and its edge, which all tests of the session share."""
+    with start_store(tmp_path_factory.mktemp("object_store")) as shared:
+        yield shared
 
 
 class Edge(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,8 +16,16 @@ from publisher.settings import Data, Settings
 from publisher.worker import now
 from tests.integration.test_cli import Shell
 from tests.integration.test_rollback import write
+from tests.servers import start_store
 
 SECRET = "secretisimo"
+
+
+@pytest.fixture(scope="module")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A store of its own: where others publish too, an address that is gone here may still be theirs."""
+    with start_store(tmp_path_factory.mktemp("store")) as own:
+        yield own
 
 
 @pytest.fixture
