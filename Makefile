@@ -84,7 +84,7 @@ test-corpus: $(VENV)/.dev $(NPM_STAMPS) ## Test against a folder of real posts: 
 
 .PHONY: faults
 faults: $(VENV)/.dev ## Every fault of docs/faults.md, one line for each: kills, outages, crowds (takes hours)
-	@$(BIN)/python -m pytest -m faults --verbose --timeout 14400 $(if $(ARGS),$(ARGS),tests/faults)
+	@$(BIN)/python -m pytest -m faults --verbose --timeout 14400 $(if $(ARGS),$(ARGS),tests/faults tests/properties/test_bundles.py)
 
 .PHONY: test-kills
 test-kills: $(VENV)/.dev ## Kill the editor's commands before each line of their code (some 2,500 runs)

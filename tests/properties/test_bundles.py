@@ -36,7 +36,7 @@ from tests.newsroom import SITE, Newsroom, text
 VERSIONS = 1_000
 SEED = 20
 SLACK = 4_000
-"""What the issue grants beside 4 times the difference: here it pays for the head, too."""
+"""Bytes that are granted beside 4 times the difference: here they pay for the head, too."""
 State_ = dict[tuple[str, str], bytes]
 """Every public record, encoded, by kind and id."""
 
