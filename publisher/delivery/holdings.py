@@ -12,6 +12,7 @@ import msgspec
 
 from publisher.delivery.history import LASTING
 from publisher.delivery.ledger import Held
+from publisher.site.artifact import Tier
 
 
 class Holdings:
@@ -30,6 +31,11 @@ class Holdings:
         """How many there are."""
         row = self._conn.execute("SELECT count(*) FROM held WHERE target = ?", (self._target,)).fetchone()
         return int(row[0])
+
+    def pointers(self) -> list[tuple[str, str]]:
+        """Keys of the last tier, with the digests of their bodies."""
+        query = "SELECT key, body FROM held WHERE target = ? AND tier = ? ORDER BY key"
+        return [(row[0], row[1]) for row in self._conn.execute(query, (self._target, int(Tier.pointer)))]
 
     def found(self, held: Held) -> None:
         """The target turned out to hold this."""
