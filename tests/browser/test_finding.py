@@ -97,6 +97,17 @@ def test_keys_walk_through_what_was_found(up: Up, page: Page) -> None:
     expect(page.get_by_role("combobox", name="Palabras")).to_be_focused()
 
 
+def test_an_answer_that_comes_late_leaves_who_has_gone_on_where_they_are(up: Up, page: Page) -> None:
+    page.goto(up.ready["edge"] + "/search/?q=leica")
+    page.locator("#found-reviews h3").nth(1).wait_for()
+    link = page.locator("#found-reviews h3 a").nth(1)
+    link.focus()
+    page.evaluate("document.querySelector('#found-reviews').firstElementChild.dataset.old = 'yes'")
+    page.evaluate("document.querySelector('#finder').requestSubmit()")
+    expect(page.locator("#found-reviews [data-old]")).to_have_count(0)
+    expect(link).to_be_focused()
+
+
 def test_a_question_has_an_address_and_back_leads_to_the_one_before(up: Up, page: Page) -> None:
     page.goto(up.ready["edge"] + "/search/?q=viento")
     found(page, POSTED[1][0])
