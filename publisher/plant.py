@@ -10,6 +10,7 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -187,13 +188,9 @@ class Plant:
         self._open.callback(courier.close)
         courier.start()
 
-        garbage = self.garbage(every)
-
         def on_round(done: Round) -> None:
             reporter(done)
             courier.nudge()
-            if not done.failure:
-                collect(garbage)
 
         pairs = list(zip(every, pushers, strict=True))
         probes = [self.probe(region, pusher) for region, pusher in pairs if region.probe_url]
@@ -202,6 +199,7 @@ class Plant:
         made = worker.Worker(
             builder, pushers, data.content_db, probes=probes, purgers=purgers, errands=self.errands(builder),
             turn=self.turn, seen_seconds={region.name: region.seen_seconds for region in every},
+            tidy=partial(collect, self.garbage(every)),
         )  # fmt: skip
         made.rollout.told = courier.nudge
         return made, on_round
