@@ -2,7 +2,7 @@
 
 The search index and the bundles are made by the thread that builds pages, and may take seconds. So they breathe: they
 call what they are given after every piece of work (a review, a file), some milliseconds apart. One thread does both in
-turn: two threads of a Python process hold each other up for 5 ms at every hand-over (docs/decisions/0031).
+turn: two threads of a Python process hold each other up for 5 ms at every hand-over (docs/decisions/0032).
 """
 
 from __future__ import annotations

@@ -89,6 +89,8 @@ def collect(garbage: Garbage) -> None:
     except PublisherError as error:
         logger.warning("cannot collect garbage: %s", error)
         return
+    for failure in collected.failures.values() if collected is not None else ():
+        logger.warning("cannot collect garbage: %s", failure)
     if collected is not None and collected.count:
         objects = sum(map(len, collected.objects.values()))
         logger.info("collected garbage", extra=fields(objects=objects, bodies=len(collected.bodies)))
@@ -199,15 +201,14 @@ class Plant:
         made = worker.Worker(
             builder, pushers, data.content_db, probes=probes, purgers=purgers, errands=self.errands(builder),
             turn=self.turn, seen_seconds={region.name: region.seen_seconds for region in every},
-            tidy=partial(collect, self.garbage(every)),
+            tidy=partial(collect, self.garbage(pushers)),
         )  # fmt: skip
         made.rollout.told = courier.nudge
         return made, on_round
 
-    def garbage(self, every: Sequence[Region] | None = None) -> Garbage:
-        """Who collects what nobody can need any more from these regions, all when None, and from the build store."""
-        regions = self.regions() if every is None else every
-        return Garbage(self.ledger, self.objects, [bucket(region) for region in regions], clock=worker.now)
+    def garbage(self, pushers: Sequence[Pusher]) -> Garbage:
+        """Who collects what nobody can need any more from these pushers' targets and from the build store."""
+        return Garbage(self.ledger, self.objects, pushers, clock=worker.now)
 
     def errands(self, builder: Builder) -> Errands:
         """Who does the jobs that the worker is asked to do."""
