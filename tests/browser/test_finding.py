@@ -27,7 +27,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     token = running.token(running.ready["admin_password"])
     for title, content, camera, tags in POSTED:
         running.post(token, title=title, content=content, camera_model=camera, tags=tags)
-    read_until(running.ready["edge"] + "/content/search/head.json", "niebl")
+    read_until(running.ready["edge"] + "/content/search/head.json", '"reviews":3')
     yield running
     assert running.end() == 0
 
