@@ -89,6 +89,8 @@ def collect(garbage: Garbage) -> None:
     except PublisherError as error:
         logger.warning("cannot collect garbage: %s", error)
         return
+    for failure in collected.failures.values() if collected is not None else ():
+        logger.warning("cannot collect garbage: %s", failure)
     if collected is not None and collected.count:
         objects = sum(map(len, collected.objects.values()))
         logger.info("collected garbage", extra=fields(objects=objects, bodies=len(collected.bodies)))
@@ -192,7 +194,7 @@ class Plant:
         if announcer is not None:
             self._open.callback(announcer.close)
             announcer.start()
-        garbage = self.garbage(every)
+        garbage = self.garbage(pushers)
 
         def on_round(done: Round) -> None:
             reporter(done)
@@ -211,10 +213,9 @@ class Plant:
         made.rollout.told = courier.nudge
         return made, on_round
 
-    def garbage(self, every: Sequence[Region] | None = None) -> Garbage:
-        """Who collects what nobody can need any more from these regions, all when None, and from the build store."""
-        regions = self.regions() if every is None else every
-        return Garbage(self.ledger, self.objects, [bucket(region) for region in regions], clock=worker.now)
+    def garbage(self, pushers: Sequence[Pusher]) -> Garbage:
+        """Who collects what nobody can need any more from these pushers' targets and from the build store."""
+        return Garbage(self.ledger, self.objects, pushers, clock=worker.now)
 
     def errands(self, builder: Builder) -> Errands:
         """Who does the jobs that the worker is asked to do."""
