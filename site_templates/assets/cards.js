@@ -2,6 +2,11 @@
 
 const CARDS = 4;
 
+// A row of a file by names.
+export function read([slug, title, excerpt, author, date, rating, product]) {
+  return { slug, title, excerpt, author, date, rating, product };
+}
+
 export class Cards {
   #get;
   #files = new Map();
@@ -15,9 +20,7 @@ export class Cards {
   async of(ordinal) {
     const place = Math.floor(ordinal / CARDS) + 1;
     const row = (await (this.#files.get(place) ?? this.#read(place)))[ordinal] ?? (await this.#read(place, { isNew: true }))[ordinal];
-    if (!row) return null;
-    const [slug, title, excerpt, author, date, rating, product] = row;
-    return { slug, title, excerpt, author, date, rating, product };
+    return row ? read(row) : null;
   }
 
   #read(place, options) {
