@@ -85,9 +85,8 @@ def run(folder: Path, quick: bool) -> Report:
             "Page and scripts: of ours the whole search page; of the others their script, without any page, Pagefind's "
             "WebAssembly being in what its first question fetches. Ours finds products by name too: its first question "
             "fetches their catalogue.",
-            f"A publish: of ours the mean of {PUBLISHES} new reviews, one after the other; "
-            "of the others a rebuild with one review more. Ours writes segments of 512 and 4,096 changes and a new base "
-            "more seldom than that.",
+            f"A publish: of ours the mean of {PUBLISHES} new reviews, one after the other; of the others a rebuild "
+            "with one review more. Ours writes segments of 512 and 4,096 changes and a new base more seldom than that.",
         ],
     )
 

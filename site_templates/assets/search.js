@@ -2,8 +2,7 @@
 // keeps question and filters, so that it can be shared and Back works.
 
 import { toggle } from "./basket.js";
-import { Cards, read } from "./cards.js";
-import { Engine } from "./engine.js";
+import { Cards, Engine, read } from "./engine.js";
 import { get } from "./fetching.js";
 import { Catalogue, pathOf } from "./finder.js";
 import { make } from "./making.js";
@@ -174,7 +173,7 @@ async function answer({ isOpen = false } = {}) {
     products.replaceChildren(...named.slice(0, NAMED).map(listed));
     arrange(named.length > 0, !reviews.parentElement.hidden);
     const asked = { isOpen, tag: said.tag, year: said.year, products: among };
-    const found = await engine.search(known.read(said.q), asked).catch((problem) => copied(said, known, among).catch(() => Promise.reject(problem)));
+    const found = await engine.search(known.read(said.q), asked).catch(() => copied(said, known, among));
     if (now !== turn) return;
     const terms = termsOf(said.q);
     if (!found.isWhole && named.length) found.ordinals = [];

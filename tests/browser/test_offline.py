@@ -246,7 +246,9 @@ def test_a_copy_is_compared_and_searched_without_a_network(site: Served, reader:
     titles = page.locator("#found-reviews h3")
     expect(titles).to_have_text(["Zorzales en la niebla", "Otra cosa"])
     expect(page.get_by_role("status")).to_contain_text("copia")
-    page.goto(site.url + f"/search/?q=zorzal&kind=camera&brand={second.brand_slug}&tag=madrugada&year={room.clock.at.year}")
+    page.goto(
+        site.url + f"/search/?q=zorzal&kind=camera&brand={second.brand_slug}&tag=madrugada&year={room.clock.at.year}"
+    )
     expect(titles).to_have_text(["Zorzales en la niebla"])
     page.goto(site.url + "/search/?q=palabras&tag=noche")
     expect(titles).to_have_count(8)
