@@ -23,6 +23,7 @@
     ├── MarkdownError                 bad_markdown
     │   └── MarkdownTimeoutError      markdown_too_slow
     ├── JobStoppedError               job_stopped
+    ├── GivenUpError                  given_up
     ├── ImportSourceError             bad_import_source
     ├── BuildError                    build_failed
     │   └── DamagedObjectError        damaged_object
@@ -35,6 +36,7 @@
     │   ├── TooManyDeletesError       too_many_deletes
     │   ├── EmptySiteError            empty_site
     │   ├── PurgeError                purge_failed
+    │   ├── AnnouncingError           announcing_failed
     │   ├── HaltedError               halted
     │   └── LeaseHeldError            lease_held
     ├── BackupError                   backup_failed
@@ -212,6 +214,12 @@ class JobStoppedError(PublisherError):
         self.is_cancelled = is_cancelled
 
 
+class GivenUpError(PublisherError):
+    """Work that can be begun again at any time was given up, because something that cannot wait for its end came."""
+
+    code = "given_up"
+
+
 class BuildError(PublisherError):
     """The site could not be rendered."""
 
@@ -293,6 +301,16 @@ class PurgeError(DeliveryError):
     """A CDN did not purge; ``retry_after`` are the seconds it asks to be left alone, None when it says nothing."""
 
     code = "purge_failed"
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class AnnouncingError(DeliveryError):
+    """Search engines could not be told; ``retry_after`` are the seconds they ask to be left alone, None for none."""
+
+    code = "announcing_failed"
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)

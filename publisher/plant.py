@@ -10,6 +10,7 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ from publisher.webhooks.courier import Courier
 from publisher.worker import Round
 
 if TYPE_CHECKING:
+    from publisher.delivery.indexnow import Announcer
     from publisher.delivery.s3 import S3
     from publisher.monitoring import WorkerMetrics
 
@@ -140,7 +142,7 @@ class Plant:
         settings = self.settings
         site = Site(
             title=settings.site.title, language=settings.site.language, url=settings.site.url,
-            offline=settings.site.offline,
+            offline=settings.site.offline, indexnow=settings.site.indexnow_key,
         )  # fmt: skip
         begin_epoch_if_back(settings.data.content_db, self.ledger)
         builder = Builder(
@@ -192,13 +194,14 @@ class Plant:
         self._open.callback(courier.close)
         courier.start()
 
-        garbage = self.garbage(pushers)
+        announcer = self.announcer(metrics)
+        if announcer is not None:
+            self._open.callback(announcer.close)
+            announcer.start()
 
         def on_round(done: Round) -> None:
             reporter(done)
             courier.nudge()
-            if not done.failure:
-                collect(garbage)
 
         pairs = list(zip(every, pushers, strict=True))
         probes = [self.probe(region, pusher) for region, pusher in pairs if region.probe_url]
@@ -207,6 +210,7 @@ class Plant:
         made = worker.Worker(
             builder, pushers, data.content_db, probes=probes, purgers=purgers, errands=self.errands(builder),
             turn=self.turn, seen_seconds={region.name: region.seen_seconds for region in every},
+            tidy=partial(collect, self.garbage(pushers)),
         )  # fmt: skip
         made.rollout.told = courier.nudge
         return made, on_round
@@ -236,6 +240,16 @@ class Plant:
 
         settings = self.settings
         return cdns.chosen(region.cdn, settings.site.url, region.name if region in settings.targets else "")
+
+    def announcer(self, metrics: WorkerMetrics) -> Announcer | None:
+        """Who tells search engines what changed; None where the settings have no key for that."""
+        site = self.settings.site
+        if not site.indexnow_key:
+            return None
+        from publisher.delivery.indexnow import Announcer, Endpoint
+
+        endpoint = Endpoint(url=site.indexnow_url, key=site.indexnow_key, site_url=site.url.rstrip("/"))
+        return Announcer(endpoint, self.settings.data.ledger_db, clock=worker.now, count=metrics.announced)
 
     def courier(self, metrics: WorkerMetrics) -> Courier:
         """The courier that tells webhooks of publishes."""

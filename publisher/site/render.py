@@ -179,8 +179,13 @@ class Renderer:
         return Artifact(key=Key(key), body=body, content_type=content_type(key), cache_control=cache, tier=tier)
 
     def assets(self) -> list[Artifact]:
-        """Stylesheets, scripts and pictures under names that carry their digest."""
-        return [
+        """Stylesheets, scripts and pictures under names that carry their digest, and the key for search engines."""
+        key = f"{self.site.indexnow}.txt"
+        shown = Artifact(
+            key=Key(key), body=self.site.indexnow.encode(), content_type=content_type(key), cache_control=PAGE,
+            tier=Tier.leaf,
+        )  # fmt: skip
+        return [shown] * bool(self.site.indexnow) + [
             Artifact(
                 key=Key(pages.key(Page("asset", self._asset_names[name]))), body=body,
                 content_type=content_type(name), cache_control=IMMUTABLE, tier=Tier.immutable,
@@ -196,7 +201,8 @@ class Renderer:
         name = self._template(page, context)
         assert name is not None
         said = self._template_named(name).render(page=context, kind=page.kind, path=pages.path(page))
-        return (_NOT_XML.sub("", said) if name.endswith(".xml") else said).encode("utf-8")
+        body = (_NOT_XML.sub("", said) if name.endswith(".xml") else said).encode("utf-8")
+        return assets.uncommented(body) if name.endswith(".js") else body
 
     def _template(self, page: Page, context: contexts.Context) -> str | None:
         if page.kind in _DOCUMENTS:

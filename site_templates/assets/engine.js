@@ -1,11 +1,13 @@
 // Full-text search over the segments of the index (docs/search.md): fetches the shards that the words of a question
-// need, and ranks what stands in them. Knows nothing of pages; `get` fetches a path and reads its JSON.
+// need, ranks what stands in them, and fetches what is shown of it. Knows nothing of pages; `get` fetches a path and reads
+// its JSON.
 
 import { words } from "./terms.js";
 
 const HEAD = "/content/search/head.json";
-const FOLDER = "/content/search/v1/";
+const FOLDER = "/content/search/v2/";
 const PRODUCT_WEIGHT = 12;
+const CARDS = 4;
 
 // Postings as [ordinal, weight]: each is ten times the distance from the one before it, plus the weight.
 function* readings(listed) {
@@ -14,6 +16,13 @@ function* readings(listed) {
     ordinal += Math.floor(one / 10);
     yield [ordinal, one % 10];
   }
+}
+
+// Words that are written with what they have in common with the one before.
+function unfronted(said) {
+  let before = "";
+  const whole = (one) => (before = before.slice(0, parseInt(one[0], 36)) + one.slice(1));
+  return said ? said.split(" ").map(whole) : [];
 }
 
 class Segment {
@@ -28,7 +37,7 @@ class Segment {
 
   async open() {
     const { bounds, hides } = await this.#get(`${FOLDER}${this.#name}/index.json`);
-    this.bounds = bounds;
+    this.bounds = unfronted(bounds);
     this.hides = hides;
     return this;
   }
@@ -57,9 +66,9 @@ class Segment {
 class Fresh {
   #terms;
 
-  constructor({ hides, terms }) {
+  constructor({ hides, terms, postings }) {
     this.hides = hides;
-    this.#terms = Object.entries(terms);
+    this.#terms = unfronted(terms).map((term, at) => [term, postings[at]]);
   }
 
   async entries() {
@@ -197,5 +206,38 @@ export class Engine {
     const [tags, years] = await Promise.all([this.range("#", "$"), this.range("~", "~\uffff")]);
     const counted = (terms) => [...terms].map(([term, map]) => [term.slice(1), map.size]).filter(([, count]) => count);
     return { tags: counted(tags), years: counted(years) };
+  }
+}
+
+// A row of a file of cards, by names.
+export function read([slug, title, excerpt, author, date, rating, product]) {
+  return { slug, title, excerpt, author, date, rating, product };
+}
+
+// What is shown of reviews that were found: a few lines each, in files of some.
+export class Cards {
+  #get;
+  #files = new Map();
+
+  // `get` fetches a path and reads its JSON.
+  constructor(get) {
+    this.#get = get;
+  }
+
+  // What is shown of the review with an ordinal; null when it is not public any more. A cache may be older than the index.
+  async of(ordinal) {
+    const place = Math.floor(ordinal / CARDS) + 1;
+    const row = (await (this.#files.get(place) ?? this.#read(place)))[ordinal] ?? (await this.#read(place, { isNew: true }))[ordinal];
+    return row ? read(row) : null;
+  }
+
+  #read(place, options) {
+    const asked = this.#get(`/content/search/cards/${place}.json`, options).catch((problem) => {
+      if (problem.status === 404) return {};
+      this.#files.delete(place);
+      throw problem;
+    });
+    this.#files.set(place, asked);
+    return asked;
   }
 }

@@ -2,7 +2,7 @@
 // keeps question and filters, so that it can be shared and Back works.
 
 import { toggle } from "./basket.js";
-import { Engine } from "./engine.js";
+import { Cards, Engine, read } from "./engine.js";
 import { get } from "./fetching.js";
 import { Catalogue, pathOf } from "./finder.js";
 import { make } from "./making.js";
@@ -13,7 +13,6 @@ import { term, WORD, words as termsOf } from "./terms.js";
 const PAUSE_MS = 200;
 const NAMED = 6;
 const SHOWN = 8;
-const CARDS = 8;
 const FILTERS = ["kind", "brand", "mount", "tag", "year"];
 
 const form = document.querySelector("#finder");
@@ -28,7 +27,7 @@ const words = form.dataset;
 const number = new Intl.NumberFormat(document.documentElement.lang);
 const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeZone: "UTC" });
 const engine = new Engine(get);
-const cards = new Map();
+const cards = new Cards(get);
 const suggestions = new Suggestions(field, form.querySelector("[role=listbox]"), words, (product) => location.assign(pathOf(product)));
 let catalogue;
 let turn = 0;
@@ -40,6 +39,18 @@ const catalogued = () =>
     catalogue = undefined;
     throw problem;
   }));
+
+// --- without a connection ---
+
+// What the copy on this device says ("keep for offline"), as the service worker looks it up: as `Engine.search` answers,
+// but with what is shown in the place of ordinals. Raises when nothing is kept.
+async function copied({ q, tag, year }, known, among) {
+  const asked = (q.match(WORD) ?? []).map((word) => `${term(word)} ${fold(word)}`).filter((forms) => forms[0] !== " ");
+  const rows = await get(`/content/search/kept.json?${new URLSearchParams(asked.map((forms) => ["w", forms]))}`);
+  const fits = ([, , , , date, , product, tags]) =>
+    (!tag || tags.includes(tag)) && (!year || date.startsWith(year)) && (!among || among.has(known.bySlug.get(product?.[1])?.ordinal));
+  return { ordinals: rows.filter(fits).map(read), isWhole: true, isKept: true };
+}
 
 // --- the address ---
 
@@ -76,25 +87,6 @@ function narrowed(known, { kind, brand, mount }) {
   if (!kind && !brand && !mount) return undefined;
   const fits = (one) => (!kind || one.kind === kind) && (!brand || one.brandSlug === brand) && (!mount || one.mounts.includes(mount));
   return new Set(known.products.filter(fits).map((one) => one.ordinal));
-}
-
-function cardsAt(place, options) {
-  const asked = get(`/content/search/cards/${place}.json`, options).catch((problem) => {
-    if (problem.status === 404) return {};
-    cards.delete(place);
-    throw problem;
-  });
-  cards.set(place, asked);
-  return asked;
-}
-
-// What is shown of a review; null when it is not public any more. A cache may be older than the index.
-async function card(ordinal) {
-  const place = Math.floor(ordinal / CARDS) + 1;
-  const row = (await (cards.get(place) ?? cardsAt(place)))[ordinal] ?? (await cardsAt(place, { isNew: true }))[ordinal];
-  if (!row) return null;
-  const [slug, title, excerpt, author, date, rating, product] = row;
-  return { slug, title, excerpt, author, date, rating, product };
 }
 
 // The text with what was asked for marked, by the words' stems.
@@ -134,14 +126,21 @@ function byPhrase(held, question) {
   return held.sort((a, b) => says(a) - says(b) || a.place - b.place);
 }
 
+// Put other lines into a list; who stands on a link of it stays there, though an answer comes late.
+function refill(list, lines) {
+  const href = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  list.replaceChildren(...lines);
+  if (href) (list.querySelector(`a[href="${CSS.escape(href)}"]`) ?? field).focus();
+}
+
 async function extend(isFirst) {
   const now = turn;
   const { ordinals, terms, isOpen, question } = rest();
   const wanted = ordinals.splice(0, SHOWN);
-  const held = (await Promise.all(wanted.map(async (ordinal, place) => ({ place, card: await card(ordinal) })))).filter((one) => one.card);
+  const held = (await Promise.all(wanted.map(async (ordinal, place) => ({ place, card: await (ordinal.slug ? ordinal : cards.of(ordinal)) })))).filter((one) => one.card);
   if (now !== turn) return;
   const lines = byPhrase(held, question).map((one) => shown(one.card, terms, isOpen));
-  isFirst ? reviews.replaceChildren(...lines) : reviews.append(...lines);
+  isFirst ? refill(reviews, lines) : reviews.append(...lines);
   more.hidden = ordinals.length === 0;
   if (!isFirst) lines[0]?.querySelector("a").focus();
 }
@@ -178,9 +177,10 @@ async function answer({ isOpen = false } = {}) {
     if (now !== turn) return;
     const among = narrowed(known, said);
     const named = said.q && !said.tag && !said.year ? known.find(said.q).filter((one) => !among || among.has(one.ordinal)) : [];
-    products.replaceChildren(...named.slice(0, NAMED).map(listed));
+    refill(products, named.slice(0, NAMED).map(listed));
     arrange(named.length > 0, !reviews.parentElement.hidden);
-    const found = await engine.search(known.read(said.q), { isOpen, tag: said.tag, year: said.year, products: among });
+    const asked = { isOpen, tag: said.tag, year: said.year, products: among };
+    const found = await engine.search(known.read(said.q), asked).catch(() => copied(said, known, among));
     if (now !== turn) return;
     const terms = termsOf(said.q);
     if (!found.isWhole && named.length) found.ordinals = [];
@@ -188,7 +188,9 @@ async function answer({ isOpen = false } = {}) {
     rest = () => left;
     arrange(named.length > 0, found.ordinals.length > 0);
     await extend(true);
-    if (now === turn) status.textContent = say(found.ordinals, found.isWhole, named.length);
+    if (now !== turn) return;
+    status.textContent = say(found.ordinals, found.isWhole, named.length);
+    if (found.isKept) status.append(" ", words.kept);
   } catch {
     if (now === turn) status.textContent = words.failed;
   } finally {
