@@ -38,7 +38,7 @@ def raced(folder: Path, store: Settings, grace: timedelta, days: int) -> tuple[l
     return lost, reads
 
 
-@pytest.mark.parametrize("days", [pytest.param(50), pytest.param(200, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("days", [pytest.param(40), pytest.param(200, marks=pytest.mark.faults)])
 def test_a_slow_reader_gets_what_its_head_names(
     object_store: Settings, tmp_path: Path, days: int, tally: Callable[..., None]
 ) -> None:

@@ -133,7 +133,7 @@ def victim(object_store: Settings, tmp_path: Path) -> Iterator[Victim]:
 
 
 def test_killed_at_some_boundaries(victim: Victim, tally: Callable[..., None]) -> None:
-    watched(victim, tally, "kill -9 at some boundaries", lambda: sum(enumerated(victim, 3, 29, 4).values()))
+    watched(victim, tally, "kill -9 at some boundaries", lambda: sum(enumerated(victim, 9, 41, 3).values()))
 
 
 @pytest.mark.faults
@@ -168,7 +168,7 @@ def enumerated(victim: Victim, first: int, step: int, most: int) -> Counter[str]
     return met
 
 
-@pytest.mark.parametrize("kills", [pytest.param(3), pytest.param(500, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("kills", [pytest.param(2), pytest.param(500, marks=pytest.mark.faults)])
 def test_killed_at_random_moments(victim: Victim, kills: int, tally: Callable[..., None]) -> None:
     chance = random.Random(5 + PIECE)
 

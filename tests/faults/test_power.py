@@ -105,7 +105,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     return Recorded(tmp_path_factory.mktemp("power"))
 
 
-@pytest.mark.parametrize("count", [pytest.param(8), pytest.param(300, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("count", [pytest.param(6), pytest.param(300, marks=pytest.mark.faults)])
 def test_power_is_lost(recorded: Recorded, count: int, tally: Callable[..., None]) -> None:
     chance = random.Random(PIECE)
     for number, cut in enumerate(cuts(recorded, count)[PIECE - 1 :: PIECES]):
@@ -117,5 +117,5 @@ def test_power_is_lost(recorded: Recorded, count: int, tally: Callable[..., None
 
 def test_a_database_that_does_not_wait_for_the_disk_is_found_out(tmp_path: Path) -> None:
     recorded, chance = Recorded(tmp_path, plant="content"), random.Random(1)
-    found = [line for cut in cuts(recorded, 6) for line in faults(*recorded.lost(cut, chance, "lost"))]
+    found = [line for cut in cuts(recorded, 3) for line in faults(*recorded.lost(cut, chance, "lost"))]
     assert any("was answered and is not there" in line for line in found), found

@@ -108,7 +108,8 @@ def test_a_publisher_that_was_stopped_past_its_lease_writes_nothing_over_its_suc
           observations=watch.observations)  # fmt: skip
 
 
-@pytest.mark.parametrize("offset", ["+20m", pytest.param("-20m", marks=pytest.mark.faults)])
+@pytest.mark.faults
+@pytest.mark.parametrize("offset", ["+20m", "-20m"])
 def test_a_clock_that_is_wrong_by_twenty_minutes_is_told_of_and_heals(
     first: Victim, object_store: Settings, tmp_path: Path, offset: str, tally: Callable[..., None]
 ) -> None:
