@@ -33,9 +33,10 @@ class Holdings:
         return int(row[0])
 
     def pointers(self) -> list[tuple[str, str]]:
-        """Keys of the last tier, with the digests of their bodies."""
-        query = "SELECT key, body FROM held WHERE target = ? AND tier = ? ORDER BY key"
-        return [(row[0], row[1]) for row in self._conn.execute(query, (self._target, int(Tier.pointer)))]
+        """Keys that lead to all others, with the digests of their bodies."""
+        query = "SELECT key, body FROM held WHERE target = ? AND tier IN (?, ?) ORDER BY key"
+        tiers = (int(Tier.pointer), int(Tier.directory))
+        return [(row[0], row[1]) for row in self._conn.execute(query, (self._target, *tiers))]
 
     def found(self, held: Held) -> None:
         """The target turned out to hold this."""

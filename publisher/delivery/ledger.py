@@ -380,10 +380,8 @@ class Ledger:
 
     def release(self) -> Release | None:
         """The newest release."""
-        query = (
-            "SELECT number, seq, content_version, built_at, written, removed FROM releases ORDER BY number DESC LIMIT 1"
-        )
-        row = self.connection.execute(query).fetchone()
+        query = "SELECT number, seq, content_version, built_at, written, removed FROM releases ORDER BY number DESC"
+        row = self.connection.execute(f"{query} LIMIT 1").fetchone()
         return None if row is None else Release(*row)
 
     def counts(self) -> Mapping[str, int]:

@@ -136,9 +136,10 @@ function refill(list, lines) {
 async function extend(isFirst) {
   const now = turn;
   const { ordinals, terms, isOpen, question } = rest();
-  const wanted = ordinals.splice(0, SHOWN);
+  const wanted = ordinals.slice(0, SHOWN);
   const held = (await Promise.all(wanted.map(async (ordinal, place) => ({ place, card: await (ordinal.slug ? ordinal : cards.of(ordinal)) })))).filter((one) => one.card);
   if (now !== turn) return;
+  ordinals.splice(0, SHOWN);
   const lines = byPhrase(held, question).map((one) => shown(one.card, terms, isOpen));
   isFirst ? refill(reviews, lines) : reviews.append(...lines);
   more.hidden = ordinals.length === 0;
@@ -287,7 +288,11 @@ form.addEventListener("submit", (event) => {
 });
 for (const name of FILTERS) form.elements[name].addEventListener("change", finished);
 narrow.addEventListener("toggle", openFilters);
-more.addEventListener("click", () => extend(false).catch(() => (status.textContent = words.failed)));
+more.addEventListener("click", async () => {
+  more.disabled = true;
+  await extend(false).catch(() => (status.textContent = words.failed));
+  more.disabled = false;
+});
 addEventListener("popstate", () => {
   clearTimeout(pause);
   takeUp(asked());
