@@ -63,6 +63,11 @@ def require(ledger: Ledger, target: str, steps: Sequence[Step], cap: Cap) -> Non
         caps.check(target, steps, held=held, is_empty=is_empty, cap=cap)
 
 
+def _replaceable(step: Step) -> str | None:
+    """The key of a step after which it may hold something else; what lasts has the same bytes for ever."""
+    return None if step.desired is not None and step.desired.tier in LASTING else step.key
+
+
 def _may_pass(failure: TargetError | DamagedObjectError) -> bool:
     """Whether the same PUT may succeed a moment later."""
     return isinstance(failure, TargetError) and failure.reason in ("unavailable", "slow_down")
@@ -175,7 +180,7 @@ class Pusher:
             steps = self._steps(upto, after)
         require(self._ledger, self._target.name, steps, self._cap)
         if steps:
-            promises.make(self._ledger.connection, self._target.name, (step.key for step in steps))
+            promises.make(self._ledger.connection, self._target.name, filter(None, map(_replaceable, steps)))
         puts = deletes = size = done = 0
         for batch in _batches(steps):
             if batch[0].wave is Wave.bundle:

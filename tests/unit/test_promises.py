@@ -8,6 +8,7 @@ from publisher.delivery import caps
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pusher
+from publisher.site.artifact import Tier
 from tests.newsroom import Memory
 from tests.unit.test_delivery import desired, record
 from tests.unit.test_delivery import ledger as ledger
@@ -63,6 +64,19 @@ def test_a_change_that_was_put_and_undone_before_its_receipt_is_undone(ledger: L
     record(ledger, desired("k", objects.put(b"1")), seq=3)
     assert converged(ledger, objects, target)
     assert target.bodies == {"k": b"1"}
+
+
+def test_a_bundle_that_came_back_and_went_again_stays_for_its_readers(ledger: Ledger, objects: Objects) -> None:
+    target, bundle = Memory(), desired("content/sync/v1/a.json", objects.put(b"a"), tier=int(Tier.bundle))
+    record(ledger, bundle)
+    assert converged(ledger, objects, target)
+    record(ledger, gone=(bundle.key,), seq=2)
+    record(ledger, bundle, seq=3)
+    record(ledger, gone=(bundle.key,), seq=4)
+    pusher = Pusher(ledger, objects, target, concurrency=1, cap=caps.UNLIMITED)
+    pusher.run()
+    pusher.close()
+    assert target.bodies == {bundle.key: b"a"}
 
 
 def test_a_delete_that_was_done_and_undone_before_its_receipt_is_undone(ledger: Ledger, objects: Objects) -> None:
