@@ -79,15 +79,21 @@ class Cdn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The CDN in front of the bucket, which must forget what a publish replaces."""
 
     kind: Annotated[
-        Literal["none", "cloudfront", "cloudflare", "fastly", "nginx", "varnish"],
+        Literal["none", "cloudfront", "cloudflare", "fastly", "bunny", "nginx", "varnish"],
         Meta(description="Which one it is."),
     ] = "none"
     site: Annotated[
-        str, Meta(description="CloudFront's distribution, Cloudflare's zone or Fastly's service, by its id.")
+        str,
+        Meta(
+            description="CloudFront's distribution, Cloudflare's zone, Fastly's service, Bunny's pull zone, by its id."
+        ),
     ] = ""
     token: Annotated[
         str,
-        Meta(description="Token of Cloudflare or Fastly that may purge and nothing else; AWS has its usual chain."),
+        Meta(
+            description="Token of Cloudflare or Fastly that may purge and nothing else, or Bunny's key; AWS has its "
+            "usual chain."
+        ),
     ] = ""
     edges: Annotated[
         str, Meta(description="Base URLs of nginx or Varnish edges that are purged, with spaces between.")
