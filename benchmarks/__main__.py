@@ -19,6 +19,7 @@ from benchmarks import (
     publish_latency,
     publish_vs_hugo,
     results,
+    search,
     sync,
     write_parts,
     writes,
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     writes.NAME: writes.run,
     write_parts.NAME: write_parts.run,
     sync.NAME: sync.run,
+    search.NAME: search.run,
     draining.NAME: draining.run,
     crowded.NAME: crowded.run,
 }

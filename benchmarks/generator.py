@@ -61,6 +61,9 @@ class Invented(msgspec.Struct, frozen=True, kw_only=True):
     date: datetime
 
 
+Say = Callable[[Iterator[Invented]], Iterator[Invented]]
+
+
 def generate(count: int, seed: int = 1, product_count: int = 1_800) -> Iterator[Invented]:
     """`count` invented reviews of `product_count` products, oldest first; the same for the same arguments."""
     chance = random.Random(seed)
@@ -88,15 +91,18 @@ def generate(count: int, seed: int = 1, product_count: int = 1_800) -> Iterator[
         )
 
 
-def fill(path: Path | str, count: int, seed: int = 1) -> float:
-    """Write `count` invented reviews, and the catalogue, to the database at `path`; returns the seconds it took."""
+def fill(path: Path | str, count: int, seed: int = 1, *, say: Say = lambda reviews: reviews) -> float:
+    """Write `count` invented reviews, and the catalogue, to the database at `path`; returns the seconds it took.
+
+    `say` may give the reviews other words.
+    """
     started = time.perf_counter()
     with Writer(path) as writer:
         catalogue.load(writer)
         editor_id = writer.run(_editor)
         ids = writer.run(lambda tx: [row[0] for row in tx.db.conn.execute("SELECT id FROM products ORDER BY ordinal")])
         pending: deque[Future[Review]] = deque()
-        for invented, body in _rendered(generate(count, seed, len(ids))):
+        for invented, body in _rendered(say(generate(count, seed, len(ids)))):
             draft = msgspec.structs.replace(invented.draft, product_id=ids[invented.product])
             pending.append(writer.submit(_writing(draft, invented, body, editor_id), actor="generator"))
             if len(pending) > IN_FLIGHT:

@@ -23,15 +23,18 @@ PATIENCE_SECONDS = 60.0
 """The longest wait for a delivery, but for that of a whole site."""
 
 
-def filled(folder: Path, count: int) -> Settings:
-    """Settings of a data directory in `folder` whose database holds `count` reviews and one administrator."""
+def filled(folder: Path, count: int, *, say: generator.Say = lambda reviews: reviews) -> Settings:
+    """Settings of a data directory in `folder` whose database holds `count` reviews and one administrator.
+
+    `say` may give the reviews other words.
+    """
     chosen = configuration.load(
         {
             "DATA_DIR": str(folder), "SITE_URL": SITE_URL,
             "STACK_EDGE_PORT": "0", "STACK_S3_PORT": "0", "API_PORT": "0",
         }
     )  # fmt: skip
-    generator.fill(chosen.data.content_db, count)
+    generator.fill(chosen.data.content_db, count, say=say)
     password_hash = editors.hash_password(PASSWORD)
     with Writer(chosen.data.content_db) as writer:
         writer.run(

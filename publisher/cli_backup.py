@@ -106,8 +106,9 @@ def drill(held: Settings, in_json: bool) -> None:
     """
     chosen = local.remembered(held)
     site = Site(
-        title=chosen.site.title, language=chosen.site.language, url=chosen.site.url, offline=chosen.site.offline
-    )
+        title=chosen.site.title, language=chosen.site.language, url=chosen.site.url, offline=chosen.site.offline,
+        indexnow=chosen.site.indexnow_key,
+    )  # fmt: skip
     here = drilling.Here(data_dir=Path(chosen.data.dir), site=site, workers=chosen.build.workers)
     with tempfile.TemporaryDirectory(prefix="publisher-drill-") as scratch, _phases(in_json) as phase:
         done = drilling.drill(_backup(chosen), here, Path(scratch), datetime.now(UTC), phase)

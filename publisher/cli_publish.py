@@ -17,8 +17,8 @@ from publisher.builder import Builder
 from publisher.cli_output import Advance, progress, size
 from publisher.content import hint
 from publisher.delivery import export as exporting
+from publisher.delivery import indexnow, rollout
 from publisher.delivery import push as pushing
-from publisher.delivery import rollout
 from publisher.delivery.caps import FLOOR, Cap
 from publisher.delivery.diff import Step, Wave
 from publisher.delivery.history import Rollback
@@ -238,11 +238,13 @@ def status(held: Settings, in_json: bool) -> None:
             for name in parts.ledger.targets()
         }
         pages, back = parts.ledger.counts()["all"], parts.ledger.history.rollback()
+        told = indexnow.standing(parts.ledger.connection) if parts.settings.site.indexnow_key else None
         for region in parts.settings.regions:
             targets.setdefault(region.name, {"waiting": pages, "release": 0})
     if in_json:
         emit({
             "changes_to_build": behind, "release": release, "pages": pages, "rollback": back, "targets": targets,
+            "indexnow": told,
         })  # fmt: skip
         return
     click.echo(f"to build   {behind:,} change{'' if behind == 1 else 's'}")
@@ -256,6 +258,18 @@ def status(held: Settings, in_json: bool) -> None:
         waiting = target["waiting"]
         state = "up to date" if not waiting else f"{waiting:,} files waiting; run `publisher push`"
         click.echo(f"{name:<10} {state}")
+    if told is not None:
+        click.echo(f"indexnow   {announcing(told)}")
+
+
+def announcing(told: indexnow.Standing) -> str:
+    """How search engines are told, in words."""
+    if not told.waiting:
+        return "every changed page is told"
+    pages = "1 changed page waits" if told.waiting == 1 else f"{told.waiting:,} changed pages wait"
+    if not told.attempts or told.next_try_at is None:
+        return f"{pages} to be told"
+    return f"{pages}: {told.reason}; tried again at {told.next_try_at:%Y-%m-%d %H:%M:%S}Z"
 
 
 @click.command(name="worker")

@@ -72,9 +72,10 @@ def takedown(held: Settings, review: str, reason: str, dry_run: bool, in_json: b
 def _carry_out(parts: Plant, review_id: str, reason: str) -> Certificate:
     settings, owed, sandbox = parts.settings, parts.purges(), Sandbox()
     reaches = [Reach(parts.pusher(one), one.probe_url, owed.get(one.name)) for one in parts.regions()]
+    garbage = parts.garbage([one.pusher for one in reaches])
     down = Takedown(
         review_id, content_db=settings.data.content_db, ledger=parts.ledger, objects=parts.objects,
-        builder=parts.builder(), garbage=parts.garbage(), reaches=reaches, clock=worker.now,
+        builder=parts.builder(), garbage=garbage, reaches=reaches, clock=worker.now,
     )  # fmt: skip
     try:
         certificate = down.run(
@@ -122,7 +123,7 @@ def _put(path: Path, body: bytes) -> None:
 
 
 def _rehearse(parts: Plant, traces: takedowns.Traces, in_json: bool) -> None:
-    garbage = parts.garbage()
+    garbage = parts.garbage([])
     outdated = {region.name: len(garbage.outdated(region.name)) for region in parts.regions()}
     if in_json:
         emit({"review": traces, "old_objects": outdated})

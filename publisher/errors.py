@@ -35,6 +35,7 @@
     │   ├── TooManyDeletesError       too_many_deletes
     │   ├── EmptySiteError            empty_site
     │   ├── PurgeError                purge_failed
+    │   ├── AnnouncingError           announcing_failed
     │   ├── HaltedError               halted
     │   └── LeaseHeldError            lease_held
     ├── BackupError                   backup_failed
@@ -293,6 +294,16 @@ class PurgeError(DeliveryError):
     """A CDN did not purge; ``retry_after`` are the seconds it asks to be left alone, None when it says nothing."""
 
     code = "purge_failed"
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class AnnouncingError(DeliveryError):
+    """Search engines could not be told; ``retry_after`` are the seconds they ask to be left alone, None for none."""
+
+    code = "announcing_failed"
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)

@@ -103,8 +103,8 @@ class Jobs:
         at = self._clock()
         made = job_id or identity.uuid7(at)
         self._do(
-            "DELETE FROM jobs WHERE finished_at IS NOT NULL AND id <= (SELECT id FROM jobs ORDER BY id DESC LIMIT 1"
-            " OFFSET ?)",
+            "DELETE FROM jobs WHERE finished_at IS NOT NULL AND rowid <= (SELECT rowid FROM jobs ORDER BY rowid DESC"
+            " LIMIT 1 OFFSET ?)",
             self._kept,
         )
         added = self._do(
@@ -125,10 +125,14 @@ class Jobs:
         return _job(rows[0])
 
     def page(self, *, before: str | None = None, limit: int, asked_by: str | None = None) -> list[Job]:
-        """Jobs with an id before `before`, newest first; only those of `asked_by`, when given."""
+        """Jobs asked for before the job `before`, newest first; only those of `asked_by`, when given.
+
+        In the order in which they were asked for: ids of one millisecond have none.
+        """
         rows = self._do(
-            f"SELECT {_COLUMNS} FROM jobs WHERE id < ? AND (? IS NULL OR asked_by = ?) ORDER BY id DESC LIMIT ?",
-            "g" if before is None else before, asked_by, asked_by, limit,
+            f"SELECT {_COLUMNS} FROM jobs WHERE (? IS NULL OR rowid < (SELECT rowid FROM jobs WHERE id = ?))"
+            " AND (? IS NULL OR asked_by = ?) ORDER BY rowid DESC LIMIT ?",
+            before, before, asked_by, asked_by, limit,
         )  # fmt: skip
         return [_job(row) for row in rows]
 

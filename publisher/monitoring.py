@@ -57,6 +57,12 @@ class WorkerMetrics:
         self.webhook_attempts = Counter(
             "publisher_webhook_attempts", "Attempts to deliver a webhook.", ["outcome"], registry=made
         )
+        self._announced = Counter(
+            "publisher_indexnow_calls", "Calls that tell search engines of changed pages.", ["outcome"], registry=made
+        )
+        self._to_announce = Gauge("publisher_indexnow_waiting", "Pages that they are not told of yet.", registry=made)
+        for outcome in ("taken", "failed"):
+            self._announced.labels(outcome)
         for outcome in ("delivered", "failed"):
             self.publishes.labels(outcome)
             self.webhook_attempts.labels(outcome)
@@ -67,6 +73,11 @@ class WorkerMetrics:
         self._targets["release"].labels(name).set(release)
         for one in STATES:
             self._state.labels(name, one).set(one == state)
+
+    def announced(self, outcome: str, waiting: int) -> None:
+        """A call to search engines was `taken` or `failed`, and so many pages wait to be told."""
+        self._announced.labels(outcome).inc()
+        self._to_announce.set(waiting)
 
     def write(self) -> None:
         """Replace the file; a disk that is full costs the report, not the worker."""

@@ -42,6 +42,7 @@ from publisher.webhooks.courier import Courier
 from publisher.worker import Round
 
 if TYPE_CHECKING:
+    from publisher.delivery.indexnow import Announcer
     from publisher.delivery.s3 import S3
     from publisher.monitoring import WorkerMetrics
 
@@ -88,6 +89,8 @@ def collect(garbage: Garbage) -> None:
     except PublisherError as error:
         logger.warning("cannot collect garbage: %s", error)
         return
+    for failure in collected.failures.values() if collected is not None else ():
+        logger.warning("cannot collect garbage: %s", failure)
     if collected is not None and collected.count:
         objects = sum(map(len, collected.objects.values()))
         logger.info("collected garbage", extra=fields(objects=objects, bodies=len(collected.bodies)))
@@ -136,7 +139,7 @@ class Plant:
         settings = self.settings
         site = Site(
             title=settings.site.title, language=settings.site.language, url=settings.site.url,
-            offline=settings.site.offline,
+            offline=settings.site.offline, indexnow=settings.site.indexnow_key,
         )  # fmt: skip
         begin_epoch_if_back(settings.data.content_db, self.ledger)
         builder = Builder(
@@ -187,7 +190,11 @@ class Plant:
         self._open.callback(courier.close)
         courier.start()
 
-        garbage = self.garbage(every)
+        announcer = self.announcer(metrics)
+        if announcer is not None:
+            self._open.callback(announcer.close)
+            announcer.start()
+        garbage = self.garbage(pushers)
 
         def on_round(done: Round) -> None:
             reporter(done)
@@ -206,10 +213,9 @@ class Plant:
         made.rollout.told = courier.nudge
         return made, on_round
 
-    def garbage(self, every: Sequence[Region] | None = None) -> Garbage:
-        """Who collects what nobody can need any more from these regions, all when None, and from the build store."""
-        regions = self.regions() if every is None else every
-        return Garbage(self.ledger, self.objects, [bucket(region) for region in regions], clock=worker.now)
+    def garbage(self, pushers: Sequence[Pusher]) -> Garbage:
+        """Who collects what nobody can need any more from these pushers' targets and from the build store."""
+        return Garbage(self.ledger, self.objects, pushers, clock=worker.now)
 
     def errands(self, builder: Builder) -> Errands:
         """Who does the jobs that the worker is asked to do."""
@@ -232,6 +238,16 @@ class Plant:
 
         settings = self.settings
         return cdns.chosen(region.cdn, settings.site.url, region.name if region in settings.targets else "")
+
+    def announcer(self, metrics: WorkerMetrics) -> Announcer | None:
+        """Who tells search engines what changed; None where the settings have no key for that."""
+        site = self.settings.site
+        if not site.indexnow_key:
+            return None
+        from publisher.delivery.indexnow import Announcer, Endpoint
+
+        endpoint = Endpoint(url=site.indexnow_url, key=site.indexnow_key, site_url=site.url.rstrip("/"))
+        return Announcer(endpoint, self.settings.data.ledger_db, clock=worker.now, count=metrics.announced)
 
     def courier(self, metrics: WorkerMetrics) -> Courier:
         """The courier that tells webhooks of publishes."""

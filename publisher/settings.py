@@ -43,6 +43,17 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             "browser forget what it kept, at its next visit."
         ),
     ] = True
+    indexnow_key: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z0-9-]{8,128})?$",
+            description="By this key, published as `/{key}.txt`, search engines know who tells them of changed pages "
+            "(IndexNow): 8 to 128 letters, digits, hyphens of your choice. Empty: none is told.",
+        ),
+    ] = ""
+    indexnow_url: Annotated[
+        str, Meta(pattern=r"^https?://\S+$", description="Where they are told; those that take part share it.")
+    ] = "https://api.indexnow.org/indexnow"
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

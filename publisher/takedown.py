@@ -30,11 +30,13 @@ from publisher.delivery.probe import Edge, Expected
 from publisher.delivery.purges import Purges
 from publisher.delivery.push import Pusher
 from publisher.errors import ConflictError, PublisherError, UnseenError
-from publisher.site import pages
+from publisher.site import pages, postings, sync_wire
 
 EDGE_PATIENCE_SECONDS = 60.0
 """How long an edge may take to forget before the certificate says that it has not."""
 _POLL_SECONDS = 1.0
+FOLDERS = (f"{sync_wire.FOLDER}/", f"{postings.FOLDER}/")
+"""Where old bundles and parts of the search index lie, which may hold a review."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +164,10 @@ class Takedown:
     def _place(self, reach: Reach, keys: Iterable[str]) -> Place:
         name = reach.pusher.target_name
         owed = {} if reach.purges is None else {name: reach.purges}
+        try:
+            reach.pusher.hold()  # what another publisher put there is replaced before anything is removed
+        except PublisherError as error:
+            return Place(target=name, failure=str(error))
         went = everywhere.deliver([reach.pusher], self._builder, owed, clock=self._clock)[0]
         if went.failure:
             return Place(target=name, failure=went.failure)
@@ -172,7 +178,7 @@ class Takedown:
             rewritten=[address(one.key) for one in expected if one.digest is not None],
         )  # fmt: skip
         try:
-            objects = self._garbage.remove_outdated(name, purging=reach.purges is not None)
+            objects = self._garbage.remove_outdated(name, FOLDERS, purging=reach.purges is not None)
             went = everywhere.deliver([reach.pusher], self._builder, owed, clock=self._clock)[0]
         except PublisherError as error:
             return msgspec.structs.replace(place, failure=str(error))

@@ -94,6 +94,7 @@ LAYERS = (
 BUCKETS = ("publisher.delivery.s3", "publisher.delivery.cdn", "publisher.backup")
 DATABASES = (
     "publisher.content",
+    "publisher.delivery.indexnow",
     "publisher.delivery.journal",
     "publisher.delivery.ledger",
     "publisher.delivery.objects",
@@ -122,6 +123,7 @@ HOMES = (
         (
             "publisher.bundle_reader",
             "publisher.delivery.cdn.calls",
+            "publisher.delivery.indexnow",
             "publisher.delivery.probe",
             "publisher.desk.client",
             "publisher.doctor",

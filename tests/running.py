@@ -18,15 +18,15 @@ ANY_PORT = ("--edge-port", "0", "--api-port", "0", "--s3-port", "0")
 
 
 class Up:
-    """A running `publisher up --json`."""
+    """A running `publisher up --json`, with some settings of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         self.errors = folder.with_name(folder.name + ".err").open("w+")
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("S3_", "SITE_"))}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "publisher", "up", "--data-dir", str(folder), *ANY_PORT, "--json"],
-            stdout=subprocess.PIPE, stderr=self.errors, text=True, env=environ,
+            stdout=subprocess.PIPE, stderr=self.errors, text=True, env=environ | environment,
         )  # fmt: skip
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

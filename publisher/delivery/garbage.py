@@ -4,7 +4,9 @@ An object that lasts (an asset, a bundle) may be asked for by whoever has an old
 target a grace period after that target was at rest without it: when nothing was owed there, its live pages and its live
 head were the newest ones, and did not name it. What one of the releases that the pages can go back to names stays too.
 
-A pass is bounded, so that publishing does not wait for it; it is for whoever has the turn on the data directory.
+A pass is bounded, so that publishing does not wait for it; it is for whoever has the turn on the data directory, and
+removes nothing from a target without its lease. The worker leaves out targets of which it does not have it; a command
+takes it, and what another publisher wrote there is then kept for a whole grace period.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from publisher.delivery import purges
 from publisher.delivery.history import LASTING
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
-from publisher.delivery.targets import Target
+from publisher.delivery.push import Pusher
+from publisher.errors import PublisherError
 from publisher.site.artifact import Tier
 
 GRACE = timedelta(days=30)
@@ -53,10 +56,11 @@ _NAMED = " UNION ".join(
 
 
 class Collected(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pass removed: keys of each target, and digests of bodies."""
+    """What a pass removed: keys of each target, and digests of bodies; `failures` says why a target was left out."""
 
     objects: dict[str, list[str]]
     bodies: list[str]
+    failures: dict[str, str] = {}
 
     @property
     def count(self) -> int:
@@ -65,46 +69,47 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Garbage:
-    """Collects from `targets` and from the build store; one thread at a time."""
+    """Collects from the targets of `pushers` and from the build store; one thread at a time."""
 
     def __init__(
         self,
         ledger: Ledger,
         objects: Objects,
-        targets: Sequence[Target],
+        pushers: Sequence[Pusher],
         *,
         clock: Callable[[], datetime],
         grace: timedelta = GRACE,
     ) -> None:
-        self._ledger, self._objects, self._targets = ledger, objects, {target.name: target for target in targets}
+        self._ledger, self._objects, self._pushers = ledger, objects, {one.target_name: one for one in pushers}
         self._clock, self._grace = clock, grace
         self._last: datetime | None = None
 
     def turn(self) -> Collected | None:
-        """One bounded pass, when it is time for one again; None when it is not.
+        """One bounded pass over the targets whose lease is held, when it is time for one again; None when it is not.
 
-        Raises TargetError when a target cannot be reached, BuildError when the build store cannot be written.
+        Raises BuildError when the build store cannot be written.
         """
         now = self._clock()
         if self._last is not None and now - self._last < EVERY:
             return None
         self._last = now
         self._look_back()
-        objects = {target: self._collect(target, now, LIMIT) for target in self._targets}
-        return Collected(objects=objects, bodies=self._sweep(self._next_share(), LIMIT))
+        alone = [name for name, one in self._pushers.items() if one.is_alone]
+        objects, failures = self._collected(alone, now, LIMIT, take=False)
+        return Collected(objects=objects, bodies=self._sweep(self._next_share(), LIMIT), failures=failures)
 
     def all(self) -> Collected:
         """Everything that is due, however long it takes."""
         now = self._clock()
         self._look_back()
-        objects = {target: self._collect(target, now, -1) for target in self._targets}
-        return Collected(objects=objects, bodies=self.sweep())
+        objects, failures = self._collected(list(self._pushers), now, -1, take=True)
+        return Collected(objects=objects, bodies=self.sweep(), failures=failures)
 
-    def plan(self) -> Collected:
-        """What `all` would remove now."""
+    def plan(self, targets: Sequence[str]) -> Collected:
+        """What `all` would remove now from these targets, as far as the ledger knows them."""
         now = self._clock()
         return Collected(
-            objects={target: self._due(target, now, -1) for target in self._targets},
+            objects={target: self._due(target, now, -1) for target in targets},
             bodies=[body for share in range(SHARES) for body in self._unnamed(share)],
         )
 
@@ -112,14 +117,17 @@ class Garbage:
         """Bundles and parts of the index that a target holds and the site wants no more, however young they are."""
         return [row[0] for row in self._ledger.connection.execute(_OUTDATED, (target, int(Tier.bundle)))]
 
-    def remove_outdated(self, target: str, *, purging: bool) -> list[str]:
-        """Remove them at once, for a takedown: readers who have an older head open must fetch it again.
+    def remove_outdated(self, target: str, folders: Sequence[str], *, purging: bool) -> list[str]:
+        """Remove them at once, for a takedown, and all else that is in `folders` and the site does not want, whoever
+        put it: readers who have an older head open must fetch it again. The lease must be held.
 
         With `purging`, the target's CDN owes a purge of them: they are kept at edges for ever. Raises TargetError.
         """
-        gone, conn = self.outdated(target), self._ledger.connection
-        if gone:
-            self._targets[target].delete(gone)
+        pusher, conn = self._pushers[target], self._ledger.connection
+        wanted = {row.key for row in self._ledger.wanted()}
+        there = {key for key in pusher.listed() if key.startswith(tuple(folders))}
+        gone = sorted({*self.outdated(target), *there} - wanted)
+        pusher.remove(gone, pusher.fence)
         with self._ledger.transaction():
             for table in ("held", "faded"):
                 conn.executemany(f"DELETE FROM {table} WHERE target = ? AND key = ?", ((target, key) for key in gone))
@@ -138,20 +146,44 @@ class Garbage:
             if conn.execute("INSERT OR IGNORE INTO facts VALUES ('fading', '1')").rowcount:
                 conn.execute(_FORGOTTEN)
 
-    def _collect(self, target: str, now: datetime, limit: int) -> list[str]:
-        """Remove what a target can do without since long; a target that is owed anything is not at rest."""
+    def _collected(
+        self, targets: Sequence[str], now: datetime, limit: int, *, take: bool
+    ) -> tuple[dict[str, list[str]], dict[str, str]]:
+        """What was removed from each of `targets`, and why from some nothing was."""
+        objects, failures, halted = dict[str, list[str]](), dict[str, str](), self._ledger.journal.halted()
+        for target in targets:
+            objects[target] = []
+            if target in halted:
+                failures[target] = f"{target} is halted; `publisher rollout resume {target}` ends it"
+                continue
+            try:
+                objects[target] = self._collect(target, now, limit, take=take)
+            except PublisherError as error:
+                failures[target] = str(error)
+        return objects, failures
+
+    def _collect(self, target: str, now: datetime, limit: int, *, take: bool) -> list[str]:
+        """Remove what a target can do without since long; a target that is owed anything is not at rest. `take`: take
+        the lease for it, and do not only use what is held.
+        """
         conn, before = self._ledger.connection, (now - self._grace).isoformat()
         with self._ledger.transaction():
             if not self._ledger.waiting(target):
                 conn.execute("UPDATE faded SET since = ? WHERE target = ? AND since IS NULL", (now.isoformat(), target))
             conn.execute(_WANTED_AGAIN, (target, before))
+        if not self._due(target, now, limit):
+            return []
+        pusher = self._pushers[target]
+        if take:
+            pusher.hold()  # what another publisher had before is due no more
+        fence = pusher.fence
+        with self._ledger.transaction():
             due = self._due(target, now, limit)
             # First the ledger forgets that they are there: wanted again meanwhile, they are put again.
             conn.executemany("DELETE FROM held WHERE target = ? AND key = ?", ((target, key) for key in due))
-        if due:
-            self._targets[target].delete(due)
-            with self._ledger.transaction():
-                conn.executemany("DELETE FROM faded WHERE target = ? AND key = ?", ((target, key) for key in due))
+        pusher.remove(due, fence)
+        with self._ledger.transaction():
+            conn.executemany("DELETE FROM faded WHERE target = ? AND key = ?", ((target, key) for key in due))
         return due
 
     def _due(self, target: str, now: datetime, limit: int) -> list[str]:

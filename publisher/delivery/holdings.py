@@ -50,7 +50,10 @@ class Holdings:
             self._owe(key)
 
     def distrusted(self) -> None:
-        """Somebody else wrote there: everything that can ever be replaced is doubted, and owed where it is wanted."""
+        """Somebody else wrote there: everything that can ever be replaced is doubted, and owed where it is wanted.
+
+        Readers may have pages open that the other put: what they name is kept for a whole grace period from now on.
+        """
         lasting = ", ".join(str(int(tier)) for tier in LASTING)
         self._conn.execute(
             f"UPDATE held SET body = '', etag = '' WHERE target = ? AND tier NOT IN ({lasting})", (self._target,)
@@ -58,6 +61,8 @@ class Holdings:
         self._conn.execute(
             f"INSERT OR IGNORE INTO pending SELECT ?, key FROM wanted WHERE tier NOT IN ({lasting})", (self._target,)
         )
+
+        self._conn.execute("UPDATE faded SET since = NULL WHERE target = ?", (self._target,))
 
     def _owe(self, key: str) -> None:
         self._conn.execute("INSERT OR IGNORE INTO pending VALUES (?, ?)", (self._target, key))

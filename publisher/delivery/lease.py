@@ -35,13 +35,17 @@ logger = logging.getLogger("publisher.delivery")
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """What the object says; `mark` is new with every writing of it, so that no two are alike."""
+    """What the object says; `mark` is new with every writing of it, so that no two are alike.
+
+    `after` is who had the lease before, for as long as the holder has not noted what follows from that.
+    """
 
     fence: int
     holder: str
     seconds: float
     mark: str
     is_released: bool = False
+    after: str = ""
 
 
 def clock() -> float:
@@ -74,7 +78,7 @@ class Lease:
         self._watched = ""
         self._is_first = True
         self.was_another = False
-        """Whether somebody else had the lease before we last took it."""
+        """Whether somebody else had the lease before we last took it, and that was not `noted`."""
         self.is_honoured = True
         """Whether the store keeps to conditions; one that does not has one writer, and its lease protects nothing."""
 
@@ -103,10 +107,19 @@ class Lease:
 
     def release(self) -> None:
         """Let another have it at once. A store that is away lets it run out."""
-        with self._lock, suppress(TargetError):
+        with self._lock:
+            held, self._held = self._held, None
+            if held is not None:
+                with suppress(TargetError):
+                    self._write(msgspec.structs.replace(held, is_released=True, mark=self._mark()), self._tag)
+                self._held = None
+
+    def noted(self) -> None:
+        """What follows from another having had the lease is noted where it lasts; until then a new start learns it."""
+        with self._lock:
+            self.was_another = False
             if self._held is not None:
-                self._write(msgspec.structs.replace(self._held, is_released=True, mark=self._mark()), self._tag)
-            self._held = None
+                self._held = msgspec.structs.replace(self._held, after="")
 
     def _is_due(self) -> bool:
         return self.is_honoured and self._now() - self._renewed >= self._seconds / 3
@@ -132,14 +145,15 @@ class Lease:
                 f" over {before.seconds:.0f} s after that one was last at work"
             )
         said = Said(
-            fence=before.fence + 1 if before else 1, holder=self._holder, seconds=self._seconds, mark=self._mark()
-        )
+            fence=before.fence + 1 if before else 1, holder=self._holder, seconds=self._seconds, mark=self._mark(),
+            after=_another(before, self._holder),
+        )  # fmt: skip
         try:
             self._write(said, found.tag if found else None)
         except RefusedError as error:
             raise LeaseHeldError(f"{self._target.name}: another publisher took the lease first") from error
         self._is_first = False
-        self.was_another = before is not None and before.holder != self._holder
+        self.was_another = bool(said.after)
         self._try_conditions(said)
 
     def _try_conditions(self, said: Said) -> None:
@@ -190,6 +204,13 @@ class Lease:
             return self._target.look(KEY)
         except TargetError:
             raise error from None
+
+
+def _another(before: Said | None, holder: str) -> str:
+    """Who else had the lease before `holder`, which did not live to note it; empty when nobody."""
+    if before is None:
+        return ""
+    return before.after if before.holder == holder else before.holder
 
 
 def _said(found: Found | None) -> Said | None:

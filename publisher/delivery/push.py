@@ -8,14 +8,14 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import cast
 
 import msgspec
 
-from publisher.delivery import aim, caps, diff
+from publisher.delivery import aim, caps, diff, journal
 from publisher.delivery.caps import USUAL, Cap
 from publisher.delivery.diff import Step, Wave
 from publisher.delivery.fencing import Fence
@@ -26,7 +26,7 @@ from publisher.delivery.lease import Lease
 from publisher.delivery.ledger import Held, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.targets import Conditional, Target, Telling
-from publisher.errors import DamagedObjectError, PublisherError, TargetError
+from publisher.errors import DamagedObjectError, LeaseLostError, PublisherError, TargetError
 
 RETRY_SECONDS = 0.2
 """About how long to wait before PUTs that failed are tried again; twice as long each time."""
@@ -137,8 +137,8 @@ class Pusher:
         rendered again first, TooManyDeletesError or EmptySiteError when more would be removed than may be at once.
         """
         steps = self._steps(upto, after)
-        if steps and self._lease is not None:
-            steps = self._under(self._lease, steps, upto, after)
+        if steps and self.hold():
+            steps = self._steps(upto, after)
         self._require(steps)
         self.sample = diff.sample(steps)
         puts = deletes = size = done = 0
@@ -160,15 +160,44 @@ class Pusher:
         if self._lease is not None and self._lease.fence:
             self._lease.keep()
 
-    def _under(self, lease: Lease, steps: list[Step], upto: int | None, after: str) -> list[Step]:
-        """The same steps with the lease held; all there is to do, where another publisher had it before."""
-        lease.hold()
-        if not lease.was_another:
-            return steps
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else writes there, and what the ledger says of it can be relied on."""
+        return self._lease is None or (self._lease.fence > 0 and not self._lease.was_another)
+
+    def hold(self) -> bool:
+        """Have the lease, where there is one. Whether another publisher had it before: what can be replaced is doubted
+        then, and owed. Raises LeaseHeldError, LeaseLostError or TargetError.
+        """
+        if self._lease is None:
+            return False
+        self._lease.hold()
+        if not self._lease.was_another:
+            return False
         with self._ledger.transaction():
             Holdings(self._ledger.connection, self._target.name).distrusted()
-        lease.was_another = False
-        return self._steps(upto, after)
+        journal.rest(self._ledger.connection)  # on disk, before the lease says that it is done
+        self._lease.noted()
+        return True
+
+    @property
+    def fence(self) -> int:
+        """The fencing number under which is written; 0 while the lease is not held, or where there is none."""
+        return 0 if self._lease is None else self._lease.fence
+
+    def remove(self, keys: Sequence[str], fence: int) -> None:
+        """Remove keys that nobody needs; the ledger is not told. Raises LeaseLostError when the lease is not that any
+        more under which they were chosen, and TargetError.
+        """
+        for start in range(0, len(keys), BATCH):
+            self.keep_lease()
+            if self.fence != fence:
+                raise LeaseLostError(f"{self._target.name}: the lease was lost since; nothing more is removed")
+            self._target.delete(keys[start : start + BATCH])
+
+    def listed(self) -> Iterator[str]:
+        """Every key that the target holds."""
+        return self._target.keys()
 
     def _require(self, steps: Sequence[Step]) -> None:
         """Refuse to remove too much; going back, and forward again, is meant."""

@@ -19,7 +19,7 @@ SHARD = 250
 """Entries in one sitemap or product-finder file: about the square root of the reviews expected, so that neither a
 shard nor the index of shards is long."""
 
-CARDS = 8
+CARDS = 4
 """Reviews in one file of what search shows of them: a question's answers lie far apart, so that most of a larger one
 would be fetched in vain."""
 
@@ -32,13 +32,15 @@ be looked at again when it changes, so both are bounded."""
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """What is the same on every page: title, language (`es`, `pt`, `en`), base URL without a final slash.
 
-    `offline` says whether readers' browsers may keep pages.
+    `offline` says whether readers' browsers may keep pages; `indexnow` is the key, published in a file of that name, by
+    which search engines know who tells them of changed pages.
     """
 
     title: str
     language: str
     url: str
     offline: bool = True
+    indexnow: str = ""
 
 
 class Page(NamedTuple):

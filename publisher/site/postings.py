@@ -14,8 +14,9 @@ import msgspec
 
 SHARD = 7_500
 """Bytes of a shard before compression (2 kB after it): one is fetched for each word of a question and segment."""
-FOLDER = "content/search/v1"
+FOLDER = "content/search/v2"
 HEAD = "content/search/head.json"
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _encode = msgspec.json.Encoder().encode
 Postings = dict[str, "array[int]"]
 
@@ -23,22 +24,23 @@ Postings = dict[str, "array[int]"]
 class Index(msgspec.Struct, frozen=True, kw_only=True):
     """What a segment's `index.json` says: where its shards begin, and whom it hides in older segments."""
 
-    format: int = 1
-    bounds: list[str]
+    format: int = 2
+    bounds: str
     hides: list[int]
 
 
 class Fresh(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest changes, which are in the head itself."""
+    """The newest changes, which are in the head itself: postings in the order of `terms`."""
 
     hides: list[int]
-    terms: dict[str, list[int]]
+    terms: str
+    postings: list[list[int]]
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """Which segments there are, oldest first: a newer one hides what it says anew."""
 
-    format: int = 1
+    format: int = 2
     reviews: int
     segments: list[str]
     fresh: Fresh
@@ -78,7 +80,7 @@ def segment(postings: Postings, hides: Iterable[int]) -> tuple[str, list[bytes]]
         bounds.append(_border(last, first) if shards else "")
         shards.append(body)
         last = final
-    files = [*shards, _encode(Index(bounds=bounds, hides=distances(ordinal * 10 for ordinal in hides)))]
+    files = [*shards, _encode(Index(bounds=fronted(bounds), hides=distances(ordinal * 10 for ordinal in hides)))]
     return digest(files), files
 
 
@@ -92,10 +94,24 @@ def digest(files: Iterable[bytes]) -> str:
 
 def fresh(postings: Postings, hides: Iterable[int]) -> Fresh:
     """A segment as the head has it."""
+    in_order = _in_order(postings)
     return Fresh(
-        hides=distances(ordinal * 10 for ordinal in hides),
-        terms={term: distances(postings[term]) for term in _in_order(postings)},
-    )
+        hides=distances(ordinal * 10 for ordinal in hides), terms=fronted(in_order),
+        postings=[distances(postings[term]) for term in in_order],
+    )  # fmt: skip
+
+
+def fronted(said: Iterable[str]) -> str:
+    """Words without a space, in order, as one text a third shorter when compressed: of each how many characters it has
+    in common with the one before, as a digit in base 36, then the rest; with spaces between."""
+    before, parts = "", list[str]()
+    for one in said:
+        same = min(_common(before, one), len(_DIGITS) - 1)
+        if not one.isascii():  # what lies beyond the first plane has two characters in JavaScript
+            same = next((at for at, character in enumerate(one[:same]) if character > "\uffff"), same)
+        parts.append(_DIGITS[same] + one[same:])
+        before = one
+    return " ".join(parts)
 
 
 def keys(name: str, digest: str, files: int) -> list[str]:
@@ -127,8 +143,12 @@ def _shards(postings: Postings) -> Iterator[tuple[str, str, bytes]]:
 
 def _border(last: str, first: str) -> str:
     """The shortest text that is after `last` and not after `first`."""
-    same = next((at for at, (a, b) in enumerate(zip(last, first, strict=False)) if a != b), len(last))
-    return first[: same + 1]
+    return first[: _common(last, first) + 1]
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two words begin with alike, at most all of the first."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _in_order(postings: Postings) -> list[str]:

@@ -179,8 +179,13 @@ class Renderer:
         return Artifact(key=Key(key), body=body, content_type=content_type(key), cache_control=cache, tier=tier)
 
     def assets(self) -> list[Artifact]:
-        """Stylesheets, scripts and pictures under names that carry their digest."""
-        return [
+        """Stylesheets, scripts and pictures under names that carry their digest, and the key for search engines."""
+        key = f"{self.site.indexnow}.txt"
+        shown = Artifact(
+            key=Key(key), body=self.site.indexnow.encode(), content_type=content_type(key), cache_control=PAGE,
+            tier=Tier.leaf,
+        )  # fmt: skip
+        return [shown] * bool(self.site.indexnow) + [
             Artifact(
                 key=Key(pages.key(Page("asset", self._asset_names[name]))), body=body,
                 content_type=content_type(name), cache_control=IMMUTABLE, tier=Tier.immutable,

@@ -4,7 +4,7 @@
 import { words } from "./terms.js";
 
 const HEAD = "/content/search/head.json";
-const FOLDER = "/content/search/v1/";
+const FOLDER = "/content/search/v2/";
 const PRODUCT_WEIGHT = 12;
 
 // Postings as [ordinal, weight]: each is ten times the distance from the one before it, plus the weight.
@@ -14,6 +14,13 @@ function* readings(listed) {
     ordinal += Math.floor(one / 10);
     yield [ordinal, one % 10];
   }
+}
+
+// Words that are written with what they have in common with the one before.
+function unfronted(said) {
+  let before = "";
+  const whole = (one) => (before = before.slice(0, parseInt(one[0], 36)) + one.slice(1));
+  return said ? said.split(" ").map(whole) : [];
 }
 
 class Segment {
@@ -28,7 +35,7 @@ class Segment {
 
   async open() {
     const { bounds, hides } = await this.#get(`${FOLDER}${this.#name}/index.json`);
-    this.bounds = bounds;
+    this.bounds = unfronted(bounds);
     this.hides = hides;
     return this;
   }
@@ -57,9 +64,9 @@ class Segment {
 class Fresh {
   #terms;
 
-  constructor({ hides, terms }) {
+  constructor({ hides, terms, postings }) {
     this.hides = hides;
-    this.#terms = Object.entries(terms);
+    this.#terms = unfronted(terms).map((term, at) => [term, postings[at]]);
   }
 
   async entries() {

@@ -2,6 +2,7 @@
 // keeps question and filters, so that it can be shared and Back works.
 
 import { toggle } from "./basket.js";
+import { Cards } from "./cards.js";
 import { Engine } from "./engine.js";
 import { get } from "./fetching.js";
 import { Catalogue, pathOf } from "./finder.js";
@@ -13,7 +14,6 @@ import { term, WORD, words as termsOf } from "./terms.js";
 const PAUSE_MS = 200;
 const NAMED = 6;
 const SHOWN = 8;
-const CARDS = 8;
 const FILTERS = ["kind", "brand", "mount", "tag", "year"];
 
 const form = document.querySelector("#finder");
@@ -28,7 +28,7 @@ const words = form.dataset;
 const number = new Intl.NumberFormat(document.documentElement.lang);
 const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeZone: "UTC" });
 const engine = new Engine(get);
-const cards = new Map();
+const cards = new Cards(get);
 const suggestions = new Suggestions(field, form.querySelector("[role=listbox]"), words, (product) => location.assign(pathOf(product)));
 let catalogue;
 let turn = 0;
@@ -78,25 +78,6 @@ function narrowed(known, { kind, brand, mount }) {
   return new Set(known.products.filter(fits).map((one) => one.ordinal));
 }
 
-function cardsAt(place, options) {
-  const asked = get(`/content/search/cards/${place}.json`, options).catch((problem) => {
-    if (problem.status === 404) return {};
-    cards.delete(place);
-    throw problem;
-  });
-  cards.set(place, asked);
-  return asked;
-}
-
-// What is shown of a review; null when it is not public any more. A cache may be older than the index.
-async function card(ordinal) {
-  const place = Math.floor(ordinal / CARDS) + 1;
-  const row = (await (cards.get(place) ?? cardsAt(place)))[ordinal] ?? (await cardsAt(place, { isNew: true }))[ordinal];
-  if (!row) return null;
-  const [slug, title, excerpt, author, date, rating, product] = row;
-  return { slug, title, excerpt, author, date, rating, product };
-}
-
 // The text with what was asked for marked, by the words' stems.
 function marked(text, terms, isOpen) {
   const found = document.createDocumentFragment();
@@ -138,7 +119,7 @@ async function extend(isFirst) {
   const now = turn;
   const { ordinals, terms, isOpen, question } = rest();
   const wanted = ordinals.splice(0, SHOWN);
-  const held = (await Promise.all(wanted.map(async (ordinal, place) => ({ place, card: await card(ordinal) })))).filter((one) => one.card);
+  const held = (await Promise.all(wanted.map(async (ordinal, place) => ({ place, card: await cards.of(ordinal) })))).filter((one) => one.card);
   if (now !== turn) return;
   const lines = byPhrase(held, question).map((one) => shown(one.card, terms, isOpen));
   isFirst ? reviews.replaceChildren(...lines) : reviews.append(...lines);

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
-from tests.browser.test_portal import ADDRESSES, DESKTOP, FLAGS, PHONE
+from tests.browser.chromium import DESKTOP, PHONE, launched
+from tests.browser.test_portal import ADDRESSES
 from tests.running import Up, read_until
 
 REVIEWS = (
@@ -47,9 +45,7 @@ El detalle está en el visor[^1]. Con `AF-C` y detección de ojos, nueve de cada
 def main(folder: Path) -> None:
     """Start the stack, publish a few reviews, and photograph."""
     folder.mkdir(parents=True, exist_ok=True)
-    program = shutil.which("chromium")
-    assert program is not None, "install Debian's package chromium"
-    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as home, launched() as browser:
         up = Up(Path(home) / "data")
         try:
             token = up.token(up.ready["admin_password"])
@@ -59,7 +55,6 @@ def main(folder: Path) -> None:
                     pros=["Color que no pide retoque", "Batería para el día"], cons=["El precio"],
                 )  # fmt: skip
             read_until(up.ready["edge"] + "/", REVIEWS[-1][0])
-            browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
             places = [("portal", up.ready["edge"] + address) for address in ADDRESSES]
             places += [("compare", up.ready["edge"] + "/compare/?p=sony-alpha-7-iv,leica-m11,fujifilm-x-t5")]
             places += [("search", up.ready["edge"] + "/search/?q=a7iv"), ("api", up.ready["api"] + "/docs")]
@@ -73,7 +68,6 @@ def main(folder: Path) -> None:
                         name = url.split("/", 3)[3].split("?")[0].strip("/").replace("/", "-") or "home"
                         page.screenshot(path=folder / f"{kind}-{name}-{width}-{scheme}.png", full_page=False)
                     context.close()
-            browser.close()
         finally:
             up.end()
 

@@ -13,12 +13,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from publisher.edges import ALWAYS, DOCUMENT
+from publisher.site.artifact import IMMUTABLE
 from publisher.site.pages import Site
 from tests.newsroom import Newsroom
 
 
 class Served:
-    """A newsroom whose bucket is read at `url`. `asked` has the paths that were asked for, `sent` counts bytes."""
+    """A newsroom whose bucket is read at `url`. `asked` has the paths that were asked for, `sent` counts bytes.
+
+    Unless it `is_kept_by_browsers`, a browser asks for pages and documents each time; otherwise it may answer from its
+    own cache for as long as their headers say, and a worker that keeps them is not put to the test.
+    """
 
     def __init__(self, folder: Path, server: http.server.ThreadingHTTPServer, *, offline: bool = True) -> None:
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -26,6 +31,7 @@ class Served:
         self.room = Newsroom(folder, site=site)
         self.room.clock.at = datetime.now(UTC) - timedelta(hours=1)
         self.is_off = False
+        self.is_kept_by_browsers = True
         self.broken: dict[str, tuple[int, str]] = {}
         self.asked: list[str] = []
         self.sent = 0
@@ -38,6 +44,8 @@ class Served:
         kind, cache = self.room.target.headers[key]
         if path in self.broken:
             status, kind = self.broken[path]
+        if not self.is_kept_by_browsers and cache != IMMUTABLE:
+            cache = "no-cache"
         headers = {"Content-Type": kind, "Cache-Control": cache if status == 200 else "no-store", **ALWAYS}
         headers |= DOCUMENT if kind.startswith(("text/html", "image/svg")) else {}
         return status, headers, self.room.target.bodies[key]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_portal import DESKTOP, FLAGS, NARROW, PHONE
+from tests.browser.chromium import DESKTOP, NARROW, PHONE
 from tests.integration.asking import until
 from tests.running import Up, read_until
 
@@ -28,20 +27,9 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     token = running.token(running.ready["admin_password"])
     for title, content, camera, tags in POSTED:
         running.post(token, title=title, content=content, camera_model=camera, tags=tags)
-    read_until(running.ready["edge"] + "/content/search/head.json", "niebl")
+    read_until(running.ready["edge"] + "/content/search/head.json", '"reviews":3')
     yield running
     assert running.end() == 0
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    program = shutil.which("chromium")
-    assert program is not None, "Chromium is missing: run `make test`, or install Debian's package chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[(PHONE, "light"), (DESKTOP, "dark")], ids=str)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 
-import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from publisher.errors import MarkdownError
 from publisher.site import markdown
 from tests import hostile
-from tests.browser.test_portal import FLAGS
 
 SECONDS = 2.0
 BATCH = 50
@@ -41,17 +37,6 @@ PROVOKE = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    program = shutil.which("chromium")
-    assert program is not None, "Chromium is missing: run `make test`, or install Debian's package chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 def run(browser: Browser, bodies: list[str]) -> tuple[int, list[str]]:
     """How often something ran, and what could, when these pieces of HTML are read and provoked.
 
@@ -71,7 +56,7 @@ def run(browser: Browser, bodies: list[str]) -> tuple[int, list[str]]:
     return hits, active
 
 
-def test_nothing_of_a_thousand_hostile_bodies_runs(browser: Browser) -> None:
+def test_nothing_of_a_thousand_hostile_bodies_runs(chromium: Browser) -> None:
     bodies = hostile.bodies()
     assert len(set(bodies)) == len(bodies) == hostile.BODIES
     made, slow = [], []
@@ -84,18 +69,18 @@ def test_nothing_of_a_thousand_hostile_bodies_runs(browser: Browser) -> None:
     assert slow == []
     assert len(made) > hostile.BODIES * 0.9
     for at in range(0, len(made), BATCH):
-        assert run(browser, made[at : at + BATCH]) == (0, []), made[at : at + BATCH]
+        assert run(chromium, made[at : at + BATCH]) == (0, []), made[at : at + BATCH]
 
 
-def test_the_provocation_makes_planted_code_run(browser: Browser) -> None:
+def test_the_provocation_makes_planted_code_run(chromium: Browser) -> None:
     for planted in (
         "<img src=x onerror=hit()>",
         "<b onmouseover=hit()>x</b>",
         "<svg onload=hit()></svg>",
         "<details ontoggle=hit()>x</details>",
     ):
-        hits, active = run(browser, [planted])
+        hits, active = run(chromium, [planted])
         assert hits > 0, planted
         assert active, planted
-    assert run(browser, ["<p>words</p>"]) == (0, [])
-    assert run(browser, ["<a href='java\tscript:hit()'>x</a>"])[1], "an address that is code"
+    assert run(chromium, ["<p>words</p>"]) == (0, [])
+    assert run(chromium, ["<a href='java\tscript:hit()'>x</a>"])[1], "an address that is code"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.chromium import until
 from tests.browser.served import Served, served
-from tests.browser.test_portal import FLAGS
 
 SHELLS = "caches.keys().then((names) => names.filter((one) => one.startsWith('shell{}')).length === 1)"
 ACTIVE = "navigator.serviceWorker.ready.then((r) => r.active.state === 'activated' && !r.installing)"
@@ -27,21 +25,11 @@ TITLES = """new Promise((resolve) => {
 CONTROLLED = "navigator.serviceWorker.ready.then(() => navigator.serviceWorker.controller !== null)"
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    program = shutil.which("chromium")
-    assert program is not None, "Chromium is missing: run `make test`, or install Debian's package chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def site() -> Iterator[Served]:
     """A site of 50 reviews, four cameras and two lenses."""
     with served() as made:
+        made.is_kept_by_browsers = False
         made.room.staff(count=2, cameras=4, lenses=2)
         for number in range(50):
             made.room.post(
@@ -64,7 +52,7 @@ def visit(site: Served, reader: BrowserContext, path: str) -> Page:
     """A page of the site, once the service worker is in control."""
     page = reader.new_page()
     page.goto(site.url + path)
-    page.wait_for_function(CONTROLLED)
+    until(page, CONTROLLED)
     return page
 
 
@@ -100,27 +88,24 @@ def test_the_shell_of_another_version_does_not_mix_with_this_one(site: Served, r
     bodies = site.room.target.bodies
     old = {key: bodies[key] for key in ("sw.js", "offline/index.html")}
     bodies[newer], site.room.target.headers[newer] = bodies[style] + b"\n/* newer */", site.room.target.headers[style]
-    bodies["sw.js"] = old["sw.js"].replace(style.encode(), newer.encode()).replace(b'"shell ', b'"shell x')
+    bodies["sw.js"] = (
+        old["sw.js"].replace(style.encode(), newer.encode()).replace(b'SHELL = "shell ', b'SHELL = "shell x')
+    )
     # The edge still has the page of the old version: the new worker must not be installed with it.
     failed = page.evaluate("navigator.serviceWorker.ready.then((r) => r.update()).then((r) => !!r.installing)")
-    page.wait_for_function("navigator.serviceWorker.ready.then((r) => !r.installing && !r.waiting)")
+    until(page, "navigator.serviceWorker.ready.then((r) => !r.installing && !r.waiting)")
     assert failed
     assert kept(page).keys() == before.keys()
     bodies["offline/index.html"] = old["offline/index.html"].replace(style.encode(), newer.encode())
     page.evaluate("navigator.serviceWorker.ready.then((r) => r.update())")
-    page.wait_for_function(
-        "caches.keys().then((names) => names.filter((one) => one.startsWith('shell x')).length === 1)"
-    )
-    page.wait_for_function("caches.keys().then((names) => names.filter((one) => one.startsWith('shell')).length === 1)")
-    page.wait_for_function("navigator.serviceWorker.ready.then((r) => r.active.state === 'activated' && !r.installing)")
+    until(page, SHELLS.format(" x"))
+    until(page, SHELLS.format(""))
+    until(page, ACTIVE)
     site.is_off = True
     page.goto(site.url + "/reviews/resena-7/")
     assert f"/{style}" in page.content(), "a page that was kept goes on with what it was made with"
     assert {f"/{style}", f"/{newer}"} <= set(kept(page)["assets"])
-    try:
-        page.goto(site.url + "/reviews/resena-8/", timeout=10_000)
-    except PlaywrightTimeoutError:  # seldom, one that begins while the newer worker takes over; readers load it again
-        page.goto(site.url + "/reviews/resena-8/")
+    page.goto(site.url + "/reviews/resena-8/")
     assert f"/{newer}" in page.content()
 
 
@@ -141,7 +126,7 @@ def test_only_whole_pages_of_their_type_are_kept(site: Served, reader: BrowserCo
     site.broken["/reviews/resena-3/"] = answer
     page.goto(site.url + "/reviews/resena-3/")
     page.goto(site.url + "/reviews/resena-4/")
-    page.wait_for_function("caches.match('/reviews/resena-4/').then((found) => found !== undefined)")
+    until(page, "caches.match('/reviews/resena-4/').then((found) => found !== undefined)")
     assert "/reviews/resena-3/" not in kept(page)["read"]
 
 
@@ -152,7 +137,7 @@ def test_a_page_that_was_kept_answers_for_a_server_that_is_ill(site: Served, rea
     assert "Palabras de la 3." in page.get_by_role("main").inner_text()
     site.broken["/reviews/resena-3/"] = (404, "text/html")
     page.goto(site.url + "/reviews/resena-3/")
-    page.wait_for_function("caches.match('/reviews/resena-3/').then((found) => found === undefined)")
+    until(page, "caches.match('/reviews/resena-3/').then((found) => found === undefined)")
 
 
 def keep(site: Served, reader: BrowserContext, brand: str = "") -> Page:
@@ -218,5 +203,5 @@ def test_the_switch_removes_the_worker_and_all_it_kept(site: Served, reader: Bro
         assert b"portal." not in bodies["index.html"]
         site.room.target.bodies |= {key: bodies[key] for key in ("sw.js", "index.html")}
     page.evaluate("navigator.serviceWorker.ready.then((r) => r.update())")
-    page.wait_for_function("navigator.serviceWorker.getRegistrations().then((all) => all.length === 0)")
-    page.wait_for_function("caches.keys().then((names) => names.length === 0)")
+    until(page, "navigator.serviceWorker.getRegistrations().then((all) => all.length === 0)")
+    until(page, "caches.keys().then((names) => names.length === 0)")

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from publisher.edges import DOCUMENT
 from publisher.site.pages import Site
 from publisher.site.render import Renderer
-from tests.browser.test_portal import FLAGS, NARROW
+from tests.browser.chromium import NARROW, WIDER
 from tests.page_kinds import PAGES
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 SITE = "https://example.org"
 RUN = "axe.run(document, { resultTypes: ['violations'] }).then((found) => found.violations)"
-WIDER = "document.documentElement.scrollWidth - window.innerWidth"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    program = shutil.which("chromium")
-    assert program is not None, "Chromium is missing: run `make test`, or install Debian's package chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,17 @@ What shifts is measured as browsers do it for Cumulative Layout Shift (https://w
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from publisher.content import products
 from publisher.content.model import CameraSpec, LensSpec, Product
 from publisher.content.writer import Transaction
+from tests.browser.chromium import DESKTOP, PHONE, until
 from tests.browser.served import Served, served
-from tests.browser.test_portal import DESKTOP, FLAGS, PHONE
 
 WATCH = """
 window.shifted = 0;
@@ -25,7 +24,7 @@ window.count = (one) => { if (!one.hadRecentInput) window.shifted += one.value; 
 window.watcher = new PerformanceObserver((seen) => seen.getEntries().forEach(window.count));
 window.watcher.observe({ type: "layout-shift", buffered: true });
 """
-PAINTED = "() => performance.getEntriesByName('first-contentful-paint').length > 0"
+PAINTED = "performance.getEntriesByName('first-contentful-paint').length > 0"
 TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
 MOST = 0.01
 SECONDS = 30
@@ -50,17 +49,6 @@ def site() -> Iterator[Served]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    program = shutil.which("chromium")
-    assert program is not None, "Chromium is missing: run `make test`, or install Debian's package chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(params=[PHONE, DESKTOP], ids=str)
 def context(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[BrowserContext]:
     """A browser of one size that adds up what shifts."""
@@ -83,12 +71,12 @@ def opened(context: BrowserContext, address: str, done: str) -> Page:
 
     page.route(re.compile(r"\.js$|/content/"), hold)
     page.goto(address, wait_until="commit")
-    page.wait_for_function(PAINTED)
+    until(page, PAINTED)
     assert page.evaluate(TWO_FRAMES)
     assert not page.evaluate(done), "it was done before any script ran: nothing is measured"
-    until = time.monotonic() + SECONDS
+    end = time.monotonic() + SECONDS
     while not page.evaluate(done):
-        assert time.monotonic() < until, page.content()
+        assert time.monotonic() < end, page.content()
         while held:
             held.pop().continue_()
         assert page.evaluate(TWO_FRAMES)

@@ -7,18 +7,17 @@ loaded again.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from typing import NamedTuple
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from benchmarks import generator
 from publisher.content import products
 from publisher.content.model import CameraSpec, Product
 from publisher.content.writer import Transaction
+from tests.browser.chromium import launched, until
 from tests.browser.served import Served, served
-from tests.browser.test_portal import FLAGS
 
 REVIEWS = 60
 KINDS = {
@@ -68,7 +67,7 @@ def weigh(browser: Browser, site: Served, path: str) -> Weight:
     site.sent = 0
     alone = page.goto(site.url + path, wait_until="commit")
     assert alone is not None
-    page.wait_for_function(DONE)
+    until(page, DONE)
     page.wait_for_load_state("networkidle")
     first, site.sent = site.sent, 0
     page.reload(wait_until="networkidle")
@@ -79,14 +78,9 @@ def weigh(browser: Browser, site: Served, path: str) -> Weight:
 
 def weigh_all() -> dict[str, Weight]:
     """Every kind of page."""
-    program = shutil.which("chromium")
-    assert program is not None, "install Debian's package chromium"
-    with served() as site, sync_playwright() as playwright:
+    with served() as site, launched() as browser:
         publish(site)
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        found = {kind: weigh(browser, site, path) for kind, path in KINDS.items()}
-        browser.close()
-    return found
+        return {kind: weigh(browser, site, path) for kind, path in KINDS.items()}
 
 
 def table(found: dict[str, Weight]) -> str:

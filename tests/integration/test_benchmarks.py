@@ -20,12 +20,15 @@ from benchmarks import (
     document,
     draining,
     full_build,
+    generator,
     load,
     machine,
     peers,
     processes,
     results,
+    search,
     sync,
+    vocabulary,
     write_parts,
     writes,
 )
@@ -72,6 +75,20 @@ def test_writes_are_measured_without_peers(short_folder: Path) -> None:
     assert len(found) == 8
     assert min(found.values()) > 0
     assert any("each answer waited for the disk" in note or "strace" in note for note in report.notes)
+
+
+def test_questions_to_the_search_are_measured(tmp_path: Path) -> None:
+    report = search.run(tmp_path, quick=True)
+    found = {one.quantity: one.median for one in report.results if one.case == "40 reviews: publisher"}
+    assert len(found) == 11
+    assert min(found.values()) > 0
+    assert found["first question, one word"] < found["first question, three words"] < 60
+    assert 2 <= found["written by a publish"] <= 5
+    assert any("products" in note and "head" in note for note in report.notes)
+    texts = [one.markdown for one in vocabulary.spread(generator.generate(300))]
+    assert texts[:3] == [one.markdown for one in vocabulary.spread(generator.generate(3))], "the same in every run"
+    different = sum(len(set(text.lower().split())) for text in texts) / len(texts)
+    assert 250 < different < 400, "as posts of a corpus of real ones have"
 
 
 def test_the_parts_of_a_write_are_measured(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -13,10 +15,11 @@ import pytest
 
 from publisher.delivery import caps, garbage
 from publisher.delivery.garbage import GRACE, Garbage
+from publisher.delivery.lease import Lease
 from publisher.delivery.ledger import Desired, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pusher
-from publisher.errors import TargetError
+from publisher.errors import LeaseHeldError, PublisherError, TargetError
 from publisher.site import sync, sync_wire
 from tests.newsroom import START, Memory, Newsroom
 from tests.unit.test_delivery import HTML, PAGE
@@ -44,7 +47,7 @@ class Shop:
         self.pushers = [
             Pusher(self.ledger, self.objects, one, concurrency=1, cap=caps.UNLIMITED) for one in self.targets
         ]
-        self.garbage = Garbage(self.ledger, self.objects, self.targets, clock=self.clock)
+        self.garbage = Garbage(self.ledger, self.objects, self.pushers, clock=self.clock)
         self.edition = 0
 
     def release(self) -> None:
@@ -92,7 +95,7 @@ def test_an_object_goes_a_grace_after_the_target_was_at_rest_without_it(shop: Sh
     shop.clock.at += GRACE - DAY
     assert shop.garbage.all().count == 0
     shop.clock.at += DAY
-    assert shop.garbage.plan().objects == {"near": ["assets/1.css"], "far": ["assets/1.css"]}
+    assert shop.garbage.plan(["near", "far"]).objects == {"near": ["assets/1.css"], "far": ["assets/1.css"]}
     assert shop.assets() == ["assets/1.css", "assets/2.css"], "a plan does nothing"
     assert shop.garbage.all().objects == {"near": ["assets/1.css"], "far": ["assets/1.css"]}
     assert shop.assets() == ["assets/2.css"]
@@ -127,7 +130,7 @@ def test_what_a_kept_release_names_stays(tmp_path: Path) -> None:
     for _ in range(3):
         shop.garbage.all()
         shop.clock.at += GRACE
-    assert shop.garbage.plan().count == 0
+    assert shop.garbage.plan(["near", "far"]).count == 0
     assert len(shop.assets()) == 20
     with shop.ledger.transaction():
         shop.ledger.history.roll_back(6, at=shop.clock(), actor="ana")
@@ -163,8 +166,9 @@ def test_a_delete_that_fails_is_done_the_next_time_and_never_hurts(shop: Shop, m
         raise TargetError("planted")
 
     shop.targets[0].delete = away  # type: ignore[method-assign]
-    with pytest.raises(TargetError):
-        shop.garbage.all()
+    collected = shop.garbage.all()
+    assert collected.failures == {"near": "planted"}
+    assert collected.objects == {"near": [], "far": ["assets/1.css"]}, "the other is not held up"
     assert "assets/1.css" in shop.assets()
     shop.targets[0].delete = whole  # type: ignore[method-assign]
     assert shop.garbage.all().objects["near"] == ["assets/1.css"]
@@ -210,6 +214,96 @@ def test_an_older_ledger_is_looked_back_on_once(shop: Shop) -> None:
     assert shop.garbage.all().objects["near"] == ["assets/1.css"]
 
 
+class Rivals:
+    """Two publishers on one bucket, each with its ledger; a page names the asset of its edition."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bucket, self.clock, self.seconds = Memory("bucket"), Moment(), 0.0
+        self.first, self.second = (self._shop(folder, name) for name in ("first", "second"))
+
+    def _shop(self, folder: Path, name: str) -> Shop:
+        shop, marks = Shop(folder / name), itertools.count()
+        shop.clock = self.clock
+        lease = Lease(self.bucket, name, lambda: f"{name}-{next(marks)}", seconds=30, now=lambda: self.seconds)
+        for one in shop.pushers:
+            one.close()
+        shop.targets = [self.bucket]
+        shop.pushers = [Pusher(shop.ledger, shop.objects, self.bucket, lease=lease, cap=caps.UNLIMITED)]
+        shop.garbage = Garbage(shop.ledger, shop.objects, shop.pushers, clock=self.clock)
+        return shop
+
+    def publish(self, shop: Shop) -> None:
+        shop.release()
+        with suppress(PublisherError):
+            shop.push(0)
+        shop.ledger.history.begin_at(shop.edition)
+
+    def take_over(self, shop: Shop) -> None:
+        """Wait until the lease of the other has run out, and publish."""
+        shop.release()
+        with pytest.raises(LeaseHeldError):
+            shop.push(0)
+        self.seconds += 40
+        shop.push(0)
+
+    def torn(self) -> bool:
+        """Whether the live page names an asset that is not there."""
+        return self.bucket.bodies["page"].decode().split()[2] not in self.bucket.bodies
+
+
+@pytest.fixture
+def rivals(tmp_path: Path) -> Iterator[Rivals]:
+    """The first has published two editions, the first of which is due; the second shows that one again."""
+    made = Rivals(tmp_path)
+    made.publish(made.first)
+    made.publish(made.first)
+    made.first.garbage.all()
+    made.clock.at += GRACE
+    made.take_over(made.second)
+    yield made
+    for shop in (made.first, made.second):
+        shop.close()
+
+
+def test_who_lost_the_lease_removes_nothing(rivals: Rivals) -> None:
+    assert "assets/1.css" in rivals.bucket.bodies["page"].decode()
+    for collected in (rivals.first.garbage.turn(), rivals.first.garbage.all()):
+        assert collected is not None
+        assert collected.objects == {"bucket": []}
+        assert "lease" in collected.failures["bucket"]
+    assert not rivals.torn()
+    assert len(rivals.bucket.deletes) == 0
+
+
+def test_a_collector_without_the_lease_is_found_out(rivals: Rivals) -> None:
+    """The planted fault: it deletes past the lease."""
+    pusher = Pusher(rivals.first.ledger, rivals.first.objects, rivals.bucket)
+    Garbage(rivals.first.ledger, rivals.first.objects, [pusher], clock=rivals.clock).all()
+    pusher.close()
+    assert rivals.torn()
+
+
+def test_who_takes_the_lease_back_keeps_for_a_grace_what_the_other_showed(rivals: Rivals) -> None:
+    for _ in range(2):
+        rivals.first.garbage.all()  # learns that its lease is lost, then watches that of the other
+    rivals.seconds += 40
+    assert rivals.first.garbage.all().objects == {"bucket": []}, "due before, and doubted with the lease"
+    assert not rivals.torn()
+    rivals.first.push(0)
+    rivals.first.garbage.all()
+    rivals.clock.at += GRACE
+    assert rivals.first.garbage.all().objects == {"bucket": ["assets/1.css"]}
+    assert not rivals.torn()
+
+
+def test_a_bounded_pass_takes_no_lease(rivals: Rivals) -> None:
+    rivals.first.pushers[0].close()  # lets the lease go
+    passed = rivals.first.garbage.turn()
+    assert passed is not None
+    assert passed.objects == {}
+    assert rivals.first.pushers[0].fence == 0
+
+
 class Reader:
     """An app that fetched a head, and fetches what it names one by one, days later."""
 
@@ -238,7 +332,7 @@ class Reader:
 def race(room: Newsroom, grace: timedelta, seed: int) -> list[str]:
     """Publish for 200 days, collect every day, and have slow readers at it; what a reader of 29 days did not get."""
     chance, lost, readers = random.Random(seed), list[str](), list[Reader]()
-    collector = Garbage(room.ledger, room.objects, [room.target], clock=room.clock, grace=grace)
+    collector = Garbage(room.ledger, room.objects, [room.pusher], clock=room.clock, grace=grace)
     room.publish()
     removed = 0
     for day in range(200):

@@ -145,6 +145,16 @@ def test_lists_are_newest_first_and_may_show_one_s_own_only(jobs: Jobs) -> None:
     assert [job.id for job in jobs.page(limit=1, before=asked[2])] == [asked[1]]
 
 
+def test_those_of_one_moment_keep_the_order_in_which_they_were_asked_for(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path / "jobs.db", clock=lambda: START)
+    asked = [jobs.add("import", asked_by="ana", waiting=20).id for _ in range(20)]
+    found = list[str]()
+    while page := jobs.page(limit=3, before=found[-1] if found else None):
+        found += [job.id for job in page]
+    assert found == asked[::-1]
+    jobs.close()
+
+
 def test_old_finished_jobs_are_forgotten(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path / "jobs.db", clock=Clock(), kept=10)
     kept = jobs.add("export", asked_by="root").id

@@ -114,6 +114,24 @@ def test_a_copy_of_a_publisher_is_a_rival_once_it_lost_the_lease() -> None:
     copy.keep()
 
 
+def test_that_another_had_the_lease_is_known_until_it_is_noted() -> None:
+    shelf = Shelf()
+    first = lease(shelf)
+    first.hold()
+    first.release()
+    second = lease(shelf, "b")
+    second.hold()
+    again = lease(shelf, "b")  # it died before it noted that
+    again.hold()
+    known = [second.was_another, again.was_another]
+    again.noted()
+    shelf.now += 11
+    again.keep()
+    last = lease(shelf, "b")
+    last.hold()
+    assert [*known, again.was_another, last.was_another] == [True, True, False, False]
+
+
 def test_a_lost_response_is_not_taken_for_a_rival() -> None:
     shelf = Shelf()
     held = lease(shelf)

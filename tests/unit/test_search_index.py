@@ -7,6 +7,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,11 +37,37 @@ def test_most_segments_stay_when_something_is_published() -> None:
 
 def test_postings_are_distances_with_weights() -> None:
     gathered = postings.gathered([(3, {"luz": 9, "mar": 1}), (10, {"luz": 2}), (11, {"luz": 9})])
-    assert postings.fresh(gathered, [4, 9]).terms == {"luz": [39, 72, 19], "mar": [31]}
-    assert postings.fresh(gathered, [4, 9]).hides == [40, 50]
+    fresh = postings.fresh(gathered, [4, 9])
+    assert said_of(msgspec.to_builtins(fresh)) == {"luz": [39, 72, 19], "mar": [31]}
+    assert fresh.hides == [40, 50]
 
 
-words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
+def unfronted(said: str) -> list[str]:
+    """Words that are written with what they have in common with the one before, read by JavaScript's characters."""
+    found, before = list[str](), b""
+    for one in said.split(" ") if said else ():
+        before = before[: 2 * int(one[0], 36)] + one[1:].encode("utf-16-be")
+        found.append(before.decode("utf-16-be"))
+    return found
+
+
+def said_of(fresh: dict[str, Any]) -> dict[str, list[int]]:
+    """The postings that a head says itself."""
+    return dict(zip(unfronted(fresh["terms"]), fresh["postings"], strict=True))
+
+
+words = st.text(st.characters(codec="utf-8", exclude_characters=" "), min_size=1, max_size=6)
+
+
+@given(st.lists(words))
+def test_words_are_read_as_they_were_before_what_they_have_in_common_was_left_out(said: list[str]) -> None:
+    assert unfronted(postings.fronted(said)) == said
+
+
+def test_what_words_have_in_common_is_written_once() -> None:
+    said = ["a" * 40, "a" * 41, "𝒜b", "𝒜c"]
+    assert postings.fronted(said) == f"0{'a' * 40} z{'a' * 6} 0𝒜b 0𝒜c", "36 are counted at most, none beyond a pair"
+    assert unfronted(postings.fronted(said)) == said
 
 
 @settings(deadline=None)
@@ -56,7 +83,9 @@ def test_every_term_is_in_the_shard_that_the_bounds_say(said: dict[str, list[int
     found: dict[str, list[int]] = {}
     for term in said:
         number = max(
-            n for n, bound in enumerate(index["bounds"]) if bound.encode("utf-16-be") <= term.encode("utf-16-be")
+            n
+            for n, bound in enumerate(unfronted(index["bounds"]))
+            if bound.encode("utf-16-be") <= term.encode("utf-16-be")
         )
         found[term] = shards[number][term]
     assert found == {term: postings.distances(n * 10 + 5 for n in sorted(said[term])) for term in said}
@@ -96,7 +125,7 @@ def test_a_publish_writes_few_files(room: Newsroom) -> None:
 def fresh(room: Newsroom) -> tuple[list[int], set[int]]:
     """Ordinals that the newest changes hide in older segments, and those that they say something of."""
     said = head(room)["fresh"]
-    return ordinals(said["hides"]), {one for listed in said["terms"].values() for one in ordinals(listed)}
+    return ordinals(said["hides"]), {one for listed in said["postings"] for one in ordinals(listed)}
 
 
 def ordinals(distances: list[int]) -> list[int]:
@@ -130,8 +159,8 @@ def test_a_product_that_changes_rewrites_no_postings(room: Newsroom) -> None:
     before = room.target.bodies[postings.HEAD]
     room.writer.run(lambda tx: products.update(tx, room.products[0].id, model="Nuevo nombre"))
     assert "content/search/cards/1.json" in search_puts(room), "which says the product's name"
-    said = json.loads(before), head(room)
-    assert said[0]["fresh"]["terms"].items() <= (said[1]["fresh"]["terms"] | said[0]["fresh"]["terms"]).items()
+    then, now = said_of(json.loads(before)["fresh"]), said_of(head(room)["fresh"])
+    assert then.items() <= (now | then).items()
     room.close()
 
 

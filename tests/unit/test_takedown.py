@@ -14,6 +14,7 @@ from publisher.content import database, reviews
 from publisher.content.model import Draft, State
 from publisher.delivery import caps
 from publisher.delivery.garbage import Garbage
+from publisher.delivery.lease import Lease
 from publisher.delivery.push import Pusher
 from publisher.errors import ConflictError
 from publisher.site import markdown, sign, sync_wire
@@ -77,7 +78,7 @@ class House:
         room = self.room
         return Takedown(
             self.bad, content_db=room.content_db, ledger=room.ledger, objects=room.objects, builder=room.builder,
-            garbage=Garbage(room.ledger, room.objects, self.targets, clock=room.clock),
+            garbage=Garbage(room.ledger, room.objects, self.pushers, clock=room.clock),
             reaches=[Reach(pusher, "", None) for pusher in self.pushers], clock=room.clock, patience=0,
         )  # fmt: skip
 
@@ -151,12 +152,39 @@ def test_the_pages_go_back_to_nothing_of_before(house: House) -> None:
     assert kept == [house.room.ledger.history.shown()]
 
 
+def test_old_bundles_go_that_the_ledger_knows_nothing_of(house: House) -> None:
+    with house.room.ledger.transaction():
+        house.room.ledger.connection.execute(
+            "DELETE FROM held WHERE NOT EXISTS (SELECT 1 FROM wanted w WHERE w.key = held.key)"
+        )
+        house.room.ledger.connection.execute("DELETE FROM faded")
+    house.targets[0].put("elsewhere/theirs.json", b"theirs", "application/json", "no-store")
+    assert house.run().is_complete
+    assert house.traces() == []
+    assert "elsewhere/theirs.json" in house.targets[0].bodies
+
+
+def test_nothing_is_removed_from_a_target_that_another_publisher_has(house: House) -> None:
+    near = house.targets[0]
+    Lease(near, "another", lambda: "mark").hold()
+    house.pushers[0].close()
+    mine = Lease(near, "mine", lambda: "other mark")
+    house.pushers[0] = Pusher(house.room.ledger, house.room.objects, near, lease=mine, cap=caps.UNLIMITED)
+    before = dict(near.bodies)
+    certificate = house.run()
+    assert not certificate.is_complete
+    assert "another publisher (another) has the lease" in certificate.targets[0].failure
+    assert near.bodies == before
+    assert certificate.targets[1].failure == ""
+    house.pushers[0].close()
+
+
 @pytest.mark.parametrize("what", ["bundles", "history", "bodies", "text", "scrub"])
 def test_a_step_that_is_left_out_is_seen(house: House, what: str) -> None:
     """The check is worth something: without any one of its steps a takedown leaves traces."""
     down = house.takedown()
     left_out: dict[str, tuple[object, str, Callable[..., object]]] = {
-        "bundles": (down._garbage, "remove_outdated", lambda target, purging: []),
+        "bundles": (down._garbage, "remove_outdated", lambda target, folders, purging: []),
         "history": (house.room.ledger.history, "begin_at", lambda release: None),
         "bodies": (down._garbage, "sweep", list),
         "text": (down, "_rebuild", lambda: None),
