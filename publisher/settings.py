@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from publisher.errors import SettingsError
+from publisher.sections import Build, Logs, Metrics, Webhooks
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -252,54 +253,6 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sync_seconds: Annotated[Positive, Meta(description="Seconds that a loss of this machine may cost.")] = 1
     snapshot_hours: Annotated[Positive, Meta(description="Hours after which the whole database is sent anew.")] = 24
     keep_days: Annotated[Positive, Meta(description="Days to which the database can be taken back.")] = 30
-
-
-class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How pages are rendered."""
-
-    workers: Annotated[int, Meta(ge=0, le=64, description="Processes for a full build; 0 takes one for each core.")] = 0
-
-
-class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the write API tells a monitoring system at `/metrics`."""
-
-    token: Annotated[
-        str,
-        Meta(
-            pattern=r"^(\S{20,200})?$",
-            description="Lets Prometheus in, as `Authorization: Bearer …`, 20 to 200 characters; "
-            "empty lets in administrators only.",
-        ),
-    ] = ""
-
-
-class Webhooks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where publishes may be told to."""
-
-    allowed_hosts: Annotated[
-        str,
-        Meta(
-            description="Hosts, apart by commas, that webhooks may go to wherever they are and without TLS: those of "
-            "an intranet. All others must be on the public internet and speak HTTPS."
-        ),
-    ] = ""
-
-    @property
-    def hosts(self) -> frozenset[str]:
-        """The same, apart."""
-        return frozenset(filter(None, (host.strip().lower() for host in self.allowed_hosts.split(","))))
-
-
-class Logs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the write API and the worker write to standard error."""
-
-    format: Annotated[
-        Literal["json", "text"], Meta(description="One JSON object for each event, or one line of words.")
-    ] = "json"
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"],
-        Meta(description="The least that is written; at `info`, one line for each request."),
-    ] = "info"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -73,7 +73,8 @@ DESK = (
 # The first row whose package holds the module decides.
 LAYERS = (
     Layer("publisher.errors", ()),
-    Layer("publisher.settings", ("publisher.errors",)),
+    Layer("publisher.settings", ("publisher.errors", "publisher.sections")),
+    Layer("publisher.sections", ()),
     Layer("publisher.content.model", ("publisher.errors",)),
     Layer("publisher.content", ("publisher.content", "publisher.errors")),
     Layer(
