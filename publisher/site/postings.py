@@ -1,22 +1,32 @@
 """The files of a search segment: which reviews a term stands in, sorted by term and cut into shards of some kilobytes.
 
-A shard is a JSON object from terms to postings; a posting is a number, ten times the distance from the review before it
-(of the first, from 0) plus the weight. Reviews are known by their ordinals. docs/search.md is the whole format.
+A shard is a JSON object from terms to postings, a text: of each review the distance from the one before it (of the
+first, from 0) in digits of base 32, and its weight unless that is the usual one. Reviews are known by their ordinals.
+docs/search.md is the whole format.
 """
 
 from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 import msgspec
 
-SHARD = 7_500
-"""Bytes of a shard before compression (2 kB after it): one is fetched for each word of a question and segment."""
+SHARD = 5_000
+"""Bytes of a shard before compression (half of that after it): one is fetched for each word and segment."""
+BASE_SHARD = 3_200
+"""The same of the base: it is made anew so seldom that it may have more files, of which less is fetched."""
 FOLDER = "content/search/v2"
 HEAD = "content/search/head.json"
+STEP = 1_000
+"""Terms that are looked at between two breaths."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LAST, _BEFORE = _DIGITS[:32], "ABCDEFGHIJKLMNOPQRSTUVWXYZwxyz-_"
+"""Digits of base 32: the last one of a number, and those before it, so that numbers need nothing between them."""
+_WEIGHTS, _USUAL = "!#$%&()*+,", 2
+"""A character for each weight; that of a word that stands once is left out, for most do."""
 _encode = msgspec.json.Encoder().encode
 Postings = dict[str, "array[int]"]
 
@@ -26,15 +36,15 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = 2
     bounds: str
-    hides: list[int]
+    hides: str
 
 
 class Fresh(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest changes, which are in the head itself: postings in the order of `terms`."""
+    """The newest changes, which are in the head itself: postings in the order of `terms`, apart by spaces."""
 
-    hides: list[int]
+    hides: str
     terms: str
-    postings: list[list[int]]
+    postings: str
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,41 +74,68 @@ def gathered(entries: Iterable[tuple[int, dict[str, int]]]) -> Postings:
     return found
 
 
-def distances(listed: Iterable[int]) -> list[int]:
+def written(listed: Iterable[int]) -> str:
     """Postings as they are written: each from the review before it."""
-    last, gaps = 0, []
+    last, parts = 0, list[str]()
     for one in listed:
-        gaps.append(one - last)
-        last = one - one % 10
-    return gaps
+        ordinal, weight = divmod(one, 10)
+        parts.append(_number(ordinal - last) if weight == _USUAL else _number(ordinal - last) + _WEIGHTS[weight])
+        last = ordinal
+    return "".join(parts)
 
 
-def segment(postings: Postings, hides: Iterable[int]) -> tuple[str, list[bytes]]:
-    """A segment's digest and its files: the shards in order, then the index."""
-    bounds, shards, last = list[str](), list[bytes](), ""
-    for first, final, body in _shards(postings):
-        bounds.append(_border(last, first) if shards else "")
-        shards.append(body)
+@cache
+def _number(value: int) -> str:
+    said = _LAST[value % 32]
+    while value := value // 32:
+        said = _BEFORE[value % 32] + said
+    return said
+
+
+def _hidden(ordinals: Iterable[int]) -> str:
+    return written(ordinal * 10 + _USUAL for ordinal in ordinals)
+
+
+def segment(
+    postings: Postings, hides: Iterable[int], breathe: Callable[[], None] = lambda: None, *, shard: int = SHARD
+) -> tuple[str, list[bytes]]:
+    """A segment's digest and its files: the shards in order, then the index. `breathe` is called after each.
+
+    A shard has so many bytes at most, or one term.
+    """
+    bounds, files, last, total = list[str](), list[bytes](), "", hashlib.sha256()
+    for first, final, body in _shards(postings, breathe, shard):
+        bounds.append(_border(last, first) if files else "")
+        files.append(body)
+        _add(total, body)
         last = final
-    files = [*shards, _encode(Index(bounds=fronted(bounds), hides=distances(ordinal * 10 for ordinal in hides)))]
-    return digest(files), files
+        breathe()
+    files.append(_encode(Index(bounds=fronted(bounds), hides=_hidden(hides))))
+    _add(total, files[-1])
+    return _name(total), files
 
 
 def digest(files: Iterable[bytes]) -> str:
     """The digest by which a segment is called."""
     total = hashlib.sha256()
     for file in files:
-        total.update(len(file).to_bytes(8, "big") + file)
+        _add(total, file)
+    return _name(total)
+
+
+def _add(total: hashlib._Hash, file: bytes) -> None:
+    total.update(len(file).to_bytes(8, "big") + file)
+
+
+def _name(total: hashlib._Hash) -> str:
     return total.hexdigest()[:16]
 
 
 def fresh(postings: Postings, hides: Iterable[int]) -> Fresh:
     """A segment as the head has it."""
-    in_order = _in_order(postings)
-    return Fresh(
-        hides=distances(ordinal * 10 for ordinal in hides), terms=fronted(in_order),
-        postings=[distances(postings[term]) for term in in_order],
-    )  # fmt: skip
+    in_order = list(_in_order(postings, lambda: None))
+    said = " ".join(written(postings[term]) for term in in_order)
+    return Fresh(hides=_hidden(hides), terms=fronted(in_order), postings=said)
 
 
 def fronted(said: Iterable[str]) -> str:
@@ -125,12 +162,12 @@ def encoded(head: Head) -> bytes:
     return _encode(head)
 
 
-def _shards(postings: Postings) -> Iterator[tuple[str, str, bytes]]:
+def _shards(postings: Postings, breathe: Callable[[], None], most: int) -> Iterator[tuple[str, str, bytes]]:
     """Each shard as its first and its last term and its bytes."""
     parts, size, first, last = list[bytes](), 0, "", ""
-    for term in _in_order(postings):
-        part = _encode(term) + b":" + _encode(distances(postings[term]))
-        if parts and size + len(part) > SHARD:
+    for term in _in_order(postings, breathe):
+        part = _encode(term) + b":" + _encode(written(postings[term]))
+        if parts and size + len(part) > most:
             yield first, last, b"{" + b",".join(parts) + b"}"
             parts, size = [], 0
         if not parts:
@@ -151,6 +188,20 @@ def _common(one: str, other: str) -> int:
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def _in_order(postings: Postings) -> list[str]:
-    """Terms in the order in which JavaScript compares texts: by their UTF-16 code units."""
-    return sorted(postings, key=lambda term: term.encode("utf-16-be"))
+def _in_order(terms: Iterable[str], breathe: Callable[[], None]) -> Iterator[str]:
+    """Terms in the order in which JavaScript compares texts: by their UTF-16 code units.
+
+    Those that begin alike are sorted apart, so that no step of it takes long.
+    """
+    alike: dict[str, list[str]] = {}
+    for number, term in enumerate(terms):
+        alike.setdefault(term[:2], []).append(term)
+        if number % STEP == 0:
+            breathe()
+    for beginning in sorted(alike, key=_units):
+        yield from sorted(alike[beginning], key=_units)
+        breathe()
+
+
+def _units(term: str) -> bytes:
+    return term.encode("utf-16-be")
