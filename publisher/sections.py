@@ -57,3 +57,16 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Literal["debug", "info", "warning", "error"],
         Meta(description="The least that is written; at `info`, one line for each request."),
     ] = "info"
+
+
+class Traces(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where what became of each writing request is told to, by OpenTelemetry (`pip install …[otel]`)."""
+
+    endpoint: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://\S+)?$",
+            description="Address that takes traces by OTLP over HTTP, such as `http://127.0.0.1:4318/v1/traces`; empty "
+            "tells nobody. What it wants in headers is OpenTelemetry's own `OTEL_EXPORTER_OTLP_HEADERS`.",
+        ),
+    ] = ""

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from publisher.errors import SettingsError
-from publisher.sections import Build, Logs, Metrics, Webhooks
+from publisher.sections import Build, Logs, Metrics, Traces, Webhooks
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -267,6 +267,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     backup: Backup = Backup()
     build: Build = Build()
     metrics: Metrics = Metrics()
+    traces: Traces = Traces()
     webhooks: Webhooks = Webhooks()
     logs: Logs = Logs()
     targets: tuple[Target, ...] = ()
