@@ -69,7 +69,7 @@ _DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
 }
 _LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "search-cards", "schema",
                      "compare", "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
-_POINTERS = frozenset({"sitemap", "service-worker"})
+_DIRECTORIES = frozenset({"sitemap", "service-worker"})
 _EDITION_OF = re.compile(r'edition\("([\w.-]+)"\)')
 _WEB_ADDRESS = re.compile(
     r"https?://[\w-]+(?:\.[\w-]+)*(?::(\d{1,5}))?"
@@ -174,7 +174,7 @@ class Renderer:
             body = self._body(page, context)
         except Exception as error:
             raise BuildError(f"cannot render {key}: {error}") from error
-        tier = Tier.leaf if page.kind in _LEAVES else Tier.pointer if page.kind in _POINTERS else Tier.listing
+        tier = Tier.leaf if page.kind in _LEAVES else Tier.directory if page.kind in _DIRECTORIES else Tier.listing
         cache = POINTER if page.kind == "service-worker" else PAGE
         return Artifact(key=Key(key), body=body, content_type=content_type(key), cache_control=cache, tier=tier)
 
