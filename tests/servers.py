@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +13,14 @@ import pytest
 
 from benchmarks.edges import Edge, running, start_nginx, start_varnish
 from publisher import local, settings
+from publisher.edges import bunny
 from publisher.ports import is_free, kept_or_new
 from publisher.settings import Settings
 
 CHECKERS = Path(sys.prefix, "deploy", "bin")
 """The environment of what checks `deploy/` (`make test` makes it)."""
+CLIENTS = Path(__file__).parent / "clients"
+"""What the tests take from npm, and the programs that use it."""
 
 
 @contextmanager
@@ -47,6 +51,18 @@ def varnish_edge(object_store: Settings) -> Iterator[Edge]:
     """Varnish from Debian, as `deploy/` has it, before the store."""
     with start_varnish(f"127.0.0.1:{object_store.stack.s3_port}", object_store.s3.bucket) as edge:
         yield edge
+
+
+@contextmanager
+def start_pull_zone(store: str, name: str) -> Iterator[Edge]:
+    """Bunny's script before the bucket `name` of the store at host:port, run by Bunny's own library under Node."""
+    with tempfile.TemporaryDirectory(prefix="bunny-") as home:
+        port = kept_or_new(0, is_free, ())
+        Path(home, "script.js").write_text(bunny.script(), encoding="utf-8")
+        sdk = CLIENTS / "node_modules" / "@bunny.net" / "edgescript-sdk" / "esm" / "lib.mjs"
+        program = ["node", str(CLIENTS / "pullzone.mjs"), str(port), f"{home}/script.js", str(sdk)]
+        with running([*program, f"http://{store}/{name}"], port) as edge:
+            yield edge
 
 
 @pytest.fixture(scope="module")
