@@ -20,7 +20,8 @@ from benchmarks.results import Report, Result
 from publisher.delivery.cdn import address
 from publisher.delivery.ledger import Ledger
 from publisher.ports import LOOPBACK, is_free, kept_or_new
-from publisher.settings import Cdn, Metrics, Settings
+from publisher.sections import Metrics
+from publisher.settings import Cdn, Settings
 
 NAME = "regions"
 REVIEWS, SECONDS, VISITS = 300, 12.0, 10.0
