@@ -87,12 +87,11 @@ def expected(ledger: Path, samples: int, missing: str) -> Callable[[], dict[str,
 def named(edge: Edge) -> dict[str, Expected]:
     """What can be expected without a ledger: objects that the head names, each of which is named by its digest."""
     head = msgspec.json.decode(edge.read(sync_wire.HEAD), type=sync_wire.Head)
-    objects = [head.keys, *([] if head.snapshot is None else [head.snapshot.index])]
-    found = dict[str, Expected]()
-    for one in objects:
-        key = head.objects.replace("{sha256}", one.sha256).lstrip("/")
-        found[key] = Expected(key, base64.urlsafe_b64decode(one.sha256 + "=").hex())
-    return found
+    digests = {sync_wire.KEYS: head.keys.sha256}
+    if head.snapshot is not None:
+        index = head.snapshot.index.sha256
+        digests[head.objects.replace("{sha256}", index).lstrip("/")] = index
+    return {key: Expected(key, base64.urlsafe_b64decode(digest + "=").hex()) for key, digest in digests.items()}
 
 
 def read(target: str, edge: Edge, wanted: Callable[[], Mapping[str, Expected]], wait: float) -> Iterator[Look]:

@@ -65,8 +65,8 @@ def test_a_backup_that_is_not_kept_or_cannot_be_reached_is_told_of(well: Setting
         kept = msgspec.structs.replace(well.backup, **changes)
         return found(msgspec.structs.replace(well, backup=kept))["backup"]
 
-    assert with_backup().state == "look"
-    assert "BACKUP_BUCKET" in with_backup().advice
+    none = with_backup(bucket="")
+    assert (none.state, "BACKUP_BUCKET" in none.advice) == ("look", True)
     here = {"endpoint": well.s3.endpoint, "access_key": well.s3.access_key, "secret_key": well.s3.secret_key}
     empty = with_backup(bucket=well.s3.bucket, prefix="nothing-is-here", **here)
     assert (empty.state, "none yet" in empty.found) == ("ill", True)
