@@ -99,14 +99,6 @@ class Watch:
             time.sleep(0.02)
         return newest
 
-    def await_purges(self, seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait until the CDN is owed nothing any more."""
-        until = time.monotonic() + seconds
-        while self._ledger.connection.execute("SELECT EXISTS (SELECT 1 FROM purges)").fetchone()[0]:
-            if time.monotonic() > until:
-                raise RuntimeError(f"the CDN was not told of all that changed within {seconds:.0f} s")
-            time.sleep(0.05)
-
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of a command that works on the data directory of `settings`."""

@@ -75,12 +75,9 @@ def run(folder: Path, quick: bool) -> Report:
             for number, (name, way) in enumerate(ways.items(), start=1)
         }
         chosen = _settings(folder, reviews, store, [server.url for server in servers.values()])
+        _publish_all(msgspec.structs.replace(chosen, cdn=Cdn()), newsroom.PATIENCE_SECONDS + reviews / 10)
         stack = running.enter_context(ExitStack())
         settings = stack.enter_context(newsroom.stack(chosen)).settings
-        watch = newsroom.Watch(settings)
-        stack.callback(watch.close)
-        watch.await_delivery(0, newsroom.PATIENCE_SECONDS + reviews / 10)
-        watch.await_purges()
         regions = running.enter_context(_regions(ways, servers, _addresses(settings)))
         asked = _api_requests(settings)
         seen[COLD] = _phase(regions, seconds)
@@ -103,6 +100,16 @@ def run(folder: Path, quick: bool) -> Report:
         results=list(_results(seen)),
         notes=_notes(seen, asked - 1, len(published)),
     )
+
+
+def _publish_all(chosen: Settings, seconds: float) -> None:
+    """Publish the whole site, before there are edges that would have to forget each page of it."""
+    with newsroom.stack(chosen) as stack:
+        watch = newsroom.Watch(stack.settings)
+        try:
+            watch.await_delivery(0, seconds)
+        finally:
+            watch.close()
 
 
 def _settings(folder: Path, reviews: int, store: int, purged: Sequence[str]) -> Settings:
