@@ -36,6 +36,8 @@ ORIGIN_MS = {"São Paulo": 119.5, "Virginia": 1.0, "Frankfurt": 88.66, "Singapor
 https://acomputerscientistlearnsaws.blogspot.com/2017/04/aws-regions.html has them. Within Virginia it is assumed."""
 SHARES = {"São Paulo": 0.45, "Virginia": 0.30, "Frankfurt": 0.22, "Singapore": 0.03}
 """Of the mission's visits, for the mean of hits."""
+FINE = (200, 304)
+"""Statuses of what readers wanted; others are counted as failed, and their times are not."""
 AIM = "p99 < 100"
 COLD, WARM, PUBLISHING, DEAD = "cold", "warm", "warm, with publishes", "warm, store and API dead"
 
@@ -221,7 +223,7 @@ def _results(seen: Mapping[str, Mapping[str, Seen]]) -> Iterator[Result]:
     for phase, regions in seen.items():
         for name, one in regions.items():
             for quantity, of_it in _QUANTITIES.items():
-                times = [answer.ms for answer in one.answers if of_it(answer)]
+                times = [answer.ms for answer in one.answers if answer.status in FINE and of_it(answer)]
                 aim = None if phase == COLD else AIM
                 if times:
                     yield results.result(NAME, f"{name}, {phase}", quantity, "ms", times, aim=aim)
@@ -232,7 +234,7 @@ def _notes(seen: Mapping[str, Mapping[str, Seen]], asked: int, published: int) -
     notes = []
     for phase, regions in seen.items():
         hits = sum(SHARES[name] * one.hits for name, one in regions.items())
-        failed = sum(answer.status not in (200, 304) for one in regions.values() for answer in one.answers)
+        failed = sum(answer.status not in FINE for one in regions.values() for answer in one.answers)
         answers = sum(len(one.answers) for one in regions.values())
         share = f"{hits:.1%} of the mission's requests answered by the edges alone"
         notes.append(f"{phase}: {share}, {failed} of {answers:,} failed")

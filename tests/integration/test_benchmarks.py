@@ -28,7 +28,6 @@ from benchmarks import (
     machine,
     peers,
     processes,
-    regions,
     results,
     search,
     sync,
@@ -218,19 +217,6 @@ def test_a_way_takes_its_round_trips() -> None:
                     assert reader.recv(10) == b"GET /"
                     assert time.perf_counter() - began >= trips * 0.04
     assert path.asked == 2
-
-
-def test_four_regions_are_measured_and_read_on_without_store_and_api(short_folder: Path) -> None:
-    report = regions.run(short_folder, quick=True)
-    found = {(one.case, one.quantity): one for one in report.results}
-    for name, ms in regions.ORIGIN_MS.items():
-        for phase in (regions.COLD, regions.WARM, regions.PUBLISHING, regions.DEAD):
-            first = found[f"{name}, {phase}", "first GET of a visit, with its connection"]
-            assert first.low >= 2 * regions.READER_MS - 2
-        assert found[f"{name}, {regions.COLD}", "first GET of a visit, with its connection"].high >= ms
-        assert found[f"{name}, {regions.DEAD}", "answered by the edge alone"].median == 100
-    assert "requests of readers that reached the API: 0" in report.notes
-    assert all(" 0 of " in note for note in report.notes if "answered by the edges alone" in note), report.notes
 
 
 def test_an_unknown_benchmark_is_named(tmp_path: Path) -> None:
