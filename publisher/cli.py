@@ -36,6 +36,7 @@ COMMANDS = {
     "openapi": "publisher.cli_openapi",
     "outbox": "publisher.cli_outbox",
     "post": "publisher.cli_desk",
+    "preview": "publisher.cli_desk",
     "probe": "publisher.cli_probe",
     "publish": "publisher.cli_publish",
     "pull": "publisher.cli_desk",
