@@ -97,14 +97,19 @@ class Victim:
         ended = self.live(how)
         bodies, _ = self.region.held()
         assert checks.torn(bodies, url) == [], f"after {ended['passed'][-1:]}"
+        assert checks.misordered(before, self.events, url) == []
+        put = {event.key for event in self.events if event.what == "put" and event.key in before}
+        purged = {event.key for event in self.events if event.what == "purge"}
+        self.events.clear()
         self.site.edit(self.site.chance.randrange(3))
         whole = self.live("whole")
         assert not whole["killed"]
-        assert checks.misordered(before, self.events, url) == []
+        assert checks.misordered(bodies, self.events, url) == []
         assert self.site.faults() == []
         assert checks.fallen([head, self.site.head(self.region)]) == []
-        last = {event.key for event in self.events if event.what == "put" and event.key in before}
-        assert {key for key in last if key.endswith(".html")} <= {e.key for e in self.events if e.what == "purge"}
+        put |= {event.key for event in self.events if event.what == "put" and event.key in before}
+        purged.update(event.key for event in self.events if event.what == "purge")
+        assert {key for key in put if key.endswith(".html")} <= purged
         assert "before PUT" not in self.live("whole")["passed"], "nothing is left to do"
         return ended
 
