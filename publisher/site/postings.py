@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain, pairwise
 
 import msgspec
 
@@ -53,24 +56,17 @@ def owns(key: str) -> bool:
 
 def gathered(entries: Iterable[tuple[int, dict[str, int]]]) -> Postings:
     """The postings of reviews, given as ordinal and weights by term, in the order of ordinals."""
-    found: Postings = {}
+    found: Postings = defaultdict(partial(array, "Q"))
     for ordinal, weights in entries:
         at = ordinal * 10
         for term, weight in weights.items():
-            listed = found.get(term)
-            if listed is None:
-                listed = found[term] = array("Q")
-            listed.append(at + weight)
+            found[term].append(at + weight)
     return found
 
 
 def distances(listed: Iterable[int]) -> list[int]:
     """Postings as they are written: each from the review before it."""
-    last, gaps = 0, []
-    for one in listed:
-        gaps.append(one - last)
-        last = one - one % 10
-    return gaps
+    return [one - last + last % 10 for last, one in pairwise(chain((0,), listed))]
 
 
 def segment(postings: Postings, hides: Iterable[int]) -> tuple[str, list[bytes]]:
