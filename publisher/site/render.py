@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 import msgspec
-from jinja2 import DictLoader, Environment, StrictUndefined, meta, nodes
+from jinja2 import Environment, StrictUndefined, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from markupsafe import Markup
@@ -70,6 +70,8 @@ _DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
 _LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "search-cards", "schema",
                      "compare", "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
 _POINTERS = frozenset({"sitemap", "service-worker"})
+REFERENCE = re.compile(r'\{%-? (?:extends|include) "([\w.-]+)"')
+"""How templates name one another: each could be parsed for it, which takes as long as to compile it."""
 _EDITION_OF = re.compile(r'edition\("([\w.-]+)"\)')
 _WEB_ADDRESS = re.compile(
     r"https?://[\w-]+(?:\.[\w-]+)*(?::(\d{1,5}))?"
@@ -216,8 +218,7 @@ class Renderer:
     def _read_references(self, name: str) -> set[str]:
         """What a template extends, includes or imports, and templates whose edition it tells."""
         source = self._sources[name]
-        named = {*meta.find_referenced_templates(self._environment.parse(source)), *_EDITION_OF.findall(source)}
-        return set(filter(None, named))
+        return {*REFERENCE.findall(source), *_EDITION_OF.findall(source)}
 
     def _read_closure(self, name: str) -> str:
         """Digest of a template with all that it extends, includes or imports, and all that those do."""
@@ -240,10 +241,10 @@ class Renderer:
             "asset": lambda name: f"{self._origin}/{pages.key(Page('asset', self._asset_names[name]))}",
         }
         environment = Direct(
-            functions, loader=DictLoader(self._sources), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True, auto_reload=False,
+            self._sources, functions, {"site": self.site}, autoescape=True, undefined=StrictUndefined,
+            trim_blocks=True, lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        environment.globals.update({"site": self.site, "edition": self._edition_of})
+        environment.globals["edition"] = self._edition_of
         environment.filters.update(
             {
                 "date": self.words.date,
