@@ -268,7 +268,7 @@ class _Work:
         body = sync_wire.Object(sha256=sync.short(made.body), bytes=made.bytes)
         return sync.segment(self._at(span.low).seq, self._at(span.high).seq, body)
 
-    def _made(self, name: str, make: Callable[[], bytes], member_of: str = "") -> Kept:
+    def _made(self, name: str, make: Callable[[], bytes | bytearray], member_of: str = "") -> Kept:
         kept = self._kept.get(name)
         if kept is None:
             body = make()

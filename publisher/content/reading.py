@@ -17,6 +17,8 @@ from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, M
 
 RECENT = 16
 """Answers of a kind that are kept: a page asks what the one before it asked."""
+MENTIONS = 4_096
+"""Mentions that are kept: each review is mentioned by some six others, most of them soon after one another."""
 _LAST_OF_FRONT = "SELECT ordinal FROM places WHERE listing = ? AND live = 1 ORDER BY ordinal DESC LIMIT 1 OFFSET ?"
 _PLACES = "SELECT ordinal, review_id FROM places WHERE listing = ? AND live = 1"
 _BESIDE = " UNION ALL ".join(
@@ -42,6 +44,7 @@ class Reading:
         self.newest = lru_cache(RECENT)(self._newest)
         self._recent_front = lru_cache(RECENT)(self._front)
         self.span = lru_cache(RECENT)(self._span)
+        self._mention = lru_cache(MENTIONS)(self._read_mention)
 
     def version(self) -> int:
         """The content version: the number of the newest change that readers can see."""
@@ -138,9 +141,13 @@ class Reading:
     def beside(self, listing: str, ordinal: int, reach: int) -> tuple[list[Mention], list[Mention]]:
         """The public reviews of a listing nearest to an ordinal, older and newer ones, each the nearest first."""
         found: tuple[list[Mention], list[Mention]] = [], []
-        for at, card in self._placed(_BESIDE, (listing, ordinal, reach)):
-            found[at > ordinal].append(Mention(card.slug, card.title, card.lang, card.rating))
+        for at, review_id in self._conn.execute(_BESIDE, (listing, ordinal, reach)).fetchall():
+            found[at > ordinal].append(self._mention(review_id))
         return found
+
+    def _read_mention(self, review_id: str) -> Mention:
+        row = self._conn.execute("SELECT slug, title, lang, rating FROM reviews WHERE id = ?", (review_id,)).fetchone()
+        return Mention(*row)
 
     def bodies(self, listing: str, longest: int) -> list[str]:
         """The safe HTML of the newest 20 public reviews of a listing, newest first; empty for one that is longer."""
@@ -220,10 +227,10 @@ class Reading:
         return [Listing(*row) for row in rows]
 
     def review_slugs(self) -> Iterator[str]:
-        """Every slug, old ones too, of the reviews that readers may see."""
+        """Every slug, old ones too, of the reviews that readers may see: the reviews as they were written."""
         for row in self._conn.execute(
             "SELECT s.slug FROM reviews r JOIN slugs s ON s.kind = 'review' AND s.entity_id = r.id"
-            " WHERE r.state = 'published'"
+            " WHERE r.state = 'published' ORDER BY r.id, s.slug"
         ):
             yield row[0]
 
