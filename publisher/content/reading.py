@@ -21,6 +21,7 @@ MENTIONS = 4_096
 """Mentions that are kept: each review is mentioned by some six others, most of them soon after one another."""
 _LAST_OF_FRONT = "SELECT ordinal FROM places WHERE listing = ? AND live = 1 ORDER BY ordinal DESC LIMIT 1 OFFSET ?"
 _PLACES = "SELECT ordinal, review_id FROM places WHERE listing = ? AND live = 1"
+_NEAR = f"{_PLACES} AND ordinal BETWEEN ? AND ? ORDER BY ordinal"
 _BESIDE = " UNION ALL ".join(
     f"SELECT * FROM (SELECT ordinal, review_id FROM places WHERE listing = ?1 AND live = 1 AND ordinal {side} ?2"
     f" ORDER BY ordinal {order} LIMIT ?3)"
@@ -44,6 +45,7 @@ class Reading:
         self.newest = lru_cache(RECENT)(self._newest)
         self._recent_front = lru_cache(RECENT)(self._front)
         self.span = lru_cache(RECENT)(self._span)
+        self.bodies = lru_cache(RECENT)(self._bodies)
         self._mention = lru_cache(MENTIONS)(self._read_mention)
 
     def version(self) -> int:
@@ -140,16 +142,18 @@ class Reading:
 
     def beside(self, listing: str, ordinal: int, reach: int) -> tuple[list[Mention], list[Mention]]:
         """The public reviews of a listing nearest to an ordinal, older and newer ones, each the nearest first."""
-        found: tuple[list[Mention], list[Mention]] = [], []
-        for at, review_id in self._conn.execute(_BESIDE, (listing, ordinal, reach)).fetchall():
-            found[at > ordinal].append(self._mention(review_id))
-        return found
+        rows = self._conn.execute(_NEAR, (listing, ordinal - reach, ordinal + reach)).fetchall()
+        if len(rows) <= 2 * reach:  # something went, or there is nothing beyond
+            rows = self._conn.execute(_BESIDE, (listing, ordinal, reach)).fetchall()
+        older = [review_id for at, review_id in sorted(rows, reverse=True) if at < ordinal]
+        newer = [review_id for at, review_id in sorted(rows) if at > ordinal]
+        return list(map(self._mention, older)), list(map(self._mention, newer))
 
     def _read_mention(self, review_id: str) -> Mention:
         row = self._conn.execute("SELECT slug, title, lang, rating FROM reviews WHERE id = ?", (review_id,)).fetchone()
         return Mention(*row)
 
-    def bodies(self, listing: str, longest: int) -> list[str]:
+    def _bodies(self, listing: str, longest: int) -> list[str]:
         """The safe HTML of the newest 20 public reviews of a listing, newest first; empty for one that is longer."""
         rows = self._conn.execute(
             "SELECT CASE WHEN length(t.html) <= ? THEN t.html ELSE '' END FROM places q"

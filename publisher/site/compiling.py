@@ -1,8 +1,8 @@
 """How templates are compiled: as Jinja2 does it, but for less work at each rendering, with the same output.
 
 Most of the time of a rendering goes not into the words but into ways that Jinja2 keeps open and our templates never
-take: a called function may want the template's context, what is put out may be joined as markup later, an included
-template may be another each time, an attribute may be a key.
+take: a called function may want the template's context, what is put out may be joined as markup later, what is included
+may be another template each time, an attribute may be a key.
 """
 
 from __future__ import annotations
@@ -73,9 +73,15 @@ class _Straightened(NodeTransformer):
     """Takes the ways that are known when a template is compiled."""
 
     def __init__(self, environment: Direct) -> None:
-        self._environment = environment
+        self._environment, self._loops = environment, 0
 
-    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802 - as jinja2 calls it
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - as jinja2 calls it
+        self._loops += 1
+        self.generic_visit(node)
+        self._loops -= 1
+        return node
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802
         """`f(a, b)` becomes `a|f(b)`: Jinja2 calls a filter directly, and computes it when it compiles if it can."""
         self.generic_visit(node)
         called = node.node
@@ -86,7 +92,12 @@ class _Straightened(NodeTransformer):
         )
 
     def visit_Include(self, node: nodes.Include) -> nodes.Node:  # noqa: N802
-        """What is included stands where it is included: that takes no context of its own at each rendering."""
+        """What is included in a loop stands there: that takes no context of its own each time, but one more to compile.
+
+        Elsewhere a template is compiled once for all that include it.
+        """
+        if not self._loops:
+            return node
         assert isinstance(node.template, nodes.Const)
         body = nodes.Scope(self._environment.body(node.template.value)).set_lineno(node.lineno)
         return self.generic_visit(body)

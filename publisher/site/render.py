@@ -45,11 +45,13 @@ _TEMPLATES: dict[type[contexts.Context], str] = {
     contexts.SitemapIndex: "sitemap-index.xml",
     contexts.Sitemap: "sitemap.xml",
 }
-_BODIES: dict[type[contexts.Context], dict[str, str]] = {
+_BODIES: dict[type[contexts.Context], dict[str, Any]] = {
     contexts.ReviewPage: {"html": ""},
     contexts.ReviewDocument: {"markdown": "", "html": "", "plain": ""},
+    contexts.Feed: {"bodies": []},
 }
-"""Fields that a context's digest can do without: forms of a text whose digest the review has."""
+"""Fields that a context's digest can do without: forms of a text whose digest the review has, or of one that another
+version of its card would have changed."""
 _PLAIN = {
     "offline": "offline.html",
     "not-found": "not-found.html",
@@ -78,8 +80,9 @@ _WEB_ADDRESS = re.compile(
     r"(?:[/?](?:[\w!$&'()*+,./:;=?@~-]|%[0-9a-f]{2})*)?(?:#(?:[\w!$&'()*+,./:;=?@~-]|%[0-9a-f]{2})*)?",
     re.IGNORECASE,
 )
-_NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way to write, not even escaped."""
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))
+_NO_CHARACTERS = tuple(code.encode() for code in "\ufffe\uffff")
+"""What XML 1.0 has no way to write, not even escaped; nor halves of characters, which UTF-8 has none of either."""
 MEMOS = 16_384
 """Fragments that a renderer keeps: 20 MB at most."""
 _packed = msgspec.msgpack.Encoder().encode
@@ -203,7 +206,7 @@ class Renderer:
         name = self._template(page, context)
         assert name is not None
         said = self._template_named(name).render(page=context, kind=page.kind, path=pages.path(page))
-        return (_NOT_XML.sub("", said) if name.endswith(".xml") else said).encode("utf-8")
+        return _xml(said) if name.endswith(".xml") else said.encode("utf-8")
 
     def _template(self, page: Page, context: contexts.Context) -> str | None:
         if page.kind in _DOCUMENTS:
@@ -281,6 +284,14 @@ def _is_web_address(said: str | None) -> bool:
     """Whether what an editor wrote is a whole http(s) address, well formed as HTML asks, that may become a link."""
     found = _WEB_ADDRESS.fullmatch(said or "")
     return found is not None and int(found[1] or 0) < 65_536
+
+
+def _xml(said: str) -> bytes:
+    """`said` in UTF-8 without what XML cannot say; of bytes, since a feed has 200,000 characters to be looked at."""
+    body = said.encode("utf-8", "ignore").translate(None, _CONTROLS)
+    for character in _NO_CHARACTERS:
+        body = body.replace(character, b"")
+    return body
 
 
 def _iso(moment: datetime) -> str:

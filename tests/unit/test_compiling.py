@@ -14,6 +14,7 @@ SOURCES = {
     "base": "<html lang={{ site.language }}>{% block main %}{% endblock %}{% if site.offline %}kept{% endif %}",
     "page": '{% extends "base" %}{% set level = "h2" %}{% block main %}{% set level = "h3" %}'
     '{% for one in page.found %}{% include "one" %}{% endfor %}{{ one is defined }}{{ named is defined }}'
+    '{% set word = level %}{% include "word" %}'
     "{% endblock %}",
     "one": "{% set named = one.name ~ level %}{% macro said(words) %}<i>{{ words }}{{ end(site.title) }}</i>"
     "{% endmacro %}{% macro end(mark) %}{{ mark }}{% endmacro %}"
