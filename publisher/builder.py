@@ -8,14 +8,16 @@ context digest is the same.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from publisher import bundler, indexer, looking
+from publisher.breathing import Breathe, at_once
 from publisher.bundler import Bundled, Bundler, Signer
 from publisher.content import database, log
 from publisher.content.cards import Cards
@@ -76,8 +78,9 @@ class Builder:
         processes = workers or len(os.sched_getaffinity(0))
         self._children = Children(processes - 1, str(content_db), str(build_dir), site)
         self._renderer, self._cards = Renderer(site), Cards()
-        self._bundler = Bundler(self._db, ledger, objects, site, signer)
-        self._indexer = Indexer(self._db, ledger, objects)
+        self._beside = database.connect(content_db, readonly=True)
+        self._bundler = Bundler(self._beside, ledger, objects, site, signer)
+        self._indexer = Indexer(self._beside, ledger, objects)
 
     @property
     def journal(self) -> Journal:
@@ -96,6 +99,7 @@ class Builder:
     def close(self) -> None:
         """Close the content database."""
         self._db.close()
+        self._beside.close()
 
     def behind(self) -> int:
         """How many changes are not built yet."""
@@ -115,17 +119,28 @@ class Builder:
             indexed, bundled = self.index() or indexed, self.bundle() or bundled
         return msgspec.structs.replace(built, indexed=indexed, bundled=bundled)
 
-    def index(self, *, clean: bool = False) -> Indexed | None:
-        """Bring the search index up to the newest change; None when it is."""
-        return self._indexer.index(clean=clean)
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """What `index` and `bundle` make inside is of the content as it is now, whatever is written meanwhile."""
+        with database.snapshot(self._beside):
+            log.head(self._beside)  # a snapshot begins with the first look
+            yield
+
+    def index(self, *, clean: bool = False, breathe: Breathe = at_once) -> Indexed | None:
+        """Bring the search index up to the newest change; None when it is.
+
+        `breathe` is called all along: pages may be built in it, but neither index nor bundles, no garbage may be
+        collected, and nobody else may have the turn.
+        """
+        return self._indexer.index(clean=clean, breathe=breathe)
 
     def is_index_behind(self) -> bool:
         """Whether `index` would do anything."""
         return self._indexer.is_behind()
 
-    def bundle(self, *, clean: bool = False) -> Bundled | None:
-        """Bring the bundles for apps up to the newest change; None when they are."""
-        return self._bundler.bundle(clean=clean)
+    def bundle(self, *, clean: bool = False, breathe: Breathe = at_once) -> Bundled | None:
+        """Bring the bundles for apps up to the newest change; None when they are. `breathe` as with `index`."""
+        return self._bundler.bundle(clean=clean, breathe=breathe)
 
     def are_bundles_behind(self) -> bool:
         """Whether `bundle` would do anything."""

@@ -8,7 +8,7 @@ segments as a rule; a snapshot is made a part for each change, and named when al
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache, partial
 from importlib import metadata, resources
@@ -17,6 +17,7 @@ from typing import Protocol
 
 import msgspec
 
+from publisher.breathing import Breathe, at_once, pieces
 from publisher.content import database, effects, log
 from publisher.content.database import Database
 from publisher.content.effects import Snapshot, Standing
@@ -30,8 +31,6 @@ from publisher.site.pages import Site
 from publisher.site.sync_layout import Part, Span
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-MEMORY = 8_000_000
-"""Bytes of bodies that are held before they are written."""
 _SOURCES = {
     "publisher.site": ("sync.py", "sync_layout.py", "sync_wire.py", "pages.py"),
     "publisher.content": ("model.py", "effects.py"),
@@ -116,12 +115,15 @@ class Bundler:
         """Whether half of the head's life is over."""
         return now >= self._basis().issued + sync.LIFE / 2
 
-    def bundle(self, *, clean: bool = False) -> Bundled | None:
-        """Bring the bundles up to the newest public change; None when they are. `clean` makes all of them anew."""
+    def bundle(self, *, clean: bool = False, breathe: Breathe = at_once) -> Bundled | None:
+        """Bring the bundles up to the newest public change; None when they are. `clean` makes all of them anew.
+
+        `breathe` is called all along; what may be done in it is what the index's may (`publisher.indexer`).
+        """
         with database.snapshot(self._db):
             if not clean and not self.is_behind():
                 return None
-            made = make(self._db, self._objects, self._site, self.memory(clean=clean))
+            made = make(self._db, self._objects, self._site, self.memory(clean=clean), breathe)
         return self.store(made)
 
     def memory(self, *, clean: bool = False) -> Memory:
@@ -162,12 +164,12 @@ class Bundler:
         ]
 
 
-def make(db: Database, objects: Objects, site: Site, memory: Memory) -> Made:
+def make(db: Database, objects: Objects, site: Site, memory: Memory, breathe: Breathe = at_once) -> Made:
     """Make the bundles of the snapshot that `db` is in, but for those that are remembered. Bodies go to `objects`."""
     basis, newest = _basis(db, site), effects.newest(db)
     was = _decoded(memory.state)
     remembers = was is not None and was.edition == basis.edition and _continues(db, was)
-    work = _Work(db, objects, site, memory.kept if remembers else {})
+    work = _Work(db, objects, site, memory.kept if remembers else {}, breathe)
     segments = tuple(work.segments(newest))
     older, snapshot = work.older(newest), work.snapshot(newest)
     objects.flush()
@@ -180,10 +182,11 @@ def make(db: Database, objects: Objects, site: Site, memory: Memory) -> Made:
 class _Work:
     """One run: what was kept before, and what is wanted now, by name."""
 
-    def __init__(self, db: Database, objects: Objects, site: Site, kept: dict[str, Kept]) -> None:
-        self._db, self._objects, self._site, self._kept = db, objects, site, kept
+    def __init__(
+        self, db: Database, objects: Objects, site: Site, kept: dict[str, Kept], breathe: Breathe
+    ) -> None:  # fmt: skip
+        self._db, self._objects, self._site, self._kept, self._breathe = db, objects, site, kept, breathe
         self._standings: dict[int, Standing] = {}
-        self._unwritten = 0
         self.wanted: dict[str, Kept] = {}
 
     def segments(self, newest: Standing) -> Iterator[sync_wire.Segment]:
@@ -246,7 +249,7 @@ class _Work:
     def _part(self, one: Snapshot, part: Part, name: str) -> Kept:
         return self._made(
             f"{part.holds} {part.place} {one.number}",
-            lambda: sync.bundle(self._site, self._members(one, part)),
+            lambda: self._bundle(self._members(one, part)),
             name,
         )
 
@@ -262,21 +265,21 @@ class _Work:
     def _segment(self, span: Span, member_of: str = "") -> sync_wire.Segment:
         made = self._made(
             f"changes {span.low} {span.high}",
-            lambda: sync.bundle(self._site, effects.between(self._db, *span)),
+            lambda: self._bundle(effects.between(self._db, *span)),
             member_of,
         )
         body = sync_wire.Object(sha256=sync.short(made.body), bytes=made.bytes)
         return sync.segment(self._at(span.low).seq, self._at(span.high).seq, body)
+
+    def _bundle(self, members: Iterable[Effect]) -> bytearray:
+        return sync.bundle(self._site, pieces(members, self._breathe))
 
     def _made(self, name: str, make: Callable[[], bytes | bytearray], member_of: str = "") -> Kept:
         kept = self._kept.get(name)
         if kept is None:
             body = make()
             kept = Kept(name, self._objects.put(body), len(body))
-            self._unwritten += len(body)
-            if self._unwritten >= MEMORY:
-                self._objects.flush()
-                self._unwritten = 0
+            self._breathe()
         self.wanted[name] = msgspec.structs.replace(kept, member_of=member_of)
         return self.wanted[name]
 

@@ -23,6 +23,7 @@
     ├── MarkdownError                 bad_markdown
     │   └── MarkdownTimeoutError      markdown_too_slow
     ├── JobStoppedError               job_stopped
+    ├── GivenUpError                  given_up
     ├── ImportSourceError             bad_import_source
     ├── BuildError                    build_failed
     │   └── DamagedObjectError        damaged_object
@@ -211,6 +212,12 @@ class JobStoppedError(PublisherError):
     def __init__(self, reason: str, *, is_cancelled: bool) -> None:
         super().__init__(reason)
         self.is_cancelled = is_cancelled
+
+
+class GivenUpError(PublisherError):
+    """Work that can be begun again at any time was given up, because something that cannot wait for its end came."""
+
+    code = "given_up"
 
 
 class BuildError(PublisherError):

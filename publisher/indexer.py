@@ -13,6 +13,7 @@ from importlib import metadata, resources
 
 import msgspec
 
+from publisher.breathing import Breathe, at_once, pieces
 from publisher.content import database, effects, log, searching
 from publisher.content.database import Database
 from publisher.content.effects import Snapshot, Standing
@@ -76,12 +77,16 @@ class Indexer:
         was = self._state()
         return was is None or msgspec.structs.replace(was, segments={}) != self._basis()
 
-    def index(self, *, clean: bool = False) -> Indexed | None:
-        """Bring the index up to the newest public change; None when it is. `clean` makes all of it anew."""
+    def index(self, *, clean: bool = False, breathe: Breathe = at_once) -> Indexed | None:
+        """Bring the index up to the newest public change; None when it is. `clean` makes all of it anew.
+
+        `breathe` is called all along. Pages may be built in it, but nothing that alters what this index is made from:
+        neither the index itself nor bodies that the ledger does not name.
+        """
         with database.snapshot(self._db):
             if not clean and not self.is_behind():
                 return None
-            made = make(self._db, self._objects, self.memory(clean=clean))
+            made = make(self._db, self._objects, self.memory(clean=clean), breathe)
         return self.store(made)
 
     def memory(self, *, clean: bool = False) -> State | None:
@@ -105,12 +110,12 @@ class Indexer:
         return msgspec.json.decode(kept, type=State) if kept else None
 
 
-def make(db: Database, objects: Objects, was: State | None) -> Made:
+def make(db: Database, objects: Objects, was: State | None, breathe: Breathe = at_once) -> Made:
     """Make the index of the snapshot that `db` is in, but for what `was` made. Bodies go to `objects`."""
     basis = _basis(db)
     continues = was is not None and (was.edition, was.epoch) == (basis.edition, basis.epoch)
     known = was.segments if was is not None and continues and log.hash_at(db, was.seq) == was.log_hash else {}
-    work = _Work(db, objects, known)
+    work = _Work(db, objects, known, breathe)
     head = work.head(effects.newest(db))
     objects.flush()
     return Made(state=msgspec.structs.replace(basis, segments=work.segments), written=[*work.written, head])
@@ -119,8 +124,8 @@ def make(db: Database, objects: Objects, was: State | None) -> Made:
 class _Work:
     """One run: the segments that were known, those that are wanted now, and the files that are new."""
 
-    def __init__(self, db: Database, objects: Objects, known: dict[str, Segment]) -> None:
-        self._db, self._objects, self._known = db, objects, known
+    def __init__(self, db: Database, objects: Objects, known: dict[str, Segment], breathe: Breathe) -> None:
+        self._db, self._objects, self._known, self._breathe = db, objects, known, breathe
         self.segments: dict[str, Segment] = {}
         self.written: list[Desired] = []
 
@@ -178,13 +183,14 @@ class _Work:
         return entries(), hides
 
     def _written(self, name: str, entries: Iterable[tuple[int, dict[str, int]]], hides: list[int]) -> str:
-        gathered = postings.gathered(entries)  # fills `hides` too
+        gathered = postings.gathered(pieces(entries, self._breathe))  # fills `hides` too
         if not gathered and not hides:
             return self._kept(name, Segment("", 0))
-        digest, files = postings.segment(gathered, hides)
+        digest, files = postings.segment(gathered, hides, self._breathe)
         one = Segment(digest, len(files))
         for key, body in zip(_keys(name, one), files, strict=True):
             self.written.append(Desired(key, "", self._objects.put(body), content_type(key), IMMUTABLE, Tier.bundle))
+            self._breathe()
         return self._kept(name, one)
 
     def _kept(self, name: str, one: Segment) -> str:

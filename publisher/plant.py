@@ -10,6 +10,7 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -194,13 +195,10 @@ class Plant:
         if announcer is not None:
             self._open.callback(announcer.close)
             announcer.start()
-        garbage = self.garbage(pushers)
 
         def on_round(done: Round) -> None:
             reporter(done)
             courier.nudge()
-            if not done.failure:
-                collect(garbage)
 
         pairs = list(zip(every, pushers, strict=True))
         probes = [self.probe(region, pusher) for region, pusher in pairs if region.probe_url]
@@ -209,6 +207,7 @@ class Plant:
         made = worker.Worker(
             builder, pushers, data.content_db, probes=probes, purgers=purgers, errands=self.errands(builder),
             turn=self.turn, seen_seconds={region.name: region.seen_seconds for region in every},
+            tidy=partial(collect, self.garbage(pushers)),
         )  # fmt: skip
         made.rollout.told = courier.nudge
         return made, on_round

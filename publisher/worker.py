@@ -1,7 +1,8 @@
 """The loop between content and readers: fire schedules, build, push, and try again with growing patience.
 
 It wakes when the write API says that it committed (a datagram on a local socket: a hint), and looks at the change log
-anyway every second (the cursor is the truth).
+anyway every second (the cursor is the truth). One thread builds pages, search index and bundles; no page waits for the
+latter two, which breathe: pages are built and sent amid their making.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from publisher.breathing import Breath, Breathe, at_once
 from publisher.builder import Builder, Built
 from publisher.bundler import Bundled
 from publisher.content import effects, hold, reviews
@@ -31,7 +33,7 @@ from publisher.delivery.push import Pushed, Pusher
 from publisher.delivery.receipts import BUILD
 from publisher.delivery.rollout import SEEN_SECONDS, Lane, Outcome, Rollout, State, first_error, patience
 from publisher.errands import Errands
-from publisher.errors import ConflictError, DeliveryError, NotFoundError, PublisherError, StoreError
+from publisher.errors import ConflictError, DeliveryError, GivenUpError, NotFoundError, PublisherError, StoreError
 from publisher.turns import Turn
 
 TICK_SECONDS = 1.0
@@ -95,17 +97,19 @@ class Worker:
         seen_seconds: Mapping[str, float] | None = None,
         errands: Errands | None = None,
         turn: Turn | None = None,
+        tidy: Callable[[], None] = lambda: None,
     ) -> None:
         """`probes` read back what was pushed to the targets that they name, within `seen_seconds`; `purgers` have their
-        CDNs forget; `errands` are done between rounds, and `turn` is lent to commands.
+        CDNs forget; `errands` are done between rounds, `turn` is lent to commands, and `tidy` is called at rest.
         """
-        self._turn = turn
+        self._turn, self._tidy = turn, tidy
         self._errands, self._is_stopping = errands, _never
         self._turnstile = hold.Turnstile(hold.path(Path(content_db).parent))
         self._builder, self._content_db, self._clock = builder, content_db, clock
         self._reading: Database = connect(content_db, readonly=True)
         self._bundles_behind_since: float | None = None
         self._is_quiet, self._worked, self._rested_at = True, False, time.monotonic()
+        self._looked_at = time.monotonic()
         self._failures = 0
         self._may_be_in_the_way = True
         self._journal = builder.journal
@@ -125,11 +129,12 @@ class Worker:
 
         Targets are tried in this thread, once each; those that must wait for others wait for the next round.
         """
+        self._do_errands()
         done = self._pages()
         if done.unbuilt:
             return done
         done = self._with(done, self.rollout.turn())
-        return done if done.failure else self._with(self._bundles(done), self.rollout.turn())
+        return done if done.failure else self._with(self._bundles(done, at_once), self.rollout.turn())
 
     def run(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:
         """Work until `stop` is set; targets are served meanwhile, each in its own time."""
@@ -143,37 +148,66 @@ class Worker:
             self.rollout.close()
 
     def _go_on(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:
+        breath = Breath(partial(self._look_up, listener, on_round))
         while not self._stands_aside(stop):
-            done = self._pages()
-            self._tell(done, on_round)
-            self._worked = self._worked or done.built is not None
-            has_time = not done.unbuilt and self._has_time_for_bundles(listener)
-            if has_time:
-                rest = self._bundles(Round())
-                if rest != Round():
-                    self._tell(rest, on_round)
-                self._worked = self._worked or rest.bundled is not None
-                self._rest()
-                done = rest
+            self._do_errands()
+            done = self._publish(on_round)
+            self.rollout.mend()
             if done.unbuilt:
                 self._wait(listener, stop, done.patience)
-            elif has_time:
-                listener.wait(TICK_SECONDS)
+            elif self._has_time_for_bundles(listener):
+                with suppress(GivenUpError):
+                    self._finish(listener, stop, on_round, breath)
+
+    def _publish(self, on_round: Callable[[Round], None]) -> Round:
+        """Build pages, let the first target have them, and tell of it."""
+        self._looked_at, done = time.monotonic(), self._pages()
+        self._worked = self._worked or done.built is not None
+        self.rollout.settle_first(FIRST_SECONDS)
+        self._tell(done, on_round)
+        return done
+
+    def _finish(
+        self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None], breath: Breath
+    ) -> None:
+        """Index, bundles and a rest, then wait for the next publish. Raises GivenUpError when that should not wait."""
+        rest = self._bundles(Round(), breath)
+        if rest != Round():
+            self._tell(rest, on_round)
+        self._worked = self._worked or rest.bundled is not None
+        self._rest()
+        if rest.unbuilt:
+            self._wait(listener, stop, rest.patience)
+        else:
+            listener.wait(TICK_SECONDS)
+
+    def _look_up(self, listener: Listener, on_round: Callable[[Round], None]) -> None:
+        """Amid the making of index or bundles: publish what was written meanwhile.
+
+        Raises GivenUpError for what neither can be done amid it nor should wait for its end.
+        """
+        if self._is_stopping() or self.rollout.is_hurt or (self._turn is not None and self._turn.is_asked()):
+            raise GivenUpError("what was begun is begun again later")
+        if not listener.heard() and time.monotonic() - self._looked_at < TICK_SECONDS:
+            return
+        if self._publish(on_round).unbuilt:
+            raise GivenUpError("what was begun is begun again when pages can be built")
 
     def _tell(self, done: Round, on_round: Callable[[Round], None]) -> None:
-        """Let the first target have what was built, and tell of it."""
-        self.rollout.settle_first(FIRST_SECONDS)
+        """Tell of a round, and of what came of tries at targets since the one before."""
         on_round(self._with(done, self.rollout.collect()))
-        self.rollout.mend()
 
     def _rest(self) -> None:
         """Do what is due now and then and would keep a publish waiting: while none waits, or when it is overdue."""
         now = time.monotonic()
-        if self._worked and (self._is_quiet or now - self._rested_at >= RESTLESS_SECONDS):
+        if not self._is_quiet and now - self._rested_at < RESTLESS_SECONDS:
+            return
+        self._tidy()
+        if self._worked:
             self._builder.rest()
             gc.collect()
             gc.freeze()  # what is left stays: cards, fragments, templates
-            self._worked, self._rested_at = False, time.monotonic()
+        self._worked, self._rested_at = False, time.monotonic()
 
     def _with(self, done: Round, outcomes: Sequence[Outcome]) -> Round:
         """`done` with what came of tries at targets."""
@@ -183,10 +217,12 @@ class Worker:
             patience=done.patience or (failed.patience if failed else 0.0),
         )  # fmt: skip
 
-    def _pages(self) -> Round:
-        """Fire what is due, and build pages."""
+    def _do_errands(self) -> None:
         if self._errands is not None and self._errands.turn(self._is_stopping):
             self.rollout.owe()
+
+    def _pages(self) -> Round:
+        """Fire what is due, and build pages."""
         try:
             fired, built = self.fire(), self._build()
         except PublisherError as error:
@@ -198,11 +234,13 @@ class Worker:
                 self._may_be_in_the_way = False
         return Round(fired=fired, built=built)
 
-    def _bundles(self, done: Round) -> Round:
-        """Bring search index and bundles up to date; `done` with what came of it."""
+    def _bundles(self, done: Round, breathe: Breathe) -> Round:
+        """Bring search index and bundles up to date; `done` with what came of it. What `breathe` raises is raised."""
         self._bundles_behind_since = None
         try:
-            return msgspec.structs.replace(done, bundled=self._bundle())
+            return msgspec.structs.replace(done, bundled=self._bundle(breathe))
+        except GivenUpError:
+            raise
         except PublisherError as error:
             return self._unbuilt(done, error)
 
@@ -259,13 +297,18 @@ class Worker:
             self.rollout.owe()
         return built
 
-    def _bundle(self) -> Bundled | None:
+    def _bundle(self, breathe: Breathe) -> Bundled | None:
+        """Make index and bundles of one moment at which no import holds; one that begins later waits for neither."""
         renew_if_due(self._builder, self._content_db, self._clock)
         if not self._builder.are_bundles_behind() and not self._builder.is_index_behind():
             return None
-        with self._turnstile.passing() as may_build:
-            indexed = self._builder.index() if may_build else None
-            bundled = self._builder.bundle() if may_build else None
+        with ExitStack() as held:
+            with self._turnstile.passing() as may_build:
+                if not may_build:
+                    return None
+                held.enter_context(self._builder.moment())
+            indexed = self._builder.index(breathe=breathe)
+            bundled = self._builder.bundle(breathe=breathe)
         if any(one is not None and one.written + one.removed for one in (indexed, bundled)):
             self.rollout.owe()
         return bundled

@@ -27,10 +27,12 @@ import { Kept } from "{{ asset("kept.js") }}";
 
 const SHELL = "shell {{ edition("offline.html")[:16] }}";
 const READ = "read";
+const DATA = "data";
+const SEARCH = "/content/search/kept.json";
 const ASSETS = "assets";
 const OFFLINE = "{{ url("offline") }}";
 const HOME = "{{ url("home") }}";
-const MOST = 200;
+const MOST = { [READ]: 200, [DATA]: 500 };
 const PATIENCE = 4000;
 const WORDS = {{ words|tojson }};
 const OF_SHELL = {{ shell|tojson }};
@@ -97,23 +99,25 @@ async function activate() {
   await self.clients.claim();
 }
 
-async function keep(path, answer) {
-  const cache = await caches.open(READ);
+// Documents are kept apart from pages: a search reads dozens of them, which must not take the place of what was read.
+async function keep(name, path, answer) {
+  const cache = await caches.open(name);
   await cache.delete(path);
   await cache.put(path, answer);
   const kept = await cache.keys();
-  for (const request of kept.slice(0, Math.max(kept.length - MOST, 0))) {
+  for (const request of kept.slice(0, Math.max(kept.length - MOST[name], 0))) {
     if (new URL(request.url).pathname !== HOME) await cache.delete(request);
   }
 }
 
 // From the network; from what is kept when that fails, or takes long while a kept answer is there.
 async function fresh(event, path, isPage) {
-  const kept = await (await caches.open(READ)).match(path);
+  const name = isPage ? READ : DATA;
+  const kept = await (await caches.open(name)).match(path);
   const late = kept && new Promise((resolve) => setTimeout(resolve, PATIENCE));
   const asked = fetch(event.request).then((answer) => {
-    if (isGood(answer, path, isPage)) event.waitUntil(keep(path, answer.clone()));
-    else if (answer.status === 404 || answer.status === 410) event.waitUntil(caches.open(READ).then((c) => c.delete(path)));
+    if (isGood(answer, path, isPage)) event.waitUntil(keep(name, path, answer.clone()));
+    else if (answer.status === 404 || answer.status === 410) event.waitUntil(caches.open(name).then((c) => c.delete(path)));
     return answer;
   });
   try {
@@ -142,6 +146,19 @@ async function stored(path, isPage) {
   }
 }
 
+// What the copy knows of a question, for the search page when the index cannot be had: each word in its forms (`w`).
+async function found(questions) {
+  let kept = null;
+  try {
+    kept = new Kept(await IndexedDbStore.open(), WORDS);
+    return await kept.search(questions.map((forms) => forms.split(" ")));
+  } catch {
+    return Response.error();
+  } finally {
+    kept?.close();
+  }
+}
+
 async function asset(event, path) {
   const cache = await caches.open(ASSETS);
   const kept = await cache.match(path);
@@ -155,10 +172,11 @@ self.addEventListener("install", (event) => event.waitUntil(install()));
 self.addEventListener("activate", (event) => event.waitUntil(activate()));
 self.addEventListener("fetch", (event) => {
   const { request } = event;
-  const { origin, pathname } = new URL(request.url);
+  const { origin, pathname, searchParams } = new URL(request.url);
   if (request.method !== "GET" || origin !== self.location.origin || request.headers.has("Range")) return;
   if (request.mode === "navigate") event.respondWith(fresh(event, pathname, true));
   else if (pathname.startsWith("/assets/")) event.respondWith(asset(event, pathname));
+  else if (pathname === SEARCH) event.respondWith(found(searchParams.getAll("w")));
   else if (pathname.startsWith("/content/") && !pathname.startsWith("/content/sync/")) event.respondWith(fresh(event, pathname, false));
 });
 {% else %}

@@ -30,7 +30,7 @@ function read(path) {
 const sides = {
   async ours() {
     const load = (name) => import(pathToFileURL(`${folder}/scripts/${name}`));
-    const [{ Engine }, { Catalogue }, { Cards }] = await Promise.all(["engine.js", "finder.js", "cards.js"].map(load));
+    const [{ Cards, Engine }, { Catalogue }] = await Promise.all(["engine.js", "finder.js"].map(load));
     return async () => {
       const get = async (path) => JSON.parse(read(path));
       const finders = [];

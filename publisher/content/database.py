@@ -88,7 +88,10 @@ def _private(path: Path) -> None:
 
 @contextmanager
 def snapshot(db: Database) -> Iterator[Database]:
-    """All reads inside see one state of the database, whatever is written meanwhile."""
+    """All reads inside see one state of the database, whatever is written meanwhile; within another, the other's."""
+    if db.conn.in_transaction:
+        yield db
+        return
     db.conn.execute("BEGIN")
     try:
         yield db

@@ -50,11 +50,17 @@ class Listener:
             self._socket.recv(16)
         except TimeoutError:
             return False
+        self.heard()
+        return True
+
+    def heard(self) -> bool:
+        """Whether there was a hint since the last call; never waits."""
+        found = False
         self._socket.setblocking(False)
         with suppress(BlockingIOError):
-            while True:
-                self._socket.recv(16)
-        return True
+            while self._socket.recv(16):
+                found = True
+        return found
 
     def close(self) -> None:
         """Remove the socket."""

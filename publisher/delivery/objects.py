@@ -21,8 +21,10 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS objects (digest TEXT PRIMARY KEY, body BLO
 _PRAGMAS = ("busy_timeout = 60000", "page_size = 32768", "wal_autocheckpoint = 4000")
 _CAREFUL = ("journal_mode = WAL", "synchronous = NORMAL")
 
-MUCH = 8_000_000
-"""Bytes that wait in memory at most."""
+MUCH = 1_000_000
+"""Bytes that wait in memory at most: writing them holds nobody up for long."""
+LONG = 8_000_000
+"""Bytes of SQLite's log that are carried into the database at a rest."""
 LARGE = 1_000_000
 """Bytes of a body from which it is written piece by piece: SQLite would copy it as a whole first."""
 _INSERT = "INSERT OR IGNORE INTO objects VALUES (?, ?)"
@@ -82,7 +84,7 @@ class Objects:
         """Carry what was written from SQLite's log into the database, if it is much, before it must be amid a build."""
         log = self._path.with_name(f"{self._path.name}-wal")
         with self._lock:
-            if log.exists() and log.stat().st_size > MUCH:
+            if log.exists() and log.stat().st_size > LONG:
                 with suppress(sqlite3.Error):  # then it is tried again
                     self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 

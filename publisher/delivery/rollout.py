@@ -251,16 +251,21 @@ class Rollout:
                 self._changed.notify_all()
 
     def settle_first(self, seconds: float) -> None:
-        """Wait until the first target has what it is owed, if it is well, but not longer than so many seconds."""
+        """Wait until the first target has what it is owed, if it is well and whole, but not longer than so long."""
         first = self.lanes[:1]
         with self._changed:
-            self._changed.wait_for(lambda: not any(_is_at_it(lane) for lane in first), seconds)
+            self._changed.wait_for(lambda: self.is_hurt or not any(_is_at_it(lane) for lane in first), seconds)
 
     def collect(self) -> list[Outcome]:
         """What came of the tries since the last call."""
         with self._changed:
             outcomes, self._outcomes = self._outcomes, []
         return outcomes
+
+    @property
+    def is_hurt(self) -> bool:
+        """Whether a thread waits for `mend`. From any thread."""
+        return bool(self._damaged)
 
     def mend(self, instead: PublisherError | None = None) -> None:
         """Heal what threads found damaged, in this thread; with `instead`, let them fail with that."""
@@ -329,6 +334,7 @@ class Rollout:
             if self._is_closing:
                 raise DeliveryError(ENDING)
             self._damaged.append((digests, answer))
+            self._changed.notify_all()
         self.told()
         answer.result()
 

@@ -2,7 +2,7 @@
 
 Most of the time of a rendering goes not into the words but into ways that Jinja2 keeps open and our templates never
 take: a called function may want the template's context, what is put out may be joined as markup later, what is included
-may be another template each time, an attribute may be a key.
+may be another template each time.
 """
 
 from __future__ import annotations
@@ -108,20 +108,9 @@ class _Straightened(NodeTransformer):
         known = self._environment.value(node.node, node.attr)
         return node if known is None else nodes.Const(known, lineno=node.lineno)
 
-    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
-        """Whether there is an attribute is asked as Jinja2 does."""
-        if node.name == "defined" and isinstance(node.node, nodes.Getattr):
-            of, name = node.node.node, nodes.Const(node.node.attr)
-            node.node = nodes.Getitem(of, name, "load", lineno=node.lineno)
-        return self.generic_visit(node)
-
 
 class _Code(CodeGenerator):
-    """Puts values out by `put_out`, and takes attributes as Python does."""
-
-    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802
-        self.visit(node.node, frame)
-        self.write(f".{node.attr}")
+    """Puts values out by `put_out`."""
 
     def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
         if frame.eval_ctx.volatile or not frame.eval_ctx.autoescape or finalize.src is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, pairwise
 
@@ -19,6 +19,8 @@ SHARD = 7_500
 """Bytes of a shard before compression (2 kB after it): one is fetched for each word of a question and segment."""
 FOLDER = "content/search/v2"
 HEAD = "content/search/head.json"
+STEP = 1_000
+"""Terms that are looked at between two breaths."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _encode = msgspec.json.Encoder().encode
 Postings = dict[str, "array[int]"]
@@ -69,28 +71,41 @@ def distances(listed: Iterable[int]) -> list[int]:
     return [one - last + last % 10 for last, one in pairwise(chain((0,), listed))]
 
 
-def segment(postings: Postings, hides: Iterable[int]) -> tuple[str, list[bytes]]:
-    """A segment's digest and its files: the shards in order, then the index."""
-    bounds, shards, last = list[str](), list[bytes](), ""
-    for first, final, body in _shards(postings):
-        bounds.append(_border(last, first) if shards else "")
-        shards.append(body)
+def segment(
+    postings: Postings, hides: Iterable[int], breathe: Callable[[], None] = lambda: None
+) -> tuple[str, list[bytes]]:
+    """A segment's digest and its files: the shards in order, then the index. `breathe` is called after each."""
+    bounds, files, last, total = list[str](), list[bytes](), "", hashlib.sha256()
+    for first, final, body in _shards(postings, breathe):
+        bounds.append(_border(last, first) if files else "")
+        files.append(body)
+        _add(total, body)
         last = final
-    files = [*shards, _encode(Index(bounds=fronted(bounds), hides=distances(ordinal * 10 for ordinal in hides)))]
-    return digest(files), files
+        breathe()
+    files.append(_encode(Index(bounds=fronted(bounds), hides=distances(ordinal * 10 for ordinal in hides))))
+    _add(total, files[-1])
+    return _name(total), files
 
 
 def digest(files: Iterable[bytes]) -> str:
     """The digest by which a segment is called."""
     total = hashlib.sha256()
     for file in files:
-        total.update(len(file).to_bytes(8, "big") + file)
+        _add(total, file)
+    return _name(total)
+
+
+def _add(total: hashlib._Hash, file: bytes) -> None:
+    total.update(len(file).to_bytes(8, "big") + file)
+
+
+def _name(total: hashlib._Hash) -> str:
     return total.hexdigest()[:16]
 
 
 def fresh(postings: Postings, hides: Iterable[int]) -> Fresh:
     """A segment as the head has it."""
-    in_order = _in_order(postings)
+    in_order = list(_in_order(postings, lambda: None))
     return Fresh(
         hides=distances(ordinal * 10 for ordinal in hides), terms=fronted(in_order),
         postings=[distances(postings[term]) for term in in_order],
@@ -121,10 +136,10 @@ def encoded(head: Head) -> bytes:
     return _encode(head)
 
 
-def _shards(postings: Postings) -> Iterator[tuple[str, str, bytes]]:
+def _shards(postings: Postings, breathe: Callable[[], None]) -> Iterator[tuple[str, str, bytes]]:
     """Each shard as its first and its last term and its bytes."""
     parts, size, first, last = list[bytes](), 0, "", ""
-    for term in _in_order(postings):
+    for term in _in_order(postings, breathe):
         part = _encode(term) + b":" + _encode(distances(postings[term]))
         if parts and size + len(part) > SHARD:
             yield first, last, b"{" + b",".join(parts) + b"}"
@@ -147,6 +162,20 @@ def _common(one: str, other: str) -> int:
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def _in_order(postings: Postings) -> list[str]:
-    """Terms in the order in which JavaScript compares texts: by their UTF-16 code units."""
-    return sorted(postings, key=lambda term: term.encode("utf-16-be"))
+def _in_order(terms: Iterable[str], breathe: Callable[[], None]) -> Iterator[str]:
+    """Terms in the order in which JavaScript compares texts: by their UTF-16 code units.
+
+    Those that begin alike are sorted apart, so that no step of it takes long.
+    """
+    alike: dict[str, list[str]] = {}
+    for number, term in enumerate(terms):
+        alike.setdefault(term[:2], []).append(term)
+        if number % STEP == 0:
+            breathe()
+    for beginning in sorted(alike, key=_units):
+        yield from sorted(alike[beginning], key=_units)
+        breathe()
+
+
+def _units(term: str) -> bytes:
+    return term.encode("utf-16-be")

@@ -206,7 +206,8 @@ class Renderer:
         name = self._template(page, context)
         assert name is not None
         said = self._template_named(name).render(page=context, kind=page.kind, path=pages.path(page))
-        return _xml(said) if name.endswith(".xml") else said.encode("utf-8")
+        body = _xml(said) if name.endswith(".xml") else said.encode("utf-8")
+        return assets.uncommented(body) if name.endswith(".js") else body
 
     def _template(self, page: Page, context: contexts.Context) -> str | None:
         if page.kind in _DOCUMENTS:

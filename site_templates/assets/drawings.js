@@ -44,8 +44,9 @@ export function sensors(figure, products, words) {
     .forEach(({ width, height, place }) => canvas.append(box(width, height, { class: `mark of-${place}` })));
   explain(figure, known.map(({ name, width, height, computed }) => {
     const size = `${number.format(width)} × ${number.format(height)} mm`;
-    return `${name}: ${size}${computed ? ` (${words.computed})` : ""}`;
+    return `${name}: ${computed ? "≈ " : ""}${size}`;
   }));
+  if (known.some((one) => one.computed)) figure.querySelector("ul").append(make("li", { textContent: `≈ ${words.computed}` }));
   return true;
 }
 

@@ -1,11 +1,13 @@
 // Full-text search over the segments of the index (docs/search.md): fetches the shards that the words of a question
-// need, and ranks what stands in them. Knows nothing of pages; `get` fetches a path and reads its JSON.
+// need, ranks what stands in them, and fetches what is shown of it. Knows nothing of pages; `get` fetches a path and reads
+// its JSON.
 
 import { words } from "./terms.js";
 
 const HEAD = "/content/search/head.json";
 const FOLDER = "/content/search/v2/";
 const PRODUCT_WEIGHT = 12;
+const CARDS = 4;
 
 // Postings as [ordinal, weight]: each is ten times the distance from the one before it, plus the weight.
 function* readings(listed) {
@@ -204,5 +206,38 @@ export class Engine {
     const [tags, years] = await Promise.all([this.range("#", "$"), this.range("~", "~\uffff")]);
     const counted = (terms) => [...terms].map(([term, map]) => [term.slice(1), map.size]).filter(([, count]) => count);
     return { tags: counted(tags), years: counted(years) };
+  }
+}
+
+// A row of a file of cards, by names.
+export function read([slug, title, excerpt, author, date, rating, product]) {
+  return { slug, title, excerpt, author, date, rating, product };
+}
+
+// What is shown of reviews that were found: a few lines each, in files of some.
+export class Cards {
+  #get;
+  #files = new Map();
+
+  // `get` fetches a path and reads its JSON.
+  constructor(get) {
+    this.#get = get;
+  }
+
+  // What is shown of the review with an ordinal; null when it is not public any more. A cache may be older than the index.
+  async of(ordinal) {
+    const place = Math.floor(ordinal / CARDS) + 1;
+    const row = (await (this.#files.get(place) ?? this.#read(place)))[ordinal] ?? (await this.#read(place, { isNew: true }))[ordinal];
+    return row ? read(row) : null;
+  }
+
+  #read(place, options) {
+    const asked = this.#get(`/content/search/cards/${place}.json`, options).catch((problem) => {
+      if (problem.status === 404) return {};
+      this.#files.delete(place);
+      throw problem;
+    });
+    this.#files.set(place, asked);
+    return asked;
   }
 }

@@ -14,6 +14,11 @@ function link(address, words) {
   return `<a href="${escape(address)}">${escape(words)}</a>`;
 }
 
+// A text as words of a question are looked for: without accents and signs, a space before each word.
+function plain(text) {
+  return ` ${text.normalize("NFKD").replace(/\p{Mn}/gu, "").toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ")}`;
+}
+
 export class Kept {
   #store;
   #words;
@@ -47,8 +52,31 @@ export class Kept {
     const slug = /^\/content\/products\/([a-z0-9-]+)\.json$/.exec(path)?.[1];
     const [product] = slug ? await this.#store.found("product", "slug", slug) : [];
     if (!product) return undefined;
-    const reviews = await this.#store.reviewIds({ product: product.id });
-    return Response.json({ format: 1, ...product, review_count: reviews.length, reviews: [] });
+    const ids = await this.#store.reviewIds({ product: product.id });
+    const reviews = (await this.#records(ids.slice(0, PER_PAGE))).map(({ title, url }) => ({ title, url }));
+    return Response.json({ format: 1, ...product, review_count: ids.length, reviews });
+  }
+
+  // Reviews that say every word in one of its forms, in rows as a file of cards has them (docs/search.md) with the slugs
+  // of their tags: those first that say most of them in the title, then the newest. An error when nothing is kept.
+  async search(words) {
+    const found = [];
+    const ids = await this.#store.reviewIds({});
+    if (ids.length === 0) return Response.error();
+    for (const id of ids) {
+      const review = await this.#store.record("review", id);
+      const product = review.product_id === null ? null : await this.#store.record("product", review.product_id);
+      const tags = review.tags.map((tag) => tag.name);
+      const title = plain(review.title);
+      const said = plain([review.title, review.summary, product?.name, ...tags, ...review.pros, ...review.cons, review.text].join(" "));
+      const within = (text) => words.filter((forms) => forms.some((form) => text.includes(` ${form}`))).length;
+      if (within(said) < words.length) continue;
+      const editor = await this.#store.record("editor", review.editor_id);
+      const about = product && [product.kind, product.slug, product.name];
+      const row = [review.slug, review.title, review.summary, review.byline || editor?.name, review.published_at, review.rating, about];
+      found.push({ rank: within(title), row: [...row, review.tags.map((tag) => tag.slug)] });
+    }
+    return Response.json(found.sort((a, b) => b.rank - a.rank).map(({ row }) => row));
   }
 
   async #matter(place, slug, rest) {

@@ -83,7 +83,7 @@ async function show() {
   return found;
 }
 
-// Pages that a copy has no records of, but that work without a network once they are there.
+// Pages that a copy has no records of, but that work without a network once they are there, and the names that they need.
 async function keepPages() {
   await Promise.all(["/", "/search/", "/compare/", "/brands/"].map((path) => keepPage(path)));
 }
@@ -93,6 +93,8 @@ async function keepPage(path) {
   if (answer.status !== 200 || answer.redirected || !answer.headers.get("Content-Type")?.startsWith("text/html")) return;
   const text = await answer.clone().text();
   await (await caches.open("read")).put(path, answer);
+  const data = await caches.open("data");
+  for (const names of new Set(text.match(/\/content\/finder\/\d+\.json/g))) await data.add(names);
   const assets = await caches.open("assets");
   for (const asset of new Set(text.match(/\/assets\/[\w.-]+/g))) {
     if (await assets.match(asset)) continue;
@@ -159,7 +161,7 @@ section.hidden = false;
 form.addEventListener("submit", keep);
 forget.addEventListener("click", async () => {
   await removed();
-  await Promise.all((await caches.keys()).filter((name) => name === "read").map((name) => caches.delete(name)));
+  await Promise.all((await caches.keys()).filter((name) => name === "read" || name === "data").map((name) => caches.delete(name)));
   await show();
   say(words.forgotten);
 });

@@ -2,8 +2,7 @@
 // keeps question and filters, so that it can be shared and Back works.
 
 import { toggle } from "./basket.js";
-import { Cards } from "./cards.js";
-import { Engine } from "./engine.js";
+import { Cards, Engine, read } from "./engine.js";
 import { get } from "./fetching.js";
 import { Catalogue, pathOf } from "./finder.js";
 import { make } from "./making.js";
@@ -40,6 +39,18 @@ const catalogued = () =>
     catalogue = undefined;
     throw problem;
   }));
+
+// --- without a connection ---
+
+// What the copy on this device says ("keep for offline"), as the service worker looks it up: as `Engine.search` answers,
+// but with what is shown in the place of ordinals. Raises when nothing is kept.
+async function copied({ q, tag, year }, known, among) {
+  const asked = (q.match(WORD) ?? []).map((word) => `${term(word)} ${fold(word)}`).filter((forms) => forms[0] !== " ");
+  const rows = await get(`/content/search/kept.json?${new URLSearchParams(asked.map((forms) => ["w", forms]))}`);
+  const fits = ([, , , , date, , product, tags]) =>
+    (!tag || tags.includes(tag)) && (!year || date.startsWith(year)) && (!among || among.has(known.bySlug.get(product?.[1])?.ordinal));
+  return { ordinals: rows.filter(fits).map(read), isWhole: true, isKept: true };
+}
 
 // --- the address ---
 
@@ -119,7 +130,7 @@ async function extend(isFirst) {
   const now = turn;
   const { ordinals, terms, isOpen, question } = rest();
   const wanted = ordinals.splice(0, SHOWN);
-  const held = (await Promise.all(wanted.map(async (ordinal, place) => ({ place, card: await cards.of(ordinal) })))).filter((one) => one.card);
+  const held = (await Promise.all(wanted.map(async (ordinal, place) => ({ place, card: await (ordinal.slug ? ordinal : cards.of(ordinal)) })))).filter((one) => one.card);
   if (now !== turn) return;
   const lines = byPhrase(held, question).map((one) => shown(one.card, terms, isOpen));
   isFirst ? reviews.replaceChildren(...lines) : reviews.append(...lines);
@@ -161,7 +172,8 @@ async function answer({ isOpen = false } = {}) {
     const named = said.q && !said.tag && !said.year ? known.find(said.q).filter((one) => !among || among.has(one.ordinal)) : [];
     products.replaceChildren(...named.slice(0, NAMED).map(listed));
     arrange(named.length > 0, !reviews.parentElement.hidden);
-    const found = await engine.search(known.read(said.q), { isOpen, tag: said.tag, year: said.year, products: among });
+    const asked = { isOpen, tag: said.tag, year: said.year, products: among };
+    const found = await engine.search(known.read(said.q), asked).catch(() => copied(said, known, among));
     if (now !== turn) return;
     const terms = termsOf(said.q);
     if (!found.isWhole && named.length) found.ordinals = [];
@@ -169,7 +181,9 @@ async function answer({ isOpen = false } = {}) {
     rest = () => left;
     arrange(named.length > 0, found.ordinals.length > 0);
     await extend(true);
-    if (now === turn) status.textContent = say(found.ordinals, found.isWhole, named.length);
+    if (now !== turn) return;
+    status.textContent = say(found.ordinals, found.isWhole, named.length);
+    if (found.isKept) status.append(" ", words.kept);
   } catch {
     if (now === turn) status.textContent = words.failed;
   } finally {

@@ -186,6 +186,80 @@ def test_a_brand_is_kept_alone_and_follows_its_changes(site: Served, reader: Bro
     assert page.evaluate(TITLES) == sorted([*expected, "Una más"])
 
 
+def test_a_comparison_that_was_seen_opens_without_a_network(site: Served, reader: BrowserContext) -> None:
+    first, second, third, *_ = (product.slug for product in site.room.products)
+    page = visit(site, reader, f"/compare/?p={first},{second}")
+    page.reload()
+    columns = page.locator("#comparison thead th")
+    expect(columns).to_have_count(3)
+    site.is_off = True
+    page.goto(site.url + f"/compare/?p={first},{second}")
+    expect(columns).to_have_count(3)
+    expect(page.locator("#comparison [data-key=mount] td").first).to_have_text("X")
+    expect(page.locator("#sensors .mark").first).to_be_attached()
+    page.goto(site.url + f"/compare/?p={first},{third}")
+    expect(page.get_by_role("status")).to_contain_text(third)
+    expect(columns).to_have_count(2)
+
+
+def test_a_question_that_was_asked_is_answered_without_a_network(site: Served, reader: BrowserContext) -> None:
+    page = visit(site, reader, "/search/")
+    page.goto(site.url + "/search/?q=palabras")
+    titles = page.locator("#found-reviews h3")
+    expect(titles).to_have_count(8)
+    found = titles.all_inner_texts()
+    site.is_off = True
+    page.goto(site.url + "/search/?q=palabra")
+    expect(titles).to_have_text(found)
+    page.get_by_role("button", name="Más", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("No se pudo obtener")
+
+
+def test_searching_does_not_take_the_place_of_what_was_read(site: Served, reader: BrowserContext) -> None:
+    page = visit(site, reader, "/reviews/resena-7/")
+    page.goto(site.url + "/search/?q=palabras")
+    expect(page.locator("#found-reviews h3")).to_have_count(8)
+    until(page, "caches.open('data').then((cache) => cache.keys()).then((all) => all.length > 4)")
+    assert not [path for path in kept(page)["read"] if path.startswith("/content/")]
+
+
+def test_a_copy_is_compared_and_searched_without_a_network(site: Served, reader: BrowserContext) -> None:
+    room = site.room
+    tagged = ("madrugada",)
+    room.post("Zorzales en la niebla", "Fotografías del amanecer.", product=room.products[1], tags=tagged)
+    room.post("Otra cosa", "Un zorzal cantó al amanecer.", product=room.products[2], tags=tagged)
+    room.publish()
+    page = keep(site, reader)
+    site.is_off = True
+    first, second = room.products[0], room.products[1]
+    page.goto(site.url + f"/compare/?p={first.slug},{second.slug}")
+    columns = page.locator("#comparison thead th")
+    expect(columns).to_have_count(3)
+    expect(page.locator("#comparison [data-key=reviews]")).to_contain_text("Zorzales en la niebla")
+    page.get_by_role("combobox").fill(room.products[2].name)
+    page.get_by_role("option", name=room.products[2].name).click()
+    expect(columns).to_have_count(4)
+    page.get_by_role("link", name="Zorzales en la niebla").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Zorzales en la niebla")
+
+    page.goto(site.url + "/search/?q=zorzal+amaneceres")
+    titles = page.locator("#found-reviews h3")
+    expect(titles).to_have_text(["Zorzales en la niebla", "Otra cosa"])
+    expect(page.get_by_role("status")).to_contain_text("copia")
+    page.goto(
+        site.url + f"/search/?q=zorzal&kind=camera&brand={second.brand_slug}&tag=madrugada&year={room.clock.at.year}"
+    )
+    expect(titles).to_have_text(["Zorzales en la niebla"])
+    page.goto(site.url + "/search/?q=palabras&tag=noche")
+    expect(titles).to_have_count(8)
+    page.get_by_role("button", name="Más", exact=True).click()
+    expect(titles).to_have_count(16)
+    page.goto(site.url + "/search/?q=inexistente")
+    expect(page.get_by_role("status")).to_contain_text("No se encontró nada")
+    page.goto(site.url + f"/search/?q={second.name.replace(' ', '+')}")
+    expect(page.locator("#found-products a").first).to_have_text(second.name)
+
+
 def test_what_was_kept_is_removed_when_asked(site: Served, reader: BrowserContext) -> None:
     page = keep(site, reader)
     page.get_by_role("button", name="Quitar").click()

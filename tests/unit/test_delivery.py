@@ -14,7 +14,7 @@ from pysqlite3 import dbapi2 as sqlite3
 from publisher.delivery import diff
 from publisher.delivery.diff import Wave
 from publisher.delivery.ledger import Desired, Held, Ledger
-from publisher.delivery.objects import LARGE, MUCH, Objects
+from publisher.delivery.objects import LARGE, LONG, MUCH, Objects
 from publisher.delivery.push import Pusher, plan
 from publisher.errors import BuildError, DamagedObjectError, TargetError
 from tests.newsroom import Memory
@@ -360,10 +360,10 @@ def test_at_rest_what_was_written_goes_from_the_log_into_the_database(tmp_path: 
     before = size()
     objects.rest()
     assert size() == before, "a little is not worth waiting for the disk"
-    much = [objects.put(chance.randbytes(MUCH // 8)) for _ in range(10)]
+    much = [objects.put(chance.randbytes(LONG // 8)) for _ in range(10)]
     objects.flush()
     assert size() == before, "nothing was carried over amid the build"
     objects.rest()
-    assert size() > MUCH
-    assert [len(objects.get(digest)) for digest in (few, *much)] == [6, *[MUCH // 8] * 10]
+    assert size() > LONG
+    assert [len(objects.get(digest)) for digest in (few, *much)] == [6, *[LONG // 8] * 10]
     objects.close()

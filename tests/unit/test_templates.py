@@ -24,7 +24,7 @@ from jinja2.ext import babel_extract
 from msgspec.structs import replace
 
 from publisher.content.model import Slug
-from publisher.site import contexts, pages
+from publisher.site import assets, contexts, pages
 from publisher.site.pages import Page, Site
 from publisher.site.render import REFERENCE, Renderer, _Memo
 from tests.page_kinds import (
@@ -104,7 +104,13 @@ def _known() -> re.Pattern[str]:
 KNOWN = _known()
 
 
-def strays(page: Parsed, assets: set[str]) -> list[str]:
+def test_scripts_and_styles_are_sent_without_their_comments_and_nothing_else_is_lost() -> None:
+    stays = b'const a = "https://x"; // stays\nf(`\n/a/b`, /[/][/]/);\n/* b */ g(); /* c */\n'
+    assert assets.uncommented(b"// Says.\n/**\n * Long.\n */\n" + stays + b"  // Gone.\n") == stays
+    assert assets.uncommented(b"a {}\n/* one\n two */\n\tb {}\n") == b"a {}\n\tb {}\n"
+
+
+def strays(page: Parsed, known: set[str]) -> list[str]:
     """Targets on this site that are no page, asset or element."""
     ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     found = []
@@ -112,7 +118,7 @@ def strays(page: Parsed, assets: set[str]) -> list[str]:
         if target.startswith("#"):
             good = target[1:] in ids
         elif target.startswith("/assets/"):
-            good = target in assets
+            good = target in known
         else:
             path = target.removeprefix("https://example.org").partition("?")[0]
             good = path.startswith("https://") or KNOWN.fullmatch(path) is not None
