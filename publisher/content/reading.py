@@ -22,11 +22,8 @@ MENTIONS = 4_096
 _LAST_OF_FRONT = "SELECT ordinal FROM places WHERE listing = ? AND live = 1 ORDER BY ordinal DESC LIMIT 1 OFFSET ?"
 _PLACES = "SELECT ordinal, review_id FROM places WHERE listing = ? AND live = 1"
 _NEAR = f"{_PLACES} AND ordinal BETWEEN ? AND ? ORDER BY ordinal"
-_BESIDE = " UNION ALL ".join(
-    f"SELECT * FROM (SELECT ordinal, review_id FROM places WHERE listing = ?1 AND live = 1 AND ordinal {side} ?2"
-    f" ORDER BY ordinal {order} LIMIT ?3)"
-    for side, order in (("<", "DESC"), (">", "ASC"))
-)
+_OLDER = f"{_PLACES} AND ordinal < ? ORDER BY ordinal DESC LIMIT ?"
+_NEWER = f"{_PLACES} AND ordinal > ? ORDER BY ordinal LIMIT ?"
 
 
 class Reading:
@@ -46,6 +43,7 @@ class Reading:
         self._recent_front = lru_cache(RECENT)(self._front)
         self.span = lru_cache(RECENT)(self._span)
         self.bodies = lru_cache(RECENT)(self._bodies)
+        self.listing = lru_cache(RECENT)(self._listing)
         self._mention = lru_cache(MENTIONS)(self._read_mention)
 
     def version(self) -> int:
@@ -87,7 +85,7 @@ class Reading:
         row = self._conn.execute("SELECT entity_id FROM slugs WHERE kind = 'editor' AND slug = ?", (slug,)).fetchone()
         return None if row is None else self.editor(row[0])
 
-    def listing(self, name: str) -> Listing:
+    def _listing(self, name: str) -> Listing:
         """How many ordinals a listing gave and how many of its reviews are public; zeros when it never had one."""
         row = self._conn.execute("SELECT given, live FROM listings WHERE name = ?", (name,)).fetchone()
         return Listing(name, *row) if row else Listing(name, 0, 0)
@@ -142,12 +140,14 @@ class Reading:
 
     def beside(self, listing: str, ordinal: int, reach: int) -> tuple[list[Mention], list[Mention]]:
         """The public reviews of a listing nearest to an ordinal, older and newer ones, each the nearest first."""
-        rows = self._conn.execute(_NEAR, (listing, ordinal - reach, ordinal + reach)).fetchall()
-        if len(rows) <= 2 * reach:  # something went, or there is nothing beyond
-            rows = self._conn.execute(_BESIDE, (listing, ordinal, reach)).fetchall()
-        older = [review_id for at, review_id in sorted(rows, reverse=True) if at < ordinal]
-        newer = [review_id for at, review_id in sorted(rows) if at > ordinal]
-        return list(map(self._mention, older)), list(map(self._mention, newer))
+        near = self._conn.execute(_NEAR, (listing, ordinal - reach, ordinal + reach)).fetchall()
+        older = [row for row in reversed(near) if row[0] < ordinal]
+        newer = [row for row in near if row[0] > ordinal]
+        if len(older) < reach:  # one went, or there are no more
+            older = self._conn.execute(_OLDER, (listing, ordinal, reach)).fetchall()
+        if len(newer) < reach:
+            newer = self._conn.execute(_NEWER, (listing, ordinal, reach)).fetchall()
+        return [self._mention(row[1]) for row in older], [self._mention(row[1]) for row in newer]
 
     def _read_mention(self, review_id: str) -> Mention:
         row = self._conn.execute("SELECT slug, title, lang, rating FROM reviews WHERE id = ?", (review_id,)).fetchone()
