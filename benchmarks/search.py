@@ -34,7 +34,7 @@ from publisher.site.pages import CARDS
 NAME = "search"
 SIZES, QUICK_SIZES = (1_000, 10_000), (40,)
 QUESTIONS, QUICK_QUESTIONS = 12, 2
-PUBLISHES, QUICK_PUBLISHES = 256, 16
+PUBLISHES, QUICK_PUBLISHES = 512, 16
 ROUNDS = 2
 OURS, PAGEFIND, MINISEARCH = "publisher", "Pagefind", "MiniSearch"
 WORDS = {1: "one word", 2: "two words", 3: "three words"}
@@ -86,7 +86,7 @@ def run(folder: Path, quick: bool) -> Report:
             "WebAssembly being in what its first question fetches. Ours finds products by name too: its first question "
             "fetches their catalogue.",
             f"A publish: of ours the mean of {PUBLISHES} new reviews, one after the other; of the others a rebuild "
-            "with one review more. Ours writes segments of 512 and 4,096 changes and a new base more seldom than that.",
+            "with one review more. Ours writes blocks of 4,096 changes and a new base more seldom than that.",
         ],
     )
 

@@ -162,7 +162,8 @@ class _Work:
         if name in self._known:
             return self._kept(name, self._known[name])
         said = searching.standing(self._db, one.number, low, low + search_layout.PART)
-        return self._written(name, ((each.ordinal, _weights(each)) for each in said), [])
+        entries = ((each.ordinal, _weights(each)) for each in said)
+        return self._written(name, entries, [], shard=postings.BASE_SHARD)
 
     def _made(self, name: str, span: Span) -> str:
         if name in self._known:
@@ -182,11 +183,13 @@ class _Work:
 
         return entries(), hides
 
-    def _written(self, name: str, entries: Iterable[tuple[int, dict[str, int]]], hides: list[int]) -> str:
+    def _written(
+        self, name: str, entries: Iterable[tuple[int, dict[str, int]]], hides: list[int], shard: int = postings.SHARD
+    ) -> str:
         gathered = postings.gathered(pieces(entries, self._breathe))  # fills `hides` too
         if not gathered and not hides:
             return self._kept(name, Segment("", 0))
-        digest, files = postings.segment(gathered, hides, self._breathe)
+        digest, files = postings.segment(gathered, hides, self._breathe, shard=shard)
         one = Segment(digest, len(files))
         for key, body in zip(_keys(name, one), files, strict=True):
             self.written.append(Desired(key, "", self._objects.put(body), content_type(key), IMMUTABLE, Tier.bundle))

@@ -14,14 +14,17 @@ let held;
 
 const packed = (body) => (body[0] === 0x1f && body[1] === 0x8b ? body.length : deflateRawSync(body, { level: 6 }).length);
 
+const sizes = new Map();
+
 function read(path) {
   const body = readFileSync(folder + path);
   if (!held.has(path)) {
     held.add(path);
+    if (!sizes.has(path)) sizes.set(path, packed(body));
     fetched.requests += 1;
-    fetched.bytes += packed(body);
+    fetched.bytes += sizes.get(path);
     const kind = path.split("/").slice(0, 4).join("/").replace(/[^/]*\.json$/, "");
-    fetched.parts[kind] = (fetched.parts[kind] ?? 0) + packed(body);
+    fetched.parts[kind] = (fetched.parts[kind] ?? 0) + sizes.get(path);
   }
   return body;
 }

@@ -1,7 +1,8 @@
 """The files of a search segment: which reviews a term stands in, sorted by term and cut into shards of some kilobytes.
 
-A shard is a JSON object from terms to postings; a posting is a number, ten times the distance from the review before it
-(of the first, from 0) plus the weight. Reviews are known by their ordinals. docs/search.md is the whole format.
+A shard is a JSON object from terms to postings, a text: of each review the distance from the one before it (of the
+first, from 0) in digits of base 32, and its weight unless that is the usual one. Reviews are known by their ordinals.
+docs/search.md is the whole format.
 """
 
 from __future__ import annotations
@@ -10,18 +11,26 @@ import hashlib
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain, pairwise
 
 import msgspec
 
-SHARD = 7_500
-"""Bytes of a shard before compression (2 kB after it): one is fetched for each word of a question and segment."""
+SHARD = 5_000
+"""Bytes of a shard before compression (half of that after it): one is fetched for each word and segment."""
+BASE_SHARD = 3_200
+"""The same of the base: it is made anew so seldom that it may have more files, of which less is fetched."""
 FOLDER = "content/search/v2"
 HEAD = "content/search/head.json"
 STEP = 1_000
 """Terms that are looked at between two breaths."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LAST, _BEFORE = _DIGITS[:32], "ABCDEFGHIJKLMNOPQRSTUVWXYZwxyz-_"
+"""Digits of base 32: the last one of a number, and those before it, so that numbers need nothing between them."""
+_WEIGHTS, _USUAL = "!#$%&()*+,", 2
+"""A character for each weight; that of a word that stands once is left out, for most do."""
+_KEPT = 65_536
+"""Postings whose text is kept: 10 MB at most."""
 _encode = msgspec.json.Encoder().encode
 Postings = dict[str, "array[int]"]
 
@@ -31,15 +40,15 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = 2
     bounds: str
-    hides: list[int]
+    hides: str
 
 
 class Fresh(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest changes, which are in the head itself: postings in the order of `terms`."""
+    """The newest changes, which are in the head itself: postings in the order of `terms`, apart by spaces."""
 
-    hides: list[int]
+    hides: str
     terms: str
-    postings: list[list[int]]
+    postings: str
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,23 +75,44 @@ def gathered(entries: Iterable[tuple[int, dict[str, int]]]) -> Postings:
     return found
 
 
-def distances(listed: Iterable[int]) -> list[int]:
+def written(listed: Iterable[int]) -> str:
     """Postings as they are written: each from the review before it."""
-    return [one - last + last % 10 for last, one in pairwise(chain((0,), listed))]
+    return "".join(map(_posting, (one - last + last % 10 for last, one in pairwise(chain((0,), listed)))))
+
+
+@lru_cache(maxsize=_KEPT)
+def _posting(said: int) -> str:
+    """A posting, given as ten times its distance plus its weight; most are written many times."""
+    distance, weight = divmod(said, 10)
+    return _number(distance) if weight == _USUAL else _number(distance) + _WEIGHTS[weight]
+
+
+def _number(value: int) -> str:
+    said = _LAST[value % 32]
+    while value := value // 32:
+        said = _BEFORE[value % 32] + said
+    return said
+
+
+def _hidden(ordinals: Iterable[int]) -> str:
+    return written(ordinal * 10 + _USUAL for ordinal in ordinals)
 
 
 def segment(
-    postings: Postings, hides: Iterable[int], breathe: Callable[[], None] = lambda: None
+    postings: Postings, hides: Iterable[int], breathe: Callable[[], None] = lambda: None, *, shard: int = SHARD
 ) -> tuple[str, list[bytes]]:
-    """A segment's digest and its files: the shards in order, then the index. `breathe` is called after each."""
+    """A segment's digest and its files: the shards in order, then the index. `breathe` is called after each.
+
+    A shard has so many bytes at most, or one term.
+    """
     bounds, files, last, total = list[str](), list[bytes](), "", hashlib.sha256()
-    for first, final, body in _shards(postings, breathe):
+    for first, final, body in _shards(postings, breathe, shard):
         bounds.append(_border(last, first) if files else "")
         files.append(body)
         _add(total, body)
         last = final
         breathe()
-    files.append(_encode(Index(bounds=fronted(bounds), hides=distances(ordinal * 10 for ordinal in hides))))
+    files.append(_encode(Index(bounds=fronted(bounds), hides=_hidden(hides))))
     _add(total, files[-1])
     return _name(total), files
 
@@ -106,10 +136,8 @@ def _name(total: hashlib._Hash) -> str:
 def fresh(postings: Postings, hides: Iterable[int]) -> Fresh:
     """A segment as the head has it."""
     in_order = list(_in_order(postings, lambda: None))
-    return Fresh(
-        hides=distances(ordinal * 10 for ordinal in hides), terms=fronted(in_order),
-        postings=[distances(postings[term]) for term in in_order],
-    )  # fmt: skip
+    said = " ".join(written(postings[term]) for term in in_order)
+    return Fresh(hides=_hidden(hides), terms=fronted(in_order), postings=said)
 
 
 def fronted(said: Iterable[str]) -> str:
@@ -136,12 +164,12 @@ def encoded(head: Head) -> bytes:
     return _encode(head)
 
 
-def _shards(postings: Postings, breathe: Callable[[], None]) -> Iterator[tuple[str, str, bytes]]:
+def _shards(postings: Postings, breathe: Callable[[], None], most: int) -> Iterator[tuple[str, str, bytes]]:
     """Each shard as its first and its last term and its bytes."""
     parts, size, first, last = list[bytes](), 0, "", ""
     for term in _in_order(postings, breathe):
-        part = _encode(term) + b":" + _encode(distances(postings[term]))
-        if parts and size + len(part) > SHARD:
+        part = _encode(term) + b":" + _encode(written(postings[term]))
+        if parts and size + len(part) > most:
             yield first, last, b"{" + b",".join(parts) + b"}"
             parts, size = [], 0
         if not parts:

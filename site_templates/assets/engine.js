@@ -9,12 +9,22 @@ const FOLDER = "/content/search/v2/";
 const PRODUCT_WEIGHT = 12;
 const CARDS = 4;
 
-// Postings as [ordinal, weight]: each is ten times the distance from the one before it, plus the weight.
-function* readings(listed) {
-  let ordinal = 0;
-  for (const one of listed) {
-    ordinal += Math.floor(one / 10);
-    yield [ordinal, one % 10];
+// What a character stands for: 0 to 31 the last digit of a number, 32 to 63 one before it, from 64 on a weight.
+const VALUES = new Map([...`0123456789abcdefghijklmnopqrstuvABCDEFGHIJKLMNOPQRSTUVWXYZwxyz-_!#$%&()*+,`].map((one, at) => [one, at]));
+const USUAL = 2;
+
+// Postings as [ordinal, weight]: each is the distance from the one before it, and its weight unless that is the usual one.
+function* readings(said) {
+  let [ordinal, distance, at] = [0, 0, 0];
+  while (at < said.length) {
+    const value = VALUES.get(said[at++]);
+    distance = distance * 32 + (value % 32);
+    if (value >= 32) continue;
+    ordinal += distance;
+    distance = 0;
+    const weight = VALUES.get(said[at]) - 64;
+    yield [ordinal, weight >= 0 ? weight : USUAL];
+    if (weight >= 0) at += 1;
   }
 }
 
@@ -68,7 +78,8 @@ class Fresh {
 
   constructor({ hides, terms, postings }) {
     this.hides = hides;
-    this.#terms = unfronted(terms).map((term, at) => [term, postings[at]]);
+    const listed = postings.split(" ");
+    this.#terms = unfronted(terms).map((term, at) => [term, listed[at]]);
   }
 
   async entries() {

@@ -126,14 +126,22 @@ function byPhrase(held, question) {
   return held.sort((a, b) => says(a) - says(b) || a.place - b.place);
 }
 
+// Put other lines into a list; who stands on a link of it stays there, though an answer comes late.
+function refill(list, lines) {
+  const href = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  list.replaceChildren(...lines);
+  if (href) (list.querySelector(`a[href="${CSS.escape(href)}"]`) ?? field).focus();
+}
+
 async function extend(isFirst) {
   const now = turn;
   const { ordinals, terms, isOpen, question } = rest();
-  const wanted = ordinals.splice(0, SHOWN);
+  const wanted = ordinals.slice(0, SHOWN);
   const held = (await Promise.all(wanted.map(async (ordinal, place) => ({ place, card: await (ordinal.slug ? ordinal : cards.of(ordinal)) })))).filter((one) => one.card);
   if (now !== turn) return;
+  ordinals.splice(0, SHOWN);
   const lines = byPhrase(held, question).map((one) => shown(one.card, terms, isOpen));
-  isFirst ? reviews.replaceChildren(...lines) : reviews.append(...lines);
+  isFirst ? refill(reviews, lines) : reviews.append(...lines);
   more.hidden = ordinals.length === 0;
   if (!isFirst) lines[0]?.querySelector("a").focus();
 }
@@ -170,7 +178,7 @@ async function answer({ isOpen = false } = {}) {
     if (now !== turn) return;
     const among = narrowed(known, said);
     const named = said.q && !said.tag && !said.year ? known.find(said.q).filter((one) => !among || among.has(one.ordinal)) : [];
-    products.replaceChildren(...named.slice(0, NAMED).map(listed));
+    refill(products, named.slice(0, NAMED).map(listed));
     arrange(named.length > 0, !reviews.parentElement.hidden);
     const asked = { isOpen, tag: said.tag, year: said.year, products: among };
     const found = await engine.search(known.read(said.q), asked).catch(() => copied(said, known, among));
@@ -280,7 +288,11 @@ form.addEventListener("submit", (event) => {
 });
 for (const name of FILTERS) form.elements[name].addEventListener("change", finished);
 narrow.addEventListener("toggle", openFilters);
-more.addEventListener("click", () => extend(false).catch(() => (status.textContent = words.failed)));
+more.addEventListener("click", async () => {
+  more.disabled = true;
+  await extend(false).catch(() => (status.textContent = words.failed));
+  more.disabled = false;
+});
 addEventListener("popstate", () => {
   clearTimeout(pause);
   takeUp(asked());

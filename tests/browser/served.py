@@ -6,9 +6,8 @@ import gzip
 import hashlib
 import http.server
 import tempfile
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from publisher.edges import ALWAYS, DOCUMENT
 from publisher.site.artifact import IMMUTABLE
 from publisher.site.pages import Site
 from tests.newsroom import Newsroom
+from tests.serving import serving
 
 
 class Served:
@@ -84,12 +84,5 @@ def served(*, offline: bool = True) -> Iterator[Served]:
     with tempfile.TemporaryDirectory() as folder:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         site = Served(Path(folder), server, offline=offline)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
+        with closing(site.room), serving(server):
             yield site
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-            site.room.close()

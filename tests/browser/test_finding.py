@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.chromium import DESKTOP, NARROW, PHONE
+from tests.browser.chromium import DESKTOP, NARROW, PHONE, window
 from tests.integration.asking import until
 from tests.running import Up, read_until
 
@@ -35,15 +35,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 @pytest.fixture(params=[(PHONE, "light"), (DESKTOP, "dark")], ids=str)
 def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
     """A window of one size and colour scheme that fails on any error it logs."""
-    (width, height), scheme = request.param
-    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    window = context.new_page()
-    wrong: list[str] = []
-    window.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    window.on("pageerror", lambda error: wrong.append(str(error)))
-    yield window
-    context.close()
-    assert wrong == []
+    with window(chromium, *request.param) as made:
+        yield made
 
 
 def titles(page: Page) -> list[str]:
@@ -102,6 +95,17 @@ def test_keys_walk_through_what_was_found(up: Up, page: Page) -> None:
     expect(page.locator("#found-reviews h3 a").first).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.get_by_role("combobox", name="Palabras")).to_be_focused()
+
+
+def test_an_answer_that_comes_late_leaves_who_has_gone_on_where_they_are(up: Up, page: Page) -> None:
+    page.goto(up.ready["edge"] + "/search/?q=leica")
+    page.locator("#found-reviews h3").nth(1).wait_for()
+    link = page.locator("#found-reviews h3 a").nth(1)
+    link.focus()
+    page.evaluate("document.querySelector('#found-reviews').firstElementChild.dataset.old = 'yes'")
+    page.evaluate("document.querySelector('#finder').requestSubmit()")
+    expect(page.locator("#found-reviews [data-old]")).to_have_count(0)
+    expect(link).to_be_focused()
 
 
 def test_a_question_has_an_address_and_back_leads_to_the_one_before(up: Up, page: Page) -> None:

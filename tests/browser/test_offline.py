@@ -213,6 +213,10 @@ def test_a_question_that_was_asked_is_answered_without_a_network(site: Served, r
     expect(titles).to_have_text(found)
     page.get_by_role("button", name="Más", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("No se pudo obtener")
+    site.is_off = False
+    page.get_by_role("button", name="Más", exact=True).click()
+    expect(titles).to_have_count(16)
+    assert titles.all_inner_texts() == [f"Reseña {number}" for number in range(49, 33, -1)], "none was passed over"
 
 
 def test_searching_does_not_take_the_place_of_what_was_read(site: Served, reader: BrowserContext) -> None:

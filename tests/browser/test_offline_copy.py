@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from tests import vectors
 from tests.clients.test_vectors import DESCRIBED, expected
+from tests.serving import serving
 
 CLIENTS = vectors.FOLDER.parent
 VERSIONS = sorted(int(path.stem) for path in (vectors.FOLDER / "heads").glob("*.jws"))
@@ -53,12 +53,8 @@ def files() -> Iterator[str]:
             return
 
     handler = functools.partial(Quiet, directory=str(CLIENTS))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

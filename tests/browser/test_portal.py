@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.chromium import DESKTOP, NARROW, PHONE
+from tests.browser.chromium import DESKTOP, NARROW, PHONE, window
 from tests.running import Up, read_until
 
 
@@ -31,15 +31,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 @pytest.fixture(params=[(PHONE, "light"), (DESKTOP, "light"), (PHONE, "dark"), (DESKTOP, "dark")], ids=str)
 def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
     """A window of one size and colour scheme that fails on any error it logs."""
-    (width, height), scheme = request.param
-    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    window = context.new_page()
-    wrong: list[str] = []
-    window.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    window.on("pageerror", lambda error: wrong.append(str(error)))
-    yield window
-    context.close()
-    assert wrong == []
+    with window(chromium, *request.param) as made:
+        yield made
 
 
 def test_a_posted_review_appears_on_the_home_page(up: Up, page: Page, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import socketserver
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from randomcamerareviews import SyncError
 from randomcamerareviews.fetching import Http
 from tests import node
+from tests.serving import serving
 
 LIMIT = 100_000
 BODY = b'{"format":1}' * 100
@@ -61,12 +61,8 @@ class Handler(socketserver.StreamRequestHandler):
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The address of a server that answers badly."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.05,))
-        thread.start()
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as running:
         yield f"http://127.0.0.1:{running.server_address[1]}"
-        running.shutdown()
-        thread.join()
 
 
 def outcome(http: Http, path: str) -> int | str:

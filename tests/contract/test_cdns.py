@@ -7,7 +7,6 @@ documented interfaces and keep pages as an edge would.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +26,7 @@ from publisher.errors import PurgeError
 from tests.integration.asking import ask
 from tests.integration.test_caching_edges import Origin, origin_server
 from tests.servers import start_nginx, start_varnish
+from tests.serving import serving
 
 SECRET = "s3cret-token-that-nobody-may-see"
 SITE = "https://reviews.example"
@@ -133,18 +133,6 @@ class Edge(msgspec.Struct, frozen=True):
     keeps: Callable[[str], bool]
 
 
-@contextmanager
-def _served(handler: type[_Interface]) -> Iterator[Keeping]:
-    with Keeping(handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.fixture(params=["cloudflare", "fastly", "cloudfront"])
 def hosted(request: pytest.FixtureRequest, credentials: None) -> Iterator[tuple[Cdn, Keeping]]:
     """Each CDN of somebody else, and the server that stands for it."""
@@ -173,7 +161,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def _hosted(kind: str) -> Iterator[tuple[Cdn, Keeping]]:
     handler = {"cloudflare": _Cloudflare, "fastly": _Fastly, "cloudfront": _CloudFront}[kind]
-    with _served(handler) as server:
+    with serving(Keeping(handler)) as server:
         cdns: dict[str, Callable[[], Cdn]] = {
             "cloudflare": lambda: Cloudflare("z1", SECRET, SITE, api=server.url),
             "fastly": lambda: Fastly("s1", SECRET, api=server.url),
@@ -262,7 +250,7 @@ def test_an_edge_that_is_gone_is_a_purge_error() -> None:
 
 
 def test_cloudflare_may_refuse_with_success() -> None:
-    with _served(_Cloudflare) as server:
+    with serving(Keeping(_Cloudflare)) as server:
         server.refusal = (200, {}, b'{"success":false,"errors":[{"code":7003,"message":"no zone"}]}')
         with pytest.raises(PurgeError, match="7003 no zone"):
             Cloudflare("z1", SECRET, SITE, api=server.url).purge(["/"], "r1")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -20,22 +19,6 @@ from tests.integration.api_fixtures import MAX_BODY, Server
 from tests.integration.asking import until
 from tests.integration.press import Press, events
 from tests.integration.rows import JSONL, WORDS, lines, row, rows, sent
-
-
-@pytest.fixture
-def press(own_api_server: Server) -> Iterator[Press]:
-    """A worker of `own_api_server`, which has published once."""
-    made = Press(own_api_server)
-    assert made.worker.round().failure == ""
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def writer(own_api_server: Server) -> Iterator[httpx.Client]:
-    """Somebody who writes to `own_api_server`."""
-    with own_api_server.client("ana") as client:
-        yield client
 
 
 def test_every_row_is_answered_and_a_bad_one_does_not_stop_the_others(ana: httpx.Client) -> None:

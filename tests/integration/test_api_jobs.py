@@ -14,15 +14,6 @@ from tests.integration.press import Press, events
 
 
 @pytest.fixture
-def press(own_api_server: Server) -> Iterator[Press]:
-    """A worker of `own_api_server`."""
-    made = Press(own_api_server)
-    assert made.worker.round().failure == ""
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def root(own_api_server: Server) -> Iterator[httpx.Client]:
     """An administrator of `own_api_server`."""
     with own_api_server.client("root") as client:

@@ -26,20 +26,6 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def ana(api_server: Server) -> Iterator[httpx.Client]:
-    """An editor."""
-    with api_server.client("ana") as client:
-        yield client
-
-
-@pytest.fixture
-def beto(api_server: Server) -> Iterator[httpx.Client]:
-    """Another editor."""
-    with api_server.client("beto") as client:
-        yield client
-
-
-@pytest.fixture
 def chief(api_server: Server) -> Iterator[httpx.Client]:
     """A chief editor."""
     with api_server.client("chief") as client:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,6 @@ from tests.integration.press import Press, events
 
 CAMERA = {"title": "Dos años con ella", "content": "Una cámara **equilibrada**.", "camera_model": "Sony A7 IV"}
 ANY = {"If-Match": "*"}
-
-
-@pytest.fixture
-def press(own_api_server: Server) -> Iterator[Press]:
-    """A worker of `own_api_server`, which has published once."""
-    made = Press(own_api_server)
-    assert made.worker.round().failure == ""
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def writer(own_api_server: Server) -> Iterator[httpx.Client]:
-    """Somebody who writes to `own_api_server`."""
-    with own_api_server.client("ana") as client:
-        yield client
 
 
 def post(client: httpx.Client, **changed: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import pytest
 from publisher.delivery.cdn import tag
 from tests.integration.asking import ask, until
 from tests.servers import start_nginx, start_varnish
+from tests.serving import serving
 
 SHORT = "public, max-age=1, s-maxage=1, stale-while-revalidate=600, stale-if-error=604800"
 LONG = "public, max-age=30, s-maxage=300, stale-while-revalidate=600, stale-if-error=604800"
@@ -71,14 +71,8 @@ def keep(port: int, path: str) -> None:
 @contextmanager
 def origin_server() -> Iterator[Origin]:
     """An origin that serves until the block ends."""
-    with Origin() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Origin()) as server:
+        yield server
 
 
 @pytest.fixture(params=["nginx", "varnish"])

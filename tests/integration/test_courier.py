@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from publisher.content import reviews
 from publisher.content.model import Draft, Review, State
@@ -19,31 +15,6 @@ from publisher.worker import Worker
 from tests.couriers import courier_of, history, ping, subscribe, turn, work
 from tests.newsroom import Newsroom, text
 from tests.receiver import Receiver, receiving, status
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Newsroom]:
-    """A newsroom with people and products, published once."""
-    fresh = Newsroom(tmp_path)
-    fresh.staff()
-    work(fresh)
-    yield fresh
-    fresh.close()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A receiver that answers 204."""
-    with receiving() as running:
-        yield running
-
-
-@pytest.fixture
-def courier(room: Newsroom) -> Iterator[Courier]:
-    """A courier that looks when a test says so, at the newsroom's clock."""
-    made = courier_of(room)
-    yield made
-    made.close()
 
 
 def test_a_publish_is_told_signed_to_who_wants_it(room: Newsroom, receiver: Receiver, courier: Courier) -> None:

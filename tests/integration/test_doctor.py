@@ -6,7 +6,6 @@ import http.server
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from publisher.doctor import Finding
 from publisher.plant import Plant
 from publisher.settings import S3, Data, Settings
 from tests.newsroom import Newsroom
+from tests.serving import serving
 
 
 def now() -> datetime:
@@ -122,12 +122,8 @@ def late_edge() -> Iterator[SimpleNamespace]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             return
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Late) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Late)) as server:
         yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_address[1]}")
-        server.shutdown()
-        thread.join()
 
 
 def test_a_clock_that_is_off_is_ill(well: Settings, late_edge: SimpleNamespace) -> None:

@@ -22,16 +22,6 @@ from tests.newsroom import Newsroom
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Newsroom]:
-    """A newsroom with people and products, published once."""
-    fresh = Newsroom(tmp_path)
-    fresh.staff()
-    fresh.publish()
-    yield fresh
-    fresh.close()
-
-
-@pytest.fixture
 def jobs(room: Newsroom) -> Iterator[Jobs]:
     """The jobs of the newsroom."""
     opened = Jobs(room.folder / "jobs.db")

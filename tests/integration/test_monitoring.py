@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -170,16 +169,6 @@ def test_a_planted_fault_in_the_text_is_found() -> None:
         families(good + "# HELP b B.\n# TYPE b gauge\nb 1.0\n" + good)
     with pytest.raises(AssertionError):
         families("a 1.0\n")
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Newsroom]:
-    """A newsroom with people and products, published once."""
-    fresh = Newsroom(tmp_path)
-    fresh.staff()
-    fresh.publish()
-    yield fresh
-    fresh.close()
 
 
 def told(room: Newsroom) -> dict[str, Metric]:

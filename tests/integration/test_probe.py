@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +17,7 @@ from publisher.errors import UnseenError
 from publisher.worker import Worker, now
 from tests.integration.asking import until
 from tests.newsroom import Newsroom
+from tests.serving import serving
 
 
 class Shop(ThreadingHTTPServer):
@@ -59,13 +59,8 @@ class _Answer(BaseHTTPRequestHandler):
 @pytest.fixture
 def shop() -> Iterator[Shop]:
     """An edge that holds nothing yet."""
-    server = Shop()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Shop()) as server:
+        yield server
 
 
 @pytest.fixture

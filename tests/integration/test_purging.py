@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +21,7 @@ from publisher.worker import Worker, now
 from tests.integration.asking import ask, until
 from tests.newsroom import Newsroom, text
 from tests.servers import start_nginx, start_varnish
+from tests.serving import serving
 
 
 class Store(ThreadingHTTPServer):
@@ -113,17 +113,10 @@ def test_an_edit_is_read_through_a_caching_edge_long_before_its_time_is_over(
     room: Newsroom, start: object, adapter: type[Nginx]
 ) -> None:
     review = room.post("El título de antes")
-    with Store(room) as store:
-        thread = threading.Thread(target=store.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            with start(f"127.0.0.1:{store.server_port}", "site") as edge:  # type: ignore[operator]
-                cdn = adapter([f"http://127.0.0.1:{edge.port}"], "reviews.example")
-                with working(room, cdn) as worker:
-                    _read_edit_and_read(room, worker, edge.port, f"/reviews/{review.slug}/", review.id)
-        finally:
-            store.shutdown()
-            thread.join()
+    with serving(Store(room)) as store, start(f"127.0.0.1:{store.server_port}", "site") as edge:  # type: ignore[operator]
+        cdn = adapter([f"http://127.0.0.1:{edge.port}"], "reviews.example")
+        with working(room, cdn) as worker:
+            _read_edit_and_read(room, worker, edge.port, f"/reviews/{review.slug}/", review.id)
 
 
 def _read_edit_and_read(room: Newsroom, worker: Worker, port: int, path: str, review_id: str) -> None:

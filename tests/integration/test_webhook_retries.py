@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,32 +14,7 @@ from publisher.errors import ConflictError
 from publisher.webhooks.courier import Courier
 from tests.couriers import ask, courier_of, history, ping, subscribe, turn, work
 from tests.newsroom import Newsroom
-from tests.receiver import Receiver, receiving, status
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Newsroom]:
-    """A newsroom with people and products, published once."""
-    fresh = Newsroom(tmp_path)
-    fresh.staff()
-    work(fresh)
-    yield fresh
-    fresh.close()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A receiver that answers 204."""
-    with receiving() as running:
-        yield running
-
-
-@pytest.fixture
-def courier(room: Newsroom) -> Iterator[Courier]:
-    """A courier that looks when a test says so, at the newsroom's clock."""
-    made = courier_of(room)
-    yield made
-    made.close()
+from tests.receiver import Receiver, status
 
 
 def test_retries_wait_longer_and_longer_and_end(room: Newsroom, receiver: Receiver, courier: Courier) -> None:

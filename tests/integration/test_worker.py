@@ -21,16 +21,6 @@ from publisher.worker import Round, Worker
 from tests.newsroom import Memory, Newsroom
 
 
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Newsroom]:
-    """A newsroom with people and products, published once."""
-    fresh = Newsroom(tmp_path)
-    fresh.staff()
-    fresh.publish()
-    yield fresh
-    fresh.close()
-
-
 def worker_of(room: Newsroom, clock: Callable[[], datetime] | None = None) -> Worker:
     return Worker(room.builder, [room.pusher], room.content_db, clock=clock or room.clock)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,31 @@ def test_most_segments_stay_when_something_is_published() -> None:
 
 
 def test_postings_are_distances_with_weights() -> None:
-    gathered = postings.gathered([(3, {"luz": 9, "mar": 1}), (10, {"luz": 2}), (11, {"luz": 9})])
+    gathered = postings.gathered([(3, {"luz": 9, "mar": 1}), (10, {"luz": 2}), (1100, {"luz": 0})])
     fresh = postings.fresh(gathered, [4, 9])
-    assert said_of(msgspec.to_builtins(fresh)) == {"luz": [39, 72, 19], "mar": [31]}
-    assert fresh.hides == [40, 50]
+    assert said_of(msgspec.to_builtins(fresh)) == {"luz": "3,7BC2!", "mar": "3#"}, "1090 is 1, 2 and 2 in base 32"
+    assert fresh.hides == "45"
+
+
+def read(said: str) -> list[tuple[int, int]]:
+    """Postings as ordinals with weights, by docs/search.md."""
+    found = list[tuple[int, int]]()
+    ordinal = distance = 0
+    for one in said:
+        if one in "ABCDEFGHIJKLMNOPQRSTUVWXYZwxyz-_":
+            distance = distance * 32 + "ABCDEFGHIJKLMNOPQRSTUVWXYZwxyz-_".index(one)
+        elif one in "!#$%&()*+,":
+            found[-1] = ordinal, "!#$%&()*+,".index(one)
+        else:
+            ordinal, distance = ordinal + distance * 32 + int(one, 32), 0
+            found.append((ordinal, 2))
+    return found
+
+
+@given(st.dictionaries(st.integers(0, 200_000), st.integers(0, 9)))
+def test_postings_are_read_as_they_were_written(weights: dict[int, int]) -> None:
+    listed = sorted(weights.items())
+    assert read(postings.written(ordinal * 10 + weight for ordinal, weight in listed)) == listed
 
 
 def unfronted(said: str) -> list[str]:
@@ -51,9 +72,9 @@ def unfronted(said: str) -> list[str]:
     return found
 
 
-def said_of(fresh: dict[str, Any]) -> dict[str, list[int]]:
+def said_of(fresh: dict[str, Any]) -> dict[str, str]:
     """The postings that a head says itself."""
-    return dict(zip(unfronted(fresh["terms"]), fresh["postings"], strict=True))
+    return dict(zip(unfronted(fresh["terms"]), fresh["postings"].split(), strict=True))
 
 
 words = st.text(st.characters(codec="utf-8", exclude_characters=" "), min_size=1, max_size=6)
@@ -80,15 +101,15 @@ def test_every_term_is_in_the_shard_that_the_bounds_say(said: dict[str, list[int
     entries = sorted(by_ordinal.items())
     _, files = postings.segment(postings.gathered(entries), [])
     *shards, index = map(json.loads, files)
-    found: dict[str, list[int]] = {}
+    found: dict[str, list[tuple[int, int]]] = {}
     for term in said:
         number = max(
             n
             for n, bound in enumerate(unfronted(index["bounds"]))
             if bound.encode("utf-16-be") <= term.encode("utf-16-be")
         )
-        found[term] = shards[number][term]
-    assert found == {term: postings.distances(n * 10 + 5 for n in sorted(said[term])) for term in said}
+        found[term] = read(shards[number][term])
+    assert found == {term: [(n, 5) for n in sorted(said[term])] for term in said}
     assert sum(map(len, shards)) == len(said)
 
 
@@ -125,11 +146,11 @@ def test_a_publish_writes_few_files(room: Newsroom) -> None:
 def fresh(room: Newsroom) -> tuple[list[int], set[int]]:
     """Ordinals that the newest changes hide in older segments, and those that they say something of."""
     said = head(room)["fresh"]
-    return ordinals(said["hides"]), {one for listed in said["postings"] for one in ordinals(listed)}
+    return ordinals(said["hides"]), {one for listed in said["postings"].split() for one in ordinals(listed)}
 
 
-def ordinals(distances: list[int]) -> list[int]:
-    return list(accumulate(one // 10 for one in distances))
+def ordinals(said: str) -> list[int]:
+    return [ordinal for ordinal, _ in read(said)]
 
 
 def test_an_edit_hides_what_older_segments_say(room: Newsroom) -> None:
