@@ -26,10 +26,17 @@ class Wave(IntEnum):
     new_listing = 2
     leaf = 3
     listing = 4
-    bundle = 5
-    pointer = 6
-    delete = 7
-    nothing = 8
+    directory = 5
+    bundle = 6
+    pointer = 7
+    delete = 8
+    nothing = 9
+
+
+_WAVES = {
+    Tier.immutable: Wave.immutable, Tier.directory: Wave.directory, Tier.bundle: Wave.bundle,
+    Tier.pointer: Wave.pointer,
+}  # fmt: skip
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -58,8 +65,8 @@ def waves(steps: Sequence[Step]) -> list[list[Step]]:
 
 
 def sample(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """A few of `steps`, as `delta` gives them, to look for afterwards: the last of each wave, and every pointer."""
-    few = (wave if wave[0].wave is Wave.pointer else wave[-1:] for wave in waves(steps))
+    """A few of `steps`, as `delta` gives them, to look for afterwards: the last of each wave, and all that lead on."""
+    few = (wave if wave[0].wave in (Wave.directory, Wave.pointer) else wave[-1:] for wave in waves(steps))
     return tuple(step for wave in few for step in wave)
 
 
@@ -78,12 +85,8 @@ def _step(key: str, desired: Desired | None, held: Held | None) -> Step:
 
 
 def _wave(tier: Tier, *, new: bool) -> Wave:
-    if tier is Tier.immutable:
-        return Wave.immutable
-    if tier is Tier.bundle:
-        return Wave.bundle
-    if tier is Tier.pointer:
-        return Wave.pointer
+    if tier in _WAVES:
+        return _WAVES[tier]
     if tier is Tier.leaf:
         return Wave.new_leaf if new else Wave.leaf
     return Wave.new_listing if new else Wave.listing

@@ -371,9 +371,10 @@ class Ledger:
         return int(self.connection.execute(query, (target,)).fetchone()[0])
 
     def pointers(self, target: str) -> list[tuple[str, str]]:
-        """Keys of the last tier that a target holds, with the digests of their bodies."""
-        query = "SELECT key, body FROM held WHERE target = ? AND tier = ? ORDER BY key"
-        return [(row[0], row[1]) for row in self.connection.execute(query, (target, int(Tier.pointer)))]
+        """Keys that lead to all others and that a target holds, with the digests of their bodies."""
+        query = "SELECT key, body FROM held WHERE target = ? AND tier IN (?, ?) ORDER BY key"
+        tiers = (int(Tier.pointer), int(Tier.directory))
+        return [(row[0], row[1]) for row in self.connection.execute(query, (target, *tiers))]
 
     def release(self) -> Release | None:
         """The newest release."""

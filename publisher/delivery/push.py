@@ -32,6 +32,8 @@ RETRY_SECONDS = 0.2
 """About how long to wait before PUTs that failed are tried again; twice as long each time."""
 BATCH = 1000
 """Steps between two entries in the ledger: what a crash makes us repeat at most."""
+SLICE = 32
+"""Bundles between two looks whether there are new pages, which go first."""
 Progress = Callable[[int, int], None]
 
 
@@ -55,6 +57,14 @@ def _may_pass(failure: TargetError | DamagedObjectError) -> bool:
 
 def _real(steps: Sequence[Step]) -> list[Step]:
     return [step for step in steps if step.wave is not Wave.nothing]
+
+
+def _batches(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
+    """`steps` wave by wave, and each wave in pieces."""
+    for wave in diff.waves(steps):
+        size = SLICE if wave[0].wave is Wave.bundle else BATCH
+        for start in range(0, len(wave), size):
+            yield wave[start : start + size]
 
 
 class Pusher:
@@ -130,30 +140,47 @@ class Pusher:
             self._own.close()
 
     def run(
-        self, on_progress: Progress = lambda done, total: None, *, upto: int | None = None, after: str = ""
+        self,
+        on_progress: Progress = lambda done, total: None,
+        *,
+        upto: int | None = None,
+        after: str = "",
+        on_pages: Callable[[], None] = lambda: None,
+        is_overtaken: Callable[[], bool] = lambda: False,
     ) -> Pushed:
         """Bring the target up to date, or to release `upto` where there are newer ones, as far as the target `after`
         is. Raises TargetError when it failed (what was confirmed is recorded), DamagedObjectError when a body must be
         rendered again first, TooManyDeletesError or EmptySiteError when more would be removed than may be at once.
+
+        `on_pages` is called when pages are put and bundles are next. These can be thousands: when `is_overtaken` says
+        so amid them, the run ends, and what is left is owed to the next one.
         """
         steps = self._steps(upto, after)
         if steps and self.hold():
             steps = self._steps(upto, after)
         self._require(steps)
-        self.sample = diff.sample(steps)
         puts = deletes = size = done = 0
-        for wave in diff.waves(steps):
-            for start in range(0, len(wave), BATCH):
-                batch = wave[start : start + BATCH]
-                if batch[0].wave is Wave.delete:
-                    self._delete(batch)
-                    deletes += len(batch)
-                else:
-                    size += self._put(batch)
-                    puts += len(batch)
-                done += len(batch)
-                on_progress(done, len(steps))
+        for batch in _batches(steps):
+            if batch[0].wave is Wave.bundle:
+                on_pages()
+            if batch[0].wave is Wave.delete:
+                self._delete(batch)
+                deletes += len(batch)
+            else:
+                size += self._put(batch)
+                puts += len(batch)
+            done += len(batch)
+            on_progress(done, len(steps))
+            if batch[0].wave is Wave.bundle and is_overtaken():
+                self._leave(steps[done:])
+                break
+        self.sample = diff.sample(steps[:done])
         return Pushed(puts, deletes, size)
+
+    def _leave(self, steps: Sequence[Step]) -> None:
+        """End amid the bundles. The target holds the release, but for pages that are still to go."""
+        if steps and steps[-1].wave is Wave.delete:
+            self._aim, self.seq = 0, self.delivered_seq()
 
     def keep_lease(self) -> None:
         """Renew the lease, where there is one and it is held, when it is time."""

@@ -65,6 +65,8 @@ def deliver(
     *,
     upto: int | None = None,
     after: str = "",
+    on_pages: Callable[[], None] = lambda: None,
+    is_overtaken: Callable[[], bool] = lambda: False,
 ) -> Pushed:
     """Push, and note which release the target now holds; bodies that turn out damaged are healed first.
 
@@ -73,7 +75,7 @@ def deliver(
     healed: set[str] = set()
     while True:
         try:
-            pushed = pusher.run(on_progress, upto=upto, after=after)
+            pushed = pusher.run(on_progress, upto=upto, after=after, on_pages=on_pages, is_overtaken=is_overtaken)
         except DamagedObjectError as damage:
             if healed & set(damage.digests):
                 raise
@@ -100,6 +102,10 @@ class Lane:
         self.pusher, self.probe, self.purger = pusher, probe, purger
         self.name, self._clock, self._seen_seconds = pusher.target_name, clock, seen_seconds
         self.is_owing, self.is_busy, self.is_halted = True, False, False
+        self.is_at_pages = False
+        """Whether what a try under way puts are still pages, and not yet bundles."""
+        self.on_pages: Callable[[], None] = lambda: None
+        """Called when pages are put and bundles are next."""
         self.limit: int | None = None
         """The release that others held it back to at the last try; None when nothing did."""
         self.retry_at = 0.0
@@ -128,12 +134,13 @@ class Lane:
 
     def attempt(self, heal: Heal, upto: int | None, after: str) -> Outcome:
         """Bring the target to the newest release, or to `upto`. What fails is an outcome, not an exception."""
-        self.is_owing = False
+        self.is_at_pages, self.is_owing = True, False
         try:
-            pushed = self.deliver(heal, upto=upto, after=after)
+            pushed = self.deliver(heal, upto=upto, after=after, is_overtaken=lambda: self.is_owing)
         except PublisherError as error:
             return self._failed(error)
         finally:
+            self.is_at_pages = False
             self.limit = upto if self.pusher.was_limited else None
         return Outcome(target=self.name, at=self._clock(), release=self._delivered, seq=self.pusher.seq, pushed=pushed)
 
@@ -144,9 +151,13 @@ class Lane:
         *,
         upto: int | None = None,
         after: str = "",
+        is_overtaken: Callable[[], bool] = lambda: False,
     ) -> Pushed:
-        """The same, raising what fails."""
-        pushed = deliver(self.pusher, heal, self._clock, on_progress, upto=upto, after=after)
+        """The same, raising what fails. It ends amid the bundles when `is_overtaken` says so."""
+        pushed = deliver(
+            self.pusher, heal, self._clock, on_progress, upto=upto, after=after, on_pages=self._has_pages,
+            is_overtaken=is_overtaken,
+        )  # fmt: skip
         self.failures, self.retry_at = 0, 0.0
         self._recovered()
         self._expect()
@@ -156,6 +167,11 @@ class Lane:
         """Keep the lease of the target while there is nothing to do; one that is lost is told of by the next try."""
         with suppress(PublisherError):
             self.pusher.keep_lease()
+
+    def _has_pages(self) -> None:
+        if self.is_at_pages:
+            self.is_at_pages = False
+            self.on_pages()
 
     def _failed(self, error: PublisherError) -> Outcome:
         self.failures += 1
@@ -219,6 +235,7 @@ class Rollout:
         """Begin to work, each target in a thread of its own."""
         for number, lane in enumerate(self.lanes):
             lane.pusher.detach()
+            lane.on_pages = self._wake
             if lane.probe is not None:
                 lane.probe.on_seen = self._wake
             name = f"deliver-{lane.name}"
@@ -250,11 +267,11 @@ class Rollout:
                 self._pauses -= 1
                 self._changed.notify_all()
 
-    def settle_first(self, seconds: float) -> None:
-        """Wait until the first target has what it is owed, if it is well and whole, but not longer than so long."""
+    def settle_first(self, seconds: float) -> bool:
+        """Wait until the first target has the pages that it is owed, if it is well; whether it has within so long."""
         first = self.lanes[:1]
         with self._changed:
-            self._changed.wait_for(lambda: self.is_hurt or not any(_is_at_it(lane) for lane in first), seconds)
+            return self._changed.wait_for(lambda: self.is_hurt or not any(map(_is_at_it, first)), seconds)
 
     def collect(self) -> list[Outcome]:
         """What came of the tries since the last call."""
@@ -351,7 +368,7 @@ def _expected(step: Step) -> Expected:
 
 
 def _is_at_it(lane: Lane) -> bool:
-    return not lane.failures and not lane.is_halted and (lane.is_owing or lane.is_busy)
+    return not lane.failures and not lane.is_halted and (lane.is_owing or (lane.is_busy and lane.is_at_pages))
 
 
 def first_error(outcomes: Iterable[Outcome]) -> Outcome | None:

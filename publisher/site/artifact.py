@@ -25,6 +25,8 @@ class Tier(IntEnum):
     pointer = 3
     bundle = 4
     """Immutable too, but only the pointers to bundles name it: it need not hold back the pages."""
+    directory = 5
+    """Names pages of every kind (the sitemap, the service worker): put after them, and before any bundle."""
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):

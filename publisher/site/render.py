@@ -71,7 +71,7 @@ _DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
 }
 _LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "search-cards", "schema",
                      "compare", "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
-_POINTERS = frozenset({"sitemap", "service-worker"})
+_DIRECTORIES = frozenset({"sitemap", "service-worker"})
 REFERENCE = re.compile(r'\{%-? (?:extends|include) "([\w.-]+)"')
 """How templates name one another: each could be parsed for it, which takes as long as to compile it."""
 _EDITION_OF = re.compile(r'edition\("([\w.-]+)"\)')
@@ -179,7 +179,7 @@ class Renderer:
             body = self._body(page, context)
         except Exception as error:
             raise BuildError(f"cannot render {key}: {error}") from error
-        tier = Tier.leaf if page.kind in _LEAVES else Tier.pointer if page.kind in _POINTERS else Tier.listing
+        tier = Tier.leaf if page.kind in _LEAVES else Tier.directory if page.kind in _DIRECTORIES else Tier.listing
         cache = POINTER if page.kind == "service-worker" else PAGE
         return Artifact(key=Key(key), body=body, content_type=content_type(key), cache_control=cache, tier=tier)
 

@@ -173,6 +173,41 @@ def test_incremental_equals_clean(acts: list[tuple[str, int, int, bool]], crowd:
         assert (again.puts, again.deletes) == (0, 0)
 
 
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(acts=acts)
+def test_what_is_built_and_sent_amid_index_and_bundles_equals_clean(acts: list[tuple[str, int, int, bool]]) -> None:
+    """All edits, builds and pushes but a few come at the breaths of a making, whose moment is older then."""
+    with newsroom() as room:
+        room.staff()
+        known = [room.post(f"De antes {n}", product=room.products[0]) for n in range(12)]
+        left = list(acts)
+
+        def breathe() -> None:
+            if left:
+                what, a, b, build_now = left.pop()
+                with suppress(NotFoundError, ConflictError, InvalidError):
+                    act(room, known, what, a, b)
+                fire(room)
+                if build_now:
+                    room.builder.build_pages()
+                    room.pusher.run()
+                    assert dangling(room) == set()
+
+        while left:
+            breathe()
+            room.builder.build_pages()
+            with room.builder.moment():
+                room.builder.index(breathe=breathe)
+                room.builder.bundle(breathe=breathe)
+            room.pusher.run()
+        room.publish()
+        clean = room.clean_build()
+        assert_equal(list(room.ledger.desired()), clean)
+        assert {row.key: room.objects.get(row.body) for row in clean}.items() <= room.target.bodies.items()
+        assert set(room.target.bodies) == {row.key for row in clean} | lasting(room)
+        assert room.publish().puts == 0
+
+
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(acts=acts)
 def test_replaying_the_whole_log_changes_no_byte(acts: list[tuple[str, int, int, bool]]) -> None:

@@ -56,6 +56,8 @@ def test_every_step_has_its_reason_and_its_wave(
 def test_what_is_named_goes_before_what_names_it_and_deletes_go_last() -> None:
     owed = [
         ("head", desired("head", tier=3), None),
+        ("bundle", desired("bundle", tier=4), None),
+        ("map", desired("map", "b2", tier=5), held("map", tier=5)),
         ("gone", None, held("gone")),
         ("old-list", desired("old-list", "b2", tier=2), held("old-list", tier=2)),
         ("new-page", desired("new-page"), None),
@@ -65,7 +67,7 @@ def test_what_is_named_goes_before_what_names_it_and_deletes_go_last() -> None:
     ]
     random.shuffle(owed)
     assert [step.key for step in diff.delta(owed)] == [
-        "asset", "new-page", "new-tag", "old-page", "old-list", "head", "gone",
+        "asset", "new-page", "new-tag", "old-page", "old-list", "map", "bundle", "head", "gone",
     ]  # fmt: skip
 
 
