@@ -3,6 +3,7 @@
 import { fullName, normal, parts, slugify, spellings } from "./names.js";
 
 const SHARD = 250;
+const PIECE = 150;
 const LONGEST = 8;
 
 export const pathOf = ({ kind, slug }) => `/${kind === "lens" ? "lenses" : "cameras"}/${slug}/`;
@@ -26,32 +27,44 @@ function rank(product, asked, said) {
   return said.every((part) => begun(part) || within(part)) ? 3 : Infinity;
 }
 
+// The row of a product in the finder's files: kind, brand, model, aliases, mounts, slug.
+function read([lens, brand, model, aliases, mounts, slug], ordinal) {
+  const name = fullName(brand, model);
+  return {
+    ordinal,
+    kind: lens ? "lens" : "camera",
+    brandSlug: slugify(brand),
+    name,
+    mounts: mounts ?? [],
+    slug: slug || slugify(name),
+    spellings: spellings(brand, [model, ...(aliases ?? [])]),
+    words: parts([brand, model, ...(aliases ?? [])].join(" ")),
+  };
+}
+
+// Lets the browser answer the reader between two pieces of long work.
+const breathe = () => new Promise((resolve) => setTimeout(resolve));
+
 export class Catalogue {
-  // `shards` are the rows of the finder's files: kind, brand, model, aliases, mounts, slug; null where one was merged.
-  constructor(shards) {
-    const rows = shards.flatMap((shard, number) => shard.map((row, place) => [number * SHARD + place, row]));
-    this.products = rows.filter(([, row]) => row).map(([ordinal, [lens, brand, model, aliases, mounts, slug]]) => {
-      const name = fullName(brand, model);
-      return {
-        ordinal,
-        kind: lens ? "lens" : "camera",
-        brandSlug: slugify(brand),
-        name,
-        mounts: mounts ?? [],
-        slug: slug || slugify(name),
-        spellings: spellings(brand, [model, ...(aliases ?? [])]),
-        words: parts([brand, model, ...(aliases ?? [])].join(" ")),
-      };
-    });
+  constructor(products) {
+    this.products = products;
     this.spelt = new Map();
-    for (const product of this.products) {
+    for (const product of products) {
       for (const form of product.spellings) this.spelt.set(form, [...(this.spelt.get(form) ?? []), product]);
     }
-    this.bySlug = new Map(this.products.map((product) => [product.slug, product]));
+    this.bySlug = new Map(products.map((product) => [product.slug, product]));
   }
 
+  // The names are put into their forms piece by piece: all at once would hold up a slow phone's keys for a third of a second.
   static async load(addresses, get) {
-    return new Catalogue(await Promise.all(addresses.map((address) => get(address))));
+    const shards = await Promise.all(addresses.map((address) => get(address)));
+    const rows = shards.flatMap((shard, number) => shard.map((row, place) => [row, number * SHARD + place])).filter(([row]) => row);
+    const products = [];
+    for (let at = 0; at < rows.length; at += PIECE) {
+      if (at) await breathe();
+      products.push(...rows.slice(at, at + PIECE).map(([row, ordinal]) => read(row, ordinal)));
+    }
+    return new Catalogue(products);
   }
 
   // Products in the order in which the question may mean them.
