@@ -16,8 +16,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Folders of what the tests take from npm, each with its lock.
 NPM := tests/browser tests/clients
 NPM_STAMPS := $(NPM:%=%/node_modules/.stamp)
-# The same for what is only measured beside.
+# The same for what is only measured beside, and for what only draws.
 PEERS := benchmarks/peers
+DRAWING := tests/drawing
+# What is tried with the oldest versions: every unit, and each library where it is used in earnest.
+FLOORS := tests/unit tests/contract/test_targets.py tests/integration/test_publish.py tests/integration/test_api_reviews.py \
+	tests/integration/test_api_auth.py tests/integration/test_api_imports.py tests/integration/test_cli.py
 # Words after the target's own: `make test ARGS="-k ledger"`, `make run ARGS=--help`.
 ARGS ?=
 # What the tests need from the system, as command-or-file:debian-package.
@@ -39,6 +43,15 @@ run: install ## Start the whole stack on this machine: store, edge, API and work
 .PHONY: test
 test: lint typecheck $(VENV)/.tools $(VENV)/.deploy $(NPM_STAMPS) ## Check style, types and behaviour
 	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-floors
+test-floors: $(VENV)/.dev ## Test with the oldest versions of the runtime that pyproject.toml allows, in an environment of its own
+	@floors=$(VENV)/floors
+	$(BIN)/uv pip compile pyproject.toml --quiet --python-version 3.11 --resolution lowest-direct --no-header -o $(VENV)/floors.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $$floors
+	$(BIN)/uv pip install --quiet --python $$floors/bin/python -r $(VENV)/floors.txt --group checks --group backend
+	$(BIN)/uv pip install --quiet --python $$floors/bin/python --no-deps --no-build-isolation -e .
+	$$floors/bin/python -m pytest $(if $(ARGS),$(ARGS),$(FLOORS))
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style and formatting
@@ -63,7 +76,7 @@ lock: $(VENV)/.dev ## Pin every dependency by hash again (UPGRADE=--upgrade take
 	$(BIN)/uv pip compile --group deploy --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE) \
 		--output-file requirements-deploy.txt
 	lock --group bench --constraints requirements-dev.txt --output-file requirements-bench.txt
-	for folder in $(NPM) $(PEERS); do npm --prefix "$$folder" install --package-lock-only; done
+	for folder in $(NPM) $(PEERS) $(DRAWING); do npm --prefix "$$folder" install --package-lock-only; done
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## Let Schemathesis try the API for a quarter of an hour (ARGS="--max-time 60" for less)
@@ -115,9 +128,19 @@ lighthouse: $(VENV)/.dev $(VENV)/.tools $(NPM_STAMPS) ## Have Lighthouse judge h
 docs: $(VENV)/.dev ## Write the pages in docs/ and the examples in deploy/ that are made from the program
 	@$(BIN)/python -m publisher.cli_reference .
 
+.PHONY: diagrams
+diagrams: TOOLS := chromium:chromium npm:npm
+diagrams: $(VENV)/.dev $(VENV)/.tools $(DRAWING)/node_modules/.stamp ## Draw the diagrams of the documentation that changed, as SVG
+	@$(BIN)/python -m tests.diagrams
+
+.PHONY: docs-site
+docs-site: $(VENV)/.dev ## Make a site of the documentation by the publisher itself: dist/docs-site
+	@mkdir -p dist
+	$(BIN)/python -m tests.docs_site dist/docs-site
+
 .PHONY: clean
 clean: ## Remove what these targets made; data/ stays
-	@rm -rf $(VENV) $(NPM:%=%/node_modules) $(PEERS)/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	@rm -rf $(VENV) $(NPM:%=%/node_modules) $(PEERS)/node_modules $(DRAWING)/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- steps, each with its stamp ---
@@ -195,7 +218,7 @@ $(VENV)/.tools:
 		$(call need,$$missing)
 	fi
 
-$(NPM_STAMPS) $(PEERS)/node_modules/.stamp: %/node_modules/.stamp: %/package.json %/package-lock.json %/.npmrc | $(VENV)/.tools
+$(NPM_STAMPS) $(PEERS)/node_modules/.stamp $(DRAWING)/node_modules/.stamp: %/node_modules/.stamp: %/package.json %/package-lock.json %/.npmrc | $(VENV)/.tools
 	@echo "Installing what is needed from npm into $*/node_modules ..."
 	npm --prefix "$*" ci --silent
 	touch $@

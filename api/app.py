@@ -46,7 +46,7 @@ from api.routes import (
 from api.shell import Application
 from api.wire import Addresses
 from api.works import Works
-from publisher import logs, sandbox, settings
+from publisher import logs, sandbox, settings, tracing
 from publisher.content import hint
 from publisher.content.writer import Writer
 from publisher.delivery.receipts import Receipts
@@ -73,6 +73,7 @@ def from_environment() -> Litestar:
 def create_app(settings: Settings) -> Litestar:
     """The application. The store is opened when it starts and closed when it stops."""
     metrics = Metrics()
+    traces = tracing.sink(settings.traces.endpoint, "publisher-api") if settings.traces.endpoint else None
 
     @asynccontextmanager
     async def open_newsroom(app: Litestar) -> AsyncIterator[None]:
@@ -84,6 +85,8 @@ def create_app(settings: Settings) -> Litestar:
         finally:
             await newsroom.end_streams()
             newsroom.close()
+            if traces is not None:
+                traces.close()
 
     app = Application(
         route_handlers=[
@@ -100,7 +103,8 @@ def create_app(settings: Settings) -> Litestar:
         openapi_config=_openapi(settings),
     )  # fmt: skip
     app.state["title"] = settings.site.title
-    app.observe = Observer(metrics, settings.logs.format if settings.logs.level in ("debug", "info") else None)
+    layout = settings.logs.format if settings.logs.level in ("debug", "info") else None
+    app.observe = Observer(metrics, layout, traces)
     return app
 
 

@@ -152,7 +152,8 @@ class Tokens:
             )
             return msgspec.convert(said | {"kid": kid}, said_as)
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError, TypeError) as error:
-            raise TokenError(f"the {name} is not valid; {ANEW[name]}") from error
+            has_ended = isinstance(error, jwt.ExpiredSignatureError)
+            raise TokenError(f"the {name} is not valid; {ANEW[name]}", has_ended=has_ended) from error
 
 
 class Gate:
@@ -215,7 +216,7 @@ class Gate:
         try:
             editor = await self._holder_of_session(session_id)
         except NotFoundError as error:
-            raise TokenError(f"the session of this {name} has ended") from error
+            raise TokenError(f"the session of this {name} has ended", has_ended=True) from error
         if editor.disabled:
-            raise TokenError(f"the account of this {name} is disabled")
+            raise TokenError(f"the account of this {name} is disabled", has_ended=True)
         return Principal(editor.id, editor.role, session_id)

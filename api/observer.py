@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 
 from api.metrics import UNKNOWN, Metrics
-from publisher import logs
+from publisher import logs, tracing
+
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -30,10 +32,10 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Observer:
-    """Counts each request and, where `layout` is not None, logs it."""
+    """Counts each request and, where `layout` is not None, logs it; tells `traces` of those that write."""
 
-    def __init__(self, metrics: Metrics, layout: logs.Layout | None) -> None:
-        self._metrics, self._layout = metrics, layout
+    def __init__(self, metrics: Metrics, layout: logs.Layout | None, traces: tracing.Sink | None = None) -> None:
+        self._metrics, self._layout, self._traces = metrics, layout, traces
 
     def __call__(self, scope: Mapping[str, Any], method: str, status: int, seconds: float) -> None:
         """Note that the request of `scope` is answered with `status`, `seconds` after it came."""
@@ -41,6 +43,10 @@ class Observer:
         self._metrics.answered(method, route, status, seconds)
         if self._layout is not None:
             logs.write(self._line(scope, method, route, status, seconds))
+        if self._traces is not None and method in WRITES:
+            now = datetime.now(UTC)
+            span = tracing.of_request(scope["request_id"], method, route, status, ended=now, seconds=seconds)
+            self._traces.add([span])
 
     def _line(self, scope: Mapping[str, Any], method: str, route: str, status: int, seconds: float) -> bytes:
         method = method if method.isalpha() else UNKNOWN

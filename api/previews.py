@@ -21,7 +21,7 @@ from api.wire import Standing
 from publisher.content import editors, products
 from publisher.content.database import Database
 from publisher.content.model import Editor
-from publisher.site.contexts import Preview
+from publisher.site.contexts import NoPreview, Preview
 from publisher.site.pages import Page, Site
 from publisher.site.render import Renderer
 
@@ -51,13 +51,20 @@ class Previews:
 
     def page(self, standing: Standing, editor: Editor, until: datetime) -> bytes:
         """The page, as HTML. Blocks: for a thread that may."""
-        with self._reading:
-            if self._renderer is None:
-                self._renderer = Renderer(self._site, origin=self._site.url)
         review, text = standing.review, standing.text
         assert text is not None
         context = Preview(review=review, html=text.html, editor=editor, product=standing.product, until=until)
-        return self._renderer.artifact(Page("review", review.slug), context).body
+        return self._rendered(review.slug, context)
+
+    def nothing(self, *, has_ended: bool) -> bytes:
+        """The page of a link that shows nothing: it was good once (`has_ended`), or never was. Blocks as `page`."""
+        return self._rendered("preview", NoPreview(has_ended=has_ended))
+
+    def _rendered(self, slug: str, context: Preview | NoPreview) -> bytes:
+        with self._reading:
+            if self._renderer is None:
+                self._renderer = Renderer(self._site, origin=self._site.url)
+        return self._renderer.artifact(Page("review", slug), context).body
 
 
 def shown(db: Database, who: Principal, review_id: str, version: int | None) -> tuple[Standing, Editor]:

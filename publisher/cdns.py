@@ -5,6 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from publisher.delivery.cdn import Cdn
+from publisher.delivery.cdn.bunny import API as BUNNY
+from publisher.delivery.cdn.bunny import Bunny
 from publisher.delivery.cdn.cloudflare import API as CLOUDFLARE
 from publisher.delivery.cdn.cloudflare import Cloudflare
 from publisher.delivery.cdn.cloudfront import CloudFront
@@ -17,8 +19,8 @@ from publisher.settings import Cdn as Chosen
 
 def chosen(settings: Chosen, site_url: str, target: str = "") -> Cdn:
     """The adapter of the CDN before a site at `site_url`; SettingsError that names what is missing (at `target`)."""
-    needed = {"cloudfront": ["site"], "cloudflare": ["site", "token"], "fastly": ["site", "token"]}
-    for name in needed.get(settings.kind, ["edges"]):
+    hosted = dict.fromkeys(("cloudflare", "fastly", "bunny"), ("site", "token")) | {"cloudfront": ("site",)}
+    for name in hosted.get(settings.kind, ("edges",)):
         if not getattr(settings, name):
             where = f"cdn.{name} of target {target}" if target else f"CDN_{name.upper()} ([cdn] {name})"
             raise SettingsError(f"a CDN of kind {settings.kind} needs {where}")
@@ -29,5 +31,7 @@ def chosen(settings: Chosen, site_url: str, target: str = "") -> Cdn:
             return Cloudflare(settings.site, settings.token, site_url, api=settings.api or CLOUDFLARE)
         case "fastly":
             return Fastly(settings.site, settings.token, api=settings.api or FASTLY)
+        case "bunny":
+            return Bunny(settings.site, settings.token, site_url, api=settings.api or BUNNY)
     host, edges = urlsplit(site_url).netloc, settings.edges.split()
     return Nginx(edges, host) if settings.kind == "nginx" else Varnish(edges, host)

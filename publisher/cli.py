@@ -36,6 +36,7 @@ COMMANDS = {
     "openapi": "publisher.cli_openapi",
     "outbox": "publisher.cli_outbox",
     "post": "publisher.cli_desk",
+    "preview": "publisher.cli_desk",
     "publish": "publisher.cli_publish",
     "pull": "publisher.cli_desk",
     "push": "publisher.cli_publish",

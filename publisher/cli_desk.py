@@ -10,12 +10,13 @@ import msgspec
 
 from publisher import cli_sending
 from publisher.cli_sending import Delivery, deliver, now
+from publisher.content import ids
 from publisher.content.model import State
 from publisher.desk import posting, pulling
 from publisher.desk.files import THEIRS
 from publisher.desk.posting import Posted
 from publisher.desk.pulling import Pulled
-from publisher.desk.records import Records
+from publisher.desk.records import Records, root_of
 from publisher.errors import DeskError, PublisherError
 
 MARKDOWN = (".md", ".markdown")
@@ -159,4 +160,58 @@ _PULLED = {
     "waiting": "left alone: a change waits in the outbox", "gone": "gone", "unreadable": "left out",
 }  # fmt: skip
 
-COMMANDS = (post, pull)
+
+@click.command()
+@click.argument("review", metavar="FILE_OR_SLUG")
+@click.option("--version", type=click.IntRange(1), help="Keep to this version; by default the link shows the newest.")
+@click.option("--minutes", type=click.IntRange(1, 10_080), help="How long the link is good: 60 by default.")
+@click.option("--open", "opens", is_flag=True, help="Open it in the browser as well.")
+@click.option("--json", "in_json", is_flag=True, help="Print one JSON document, for scripts.")
+def preview(review: str, version: int | None, minutes: int | None, opens: bool, in_json: bool) -> None:
+    """Make a link that shows a review, drafts too, to whoever has it. FILE_OR_SLUG may also be the review's id.
+
+    The page is the one that readers would get. It shows what the site has: changes of the file that were not sent yet
+    are not in it. The link ends after --minutes, and when you sign out.
+
+    \b
+    Examples:
+      publisher post a7iv.md --draft && publisher preview a7iv.md
+      publisher preview la-a7-iv-un-ano-despues --minutes 1440
+      publisher preview a7iv.md --open
+    """
+    review_id, is_behind = _meant(review)
+    with cli_sending.signed_in() as client:
+        review_id = review_id or client.called(review) or ""
+        if not review_id:
+            raise DeskError(f"{review} is neither a file that was posted or pulled here, nor a review's slug or id")
+        link = client.preview(review_id, version=version, minutes=minutes)
+    if is_behind:
+        click.echo(f"{review} says something that was not sent: the preview does not show it", err=True)
+    if in_json:
+        click.echo(msgspec.json.encode({"id": review_id, **msgspec.structs.asdict(link)}).decode())
+    else:
+        click.echo(link.url)
+        click.echo(f"for whoever has it, until {link.expires_at:%Y-%m-%d %H:%M} UTC", err=True)
+    if opens:
+        click.launch(link.url)
+
+
+def _meant(review: str) -> tuple[str, bool]:
+    """The id of the review that a file or an id means, and whether its file says more than was sent.
+
+    Nothing for what may be a slug. Raises DeskError for a file that was never posted.
+    """
+    if ids.is_uuid7(review):
+        return review, False
+    path = Path(review)
+    if not path.is_file():
+        return "", False
+    with cli_sending.records_at(root_of(cli_sending.absolute(path).parent)) as records:
+        known = cli_sending.named(records, review)
+        was = posting.preview(records, cli_sending.absolute(path).relative_to(records.root).as_posix(), now)
+        if not known.version:
+            raise DeskError(f"{review} waits in the outbox; send it first with `publisher outbox send`")
+        return known.id, was.outcome != "unchanged"
+
+
+COMMANDS = (post, pull, preview)

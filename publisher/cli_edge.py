@@ -6,9 +6,9 @@ from typing import Literal
 
 import click
 
-from publisher.edges import caddy, cloudfront, nginx, varnish
+from publisher.edges import bunny, caddy, cloudfront, nginx, varnish
 
-Kind = Literal["nginx", "varnish", "caddy", "cloudfront"]
+Kind = Literal["nginx", "varnish", "caddy", "cloudfront", "bunny"]
 
 
 @click.group(name="edge")
@@ -17,7 +17,7 @@ def group() -> None:
 
 
 @group.command()
-@click.argument("kind", type=click.Choice(["nginx", "varnish", "caddy", "cloudfront"]))
+@click.argument("kind", type=click.Choice(["nginx", "varnish", "caddy", "cloudfront", "bunny"]))
 @click.option(
     "--store", default="127.0.0.1:8333", metavar="HOST:PORT", show_default=True, help="The S3 store, over HTTP."
 )
@@ -33,7 +33,8 @@ def config(kind: Kind, store: str, bucket: str, listen: str, purgers: tuple[str,
 
     nginx needs Debian's packages nginx, libnginx-mod-http-cache-purge and, for Brotli, libnginx-mod-http-brotli-filter.
     Varnish listens where its -a option says. For CloudFront it is a CloudFormation template that makes all that the
-    site needs on AWS, which takes none of these options (docs/aws.md).
+    site needs on AWS, for Bunny the script of its pull zone; they take none of these options (docs/aws.md,
+    docs/providers.md).
 
     \b
     Examples:
@@ -60,6 +61,8 @@ def text(
         return varnish.configuration(store, bucket, purgers=purgers)
     if kind == "cloudfront":
         return cloudfront.template()
+    if kind == "bunny":
+        return bunny.script()
     return caddy.caddyfile(int(listen or 8080), store, bucket)
 
 

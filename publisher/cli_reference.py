@@ -14,7 +14,7 @@ import msgspec
 from publisher import cli_edge, litestream, settings
 from publisher.cli import main
 from publisher.content import database, diagram, migrations
-from publisher.edges import nginx
+from publisher.edges import nginx, terraform
 from publisher.settings import Settings, Target
 
 TARGETS_EXAMPLE = """\
@@ -115,6 +115,11 @@ def aws_example() -> str:
     return cli_edge.text("cloudfront", "", "")
 
 
+def bunny_example() -> str:
+    """deploy/bunny/script.js: what `publisher edge config bunny` says."""
+    return cli_edge.text("bunny", "", "")
+
+
 def schema_page() -> str:
     """docs/design/schema.md: the tables of the content database."""
     with tempfile.TemporaryDirectory() as folder:
@@ -135,6 +140,9 @@ PAGES = {
     "deploy/varnish/default.vcl": varnish_example,
     "deploy/aws/template.yaml": aws_example,
     "deploy/docker/nginx.conf": container_edge,
+    "deploy/bunny/script.js": bunny_example,
+    "deploy/cloudflare/words.tf.json": terraform.words,
+    "deploy/google/words.tf.json": terraform.words,
 }
 
 

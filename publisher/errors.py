@@ -169,9 +169,13 @@ class UnauthenticatedError(PublisherError):
 
 
 class TokenError(UnauthenticatedError):
-    """A token is malformed, expired, revoked, or meant for something else."""
+    """A token is malformed, expired, revoked, or meant for something else; ``has_ended`` when it was good once."""
 
     code = "bad_token"
+
+    def __init__(self, message: str, *, has_ended: bool = False) -> None:
+        super().__init__(message)
+        self.has_ended = has_ended
 
 
 class ForbiddenError(PublisherError):

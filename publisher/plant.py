@@ -30,6 +30,7 @@ from publisher.delivery.probe import Expected, Probe
 from publisher.delivery.purges import Purges
 from publisher.delivery.purging import Purger
 from publisher.delivery.push import Pusher
+from publisher.delivery.receipts import Receipts
 from publisher.errands import Errands
 from publisher.errors import PublisherError, SettingsError
 from publisher.jobs import Jobs
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from publisher.delivery.indexnow import Announcer
     from publisher.delivery.s3 import S3
     from publisher.monitoring import WorkerMetrics
+    from publisher.tracing import Tracer
 
 logger = logging.getLogger("publisher.plant")
 
@@ -195,10 +197,13 @@ class Plant:
         if announcer is not None:
             self._open.callback(announcer.close)
             announcer.start()
+        tracer = self.tracer()
 
         def on_round(done: Round) -> None:
             reporter(done)
             courier.nudge()
+            if tracer is not None:
+                tracer.turn()
 
         pairs = list(zip(every, pushers, strict=True))
         probes = [self.probe(region, pusher) for region, pusher in pairs if region.probe_url]
@@ -211,6 +216,19 @@ class Plant:
         )  # fmt: skip
         made.rollout.told = courier.nudge
         return made, on_round
+
+    def tracer(self) -> Tracer | None:
+        """Who tells of publishes by OpenTelemetry; None when the settings want nobody told."""
+        if not self.settings.traces.endpoint:
+            return None
+        from publisher import tracing
+
+        sink = tracing.sink(self.settings.traces.endpoint, "publisher-worker")
+        self._open.callback(sink.close)
+        db, receipts = connect(self.settings.data.content_db, readonly=True), Receipts(self.settings.data.ledger_db)
+        self._open.callback(db.close)
+        self._open.callback(receipts.close)
+        return tracing.Tracer(db, receipts, sink)
 
     def garbage(self, pushers: Sequence[Pusher]) -> Garbage:
         """Who collects what nobody can need any more from these pushers' targets and from the build store."""

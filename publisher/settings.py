@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from publisher.errors import SettingsError
+from publisher.sections import Build, Logs, Metrics, Traces, Webhooks
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -90,15 +91,21 @@ class Cdn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The CDN in front of the bucket, which must forget what a publish replaces."""
 
     kind: Annotated[
-        Literal["none", "cloudfront", "cloudflare", "fastly", "nginx", "varnish"],
+        Literal["none", "cloudfront", "cloudflare", "fastly", "bunny", "nginx", "varnish"],
         Meta(description="Which one it is."),
     ] = "none"
     site: Annotated[
-        str, Meta(description="CloudFront's distribution, Cloudflare's zone or Fastly's service, by its id.")
+        str,
+        Meta(
+            description="CloudFront's distribution, Cloudflare's zone, Fastly's service, Bunny's pull zone, by its id."
+        ),
     ] = ""
     token: Annotated[
         str,
-        Meta(description="Token of Cloudflare or Fastly that may purge and nothing else; AWS has its usual chain."),
+        Meta(
+            description="Token of Cloudflare or Fastly that may purge and nothing else, or Bunny's key; AWS has its "
+            "usual chain."
+        ),
     ] = ""
     edges: Annotated[
         str, Meta(description="Base URLs of nginx or Varnish edges that are purged, with spaces between.")
@@ -248,54 +255,6 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     keep_days: Annotated[Positive, Meta(description="Days to which the database can be taken back.")] = 30
 
 
-class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How pages are rendered."""
-
-    workers: Annotated[int, Meta(ge=0, le=64, description="Processes for a full build; 0 takes one for each core.")] = 0
-
-
-class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the write API tells a monitoring system at `/metrics`."""
-
-    token: Annotated[
-        str,
-        Meta(
-            pattern=r"^(\S{20,200})?$",
-            description="Lets Prometheus in, as `Authorization: Bearer …`, 20 to 200 characters; "
-            "empty lets in administrators only.",
-        ),
-    ] = ""
-
-
-class Webhooks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where publishes may be told to."""
-
-    allowed_hosts: Annotated[
-        str,
-        Meta(
-            description="Hosts, apart by commas, that webhooks may go to wherever they are and without TLS: those of "
-            "an intranet. All others must be on the public internet and speak HTTPS."
-        ),
-    ] = ""
-
-    @property
-    def hosts(self) -> frozenset[str]:
-        """The same, apart."""
-        return frozenset(filter(None, (host.strip().lower() for host in self.allowed_hosts.split(","))))
-
-
-class Logs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the write API and the worker write to standard error."""
-
-    format: Annotated[
-        Literal["json", "text"], Meta(description="One JSON object for each event, or one line of words.")
-    ] = "json"
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"],
-        Meta(description="The least that is written; at `info`, one line for each request."),
-    ] = "info"
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings, one struct for each consumer."""
 
@@ -308,6 +267,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     backup: Backup = Backup()
     build: Build = Build()
     metrics: Metrics = Metrics()
+    traces: Traces = Traces()
     webhooks: Webhooks = Webhooks()
     logs: Logs = Logs()
     targets: tuple[Target, ...] = ()

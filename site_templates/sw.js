@@ -120,13 +120,13 @@ async function fresh(event, path, isPage) {
     else if (answer.status === 404 || answer.status === 410) event.waitUntil(caches.open(name).then((c) => c.delete(path)));
     return answer;
   });
+  event.waitUntil(asked.catch(() => undefined)); // else a browser may end this before what comes late is kept
   try {
     const answer = await (late ? Promise.race([asked, late]) : asked);
     if (answer && (answer.status < 500 || !kept)) return answer;
   } catch {
     // no network: what is kept answers
   }
-  asked.catch(() => undefined);
   return kept ?? stored(path, isPage);
 }
 

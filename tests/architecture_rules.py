@@ -53,6 +53,7 @@ class Home:
 API = (
     *("api", "publisher.content", "publisher.errors", "publisher.delivery.receipts"),
     *("publisher.jobs", "publisher.keys", "publisher.logs", "publisher.monitoring", "publisher.sandbox"),
+    "publisher.tracing",
 )
 """What the HTTP face may import: of the delivery only the receipts, which it reads."""
 PREVIEWS = ("publisher.site.contexts", "publisher.site.pages", "publisher.site.render")
@@ -73,7 +74,8 @@ DESK = (
 # The first row whose package holds the module decides.
 LAYERS = (
     Layer("publisher.errors", ()),
-    Layer("publisher.settings", ("publisher.errors",)),
+    Layer("publisher.settings", ("publisher.errors", "publisher.sections")),
+    Layer("publisher.sections", ()),
     Layer("publisher.content.model", ("publisher.errors",)),
     Layer("publisher.content", ("publisher.content", "publisher.errors")),
     Layer(
@@ -84,6 +86,7 @@ LAYERS = (
     Layer("publisher.jobs", ("publisher.content", "publisher.errors")),
     Layer("publisher.keys", ("publisher.errors",)),
     Layer("publisher.logs", ()),
+    Layer("publisher.tracing", ("publisher.content", "publisher.delivery.receipts", "publisher.errors")),
     Layer("publisher.monitoring", ()),
     Layer("publisher", ("publisher",)),
     Layer("api.app", (*API, "publisher.settings")),
@@ -131,6 +134,7 @@ HOMES = (
     ),
     Home("argon2", ("publisher.content.editors",)),
     Home("prometheus_client", ("api.metrics", "api.gauges", "publisher.monitoring")),
+    Home("opentelemetry", ("publisher.tracing",)),
     Home("lensfunpy", ("publisher.content.catalogue",)),
     Home("publisher.desk", COMMAND_LINE),
     Home("click", COMMAND_LINE),

@@ -16,12 +16,14 @@ import msgspec
 import pytest
 
 from publisher import local, settings
-from publisher.edges import nginx, varnish
+from publisher.edges import bunny, nginx, varnish
 from publisher.ports import is_free, kept_or_new
 from publisher.settings import Settings
 
 CHECKERS = Path(sys.prefix, "deploy", "bin")
 """The environment of what checks `deploy/` (`make test` makes it)."""
+CLIENTS = Path(__file__).parent / "clients"
+"""What the tests take from npm, and the programs that use it."""
 
 
 @contextmanager
@@ -86,6 +88,18 @@ def start_varnish(store: str, name: str) -> Iterator[Edge]:
             *("-s", "malloc,64m", "-j", "none", "-p", "feature=+http2", "-T", "none"),
         ]
         with _running(program, port) as edge:
+            yield edge
+
+
+@contextmanager
+def start_pull_zone(store: str, name: str) -> Iterator[Edge]:
+    """Bunny's script before the bucket `name` of the store at host:port, run by Bunny's own library under Node."""
+    with tempfile.TemporaryDirectory(prefix="bunny-") as home:
+        port = kept_or_new(0, is_free, ())
+        Path(home, "script.js").write_text(bunny.script(), encoding="utf-8")
+        sdk = CLIENTS / "node_modules" / "@bunny.net" / "edgescript-sdk" / "esm" / "lib.mjs"
+        program = [_program("node"), str(CLIENTS / "pullzone.mjs"), str(port), f"{home}/script.js", str(sdk)]
+        with _running([*program, f"http://{store}/{name}"], port) as edge:
             yield edge
 
 

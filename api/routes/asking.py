@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response
@@ -14,6 +14,7 @@ from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from api import patterns
 from api.auth import Principal
+from api.editing import Precondition
 from api.newsroom import newsroom_of
 from api.replay import once
 from api.routes.answers import etag
@@ -85,6 +86,22 @@ async def changed(
     return sent(await once(request, key, said, partial(_followed, operation=operation), answer))
 
 
+async def altered(
+    request: Asking,
+    operation: Callable[..., Standing],
+    review_id: str,
+    if_match: str | None,
+    *,
+    key: str | None = None,
+    said: object = None,
+    **more: object,
+) -> Response[ReviewAnswer]:
+    """`changed` for an operation on a review that is there, at a version that `If-Match` allows; `more` is for it."""
+    condition = Precondition.parse(if_match)
+    doing = partial(operation, who=request.user, review_id=review_id, condition=condition, **more)
+    return await changed(request, doing, key=key, said=said)
+
+
 def _followed(tx: Transaction, operation: Callable[[Transaction], Standing]) -> Standing:
     """What `operation` leaves, with the change whose publish brings it to the readers."""
     standing = operation(tx)
@@ -107,7 +124,6 @@ def reply(addresses: Addresses, standing: Standing, status: int = 200) -> Reply:
     return Reply(status=status, headers=headers, body=msgspec.json.encode(review))
 
 
-def sent(made: Reply) -> Response[ReviewAnswer]:
-    """A reply as the framework sends it; its body is that of a review already."""
-    answer = Response(made.body, status_code=made.status, headers=made.headers, media_type="application/json")
-    return cast("Response[ReviewAnswer]", answer)
+def sent(made: Reply) -> Response[Any]:
+    """A reply as the framework sends it; its body is encoded already."""
+    return Response(made.body, status_code=made.status, headers=made.headers, media_type="application/json")

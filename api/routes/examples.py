@@ -43,6 +43,7 @@ PREVIEW = {
     "expires_at": "2026-11-21T19:30:00Z",
 }
 PREVIEW_PAGE = '<!doctype html><html lang="es">…<h1>Sony A7 IV: dos años después</h1>…</html>'
+PREVIEW_ENDED = '<!doctype html><html lang="es">…<h1>Esta vista previa ha terminado</h1>…</html>'
 LISTED = {"reviews": [HEAD], "next": REVIEW_ID}
 MADE = {"version": 3, "at": HEAD["updated_at"], "actor": EDITOR_ID, "kind": "updated"}
 REVISIONS = {"revisions": [{**MADE, "state": "published", "title": HEAD["title"]}], "next": "3"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 from litestar import Response, Router, post
@@ -13,9 +12,8 @@ from litestar.params import Body
 from api import editing
 from api.access import SECURITY, signed_in
 from api.body import Json
-from api.editing import Precondition
 from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, IdempotencyKey, IfMatch, ReviewId, changed
+from api.routes.asking import Asking, IdempotencyKey, IfMatch, ReviewId, altered
 from api.routes.examples import SCHEDULED, WRITTEN
 from api.wire import ReviewAnswer
 from api.wire_history import Schedule
@@ -40,9 +38,7 @@ def _move(verb: str, state: State, summary: str, description: str) -> HTTPRouteH
     async def move(
         request: Asking, review_id: ReviewId, if_match: IfMatch = None, key: IdempotencyKey = None
     ) -> Response[ReviewAnswer]:
-        condition = Precondition.parse(if_match)
-        operation = partial(editing.move, who=request.user, review_id=review_id, condition=condition, state=state)
-        return await changed(request, operation, key=key, said=if_match)
+        return await altered(request, editing.move, review_id, if_match, key=key, said=if_match, state=state)
 
     return move
 
@@ -85,11 +81,8 @@ async def schedule(
     key: IdempotencyKey = None,
 ) -> Response[ReviewAnswer]:
     """Give it the moment when it is published."""
-    condition = Precondition.parse(if_match)
-    operation = partial(
-        editing.schedule, who=request.user, review_id=review_id, condition=condition, at=data.publish_at
-    )
-    return await changed(request, operation, key=key, said=(if_match, data))
+    said = (if_match, data)
+    return await altered(request, editing.schedule, review_id, if_match, key=key, said=said, at=data.publish_at)
 
 
 router = Router(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, get, post
@@ -15,8 +16,9 @@ from api.newsroom import address_of, newsroom_of
 from api.previews import DEFAULT_MINUTES, LONGEST, PreviewAnswer
 from api.routes.answers import Answer, answers, refusals
 from api.routes.asking import Asking, ReviewId
-from api.routes.examples import PREVIEW, PREVIEW_PAGE
+from api.routes.examples import PREVIEW, PREVIEW_ENDED, PREVIEW_PAGE
 from publisher.content.revisions import MAX_VERSION
+from publisher.errors import ForbiddenError, NotFoundError, TokenError
 
 Shown = Annotated[
     int | None,
@@ -68,7 +70,9 @@ async def make(
     "/preview/{preview_token:str}",
     operation_id="getPreview",
     summary="See a preview",
-    description="The page that a link shows, as HTML; the link is the permission. Style and links lead to the portal.",
+    description="The page that a link shows, as HTML; the link is the permission. Style and links lead to the portal. "
+    "Whoever asks for HTML gets a page that says what to do when the link has ended (410) or leads nowhere (404); "
+    "anybody else gets a problem document.",
     responses={
         200: Answer(
             str,
@@ -78,21 +82,43 @@ async def make(
             examples=[Example(summary="A page", value=PREVIEW_PAGE)],
         )
     }
+    | {
+        410: Answer(
+            str,
+            description="For who asks for HTML: the link has ended.",
+            media_type="text/html",
+            generate_examples=False,
+            examples=[Example(summary="A page", value=PREVIEW_ENDED)],
+        )
+    }
     | refusals("bad_token", "forbidden", "not_found", "store_failed"),
 )
 async def show(request: Request[Any, Any, Any], preview_token: PreviewToken) -> Response[bytes]:
-    """The page."""
-    newsroom = newsroom_of(request)
-    who, look = await newsroom.gate.show(preview_token)
-    standing, editor = await newsroom.read(previews.shown, who, look.rev, look.ver)
-    until = datetime.fromtimestamp(look.exp, UTC)
-    page = await newsroom.elsewhere(newsroom.previews.page, standing, editor, until)
+    """The page, or for a browser one that says why there is none."""
+    newsroom, status = newsroom_of(request), 200
+    try:
+        who, look = await newsroom.gate.show(preview_token)
+        standing, editor = await newsroom.read(previews.shown, who, look.rev, look.ver)
+    except (TokenError, ForbiddenError, NotFoundError) as error:
+        if not _wants_page(request):
+            raise
+        has_ended = error.has_ended if isinstance(error, TokenError) else True
+        status = 410 if has_ended else 404
+        page = await newsroom.elsewhere(partial(newsroom.previews.nothing, has_ended=has_ended))
+    else:
+        until = datetime.fromtimestamp(look.exp, UTC)
+        page = await newsroom.elsewhere(newsroom.previews.page, standing, editor, until)
     headers = {
         "Cache-Control": "private, no-store",
         "Content-Security-Policy": newsroom.previews.policy,
         "X-Robots-Tag": "noindex, nofollow, noarchive",
     }
-    return Response(page, media_type="text/html", headers=headers)
+    return Response(page, status_code=status, media_type="text/html", headers=headers)
+
+
+def _wants_page(request: Request[Any, Any, Any]) -> bool:
+    """Whether whoever asks names HTML among what they take: browsers do, programs as a rule do not."""
+    return any(kind.strip().lower().startswith("text/html") for kind in request.headers.get("accept", "").split(","))
 
 
 router = Router("/", route_handlers=[make, show], return_dto=None, tags=["reviews"])

@@ -8,7 +8,6 @@ from litestar import Response, Router, get, post
 
 from api import editing, wire_history
 from api.access import SECURITY, signed_in
-from api.editing import Precondition
 from api.newsroom import newsroom_of
 from api.routes.answers import answers, etag, refusals
 from api.routes.asking import (
@@ -20,7 +19,7 @@ from api.routes.asking import (
     NumberCursor,
     ReviewId,
     Version,
-    changed,
+    altered,
 )
 from api.routes.examples import DIFFERENCE, REVISION, REVISIONS, WRITTEN
 from api.wire import ReviewAnswer
@@ -91,9 +90,7 @@ async def restore(
     key: IdempotencyKey = None,
 ) -> Response[ReviewAnswer]:
     """Restore it."""
-    condition = Precondition.parse(if_match)
-    operation = partial(editing.restore, who=request.user, review_id=review_id, condition=condition, version=version)
-    return await changed(request, operation, key=key, said=if_match)
+    return await altered(request, editing.restore, review_id, if_match, key=key, said=if_match, version=version)
 
 
 router = Router(

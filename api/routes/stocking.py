@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import msgspec
 from litestar import Response
@@ -12,7 +12,7 @@ from litestar import Response
 from api.newsroom import newsroom_of
 from api.replay import once
 from api.routes.answers import etag
-from api.routes.asking import Asking, monitor
+from api.routes.asking import Asking, monitor, sent
 from api.wire import Addresses, ProductAnswer
 from api.wire_products import MergeAnswer
 from publisher.content import log
@@ -34,8 +34,7 @@ async def stocked(
 ) -> Response[ProductAnswer]:
     """Do `operation`, once for a `key` that comes again with what is `said`, and answer the product that it leaves."""
     answer = partial(_product, newsroom_of(request).addresses, status=status)
-    made = await once(request, key, said, partial(_numbered, operation=operation), answer)
-    return cast("Response[ProductAnswer]", _sent(made))
+    return sent(await once(request, key, said, partial(_numbered, operation=operation), answer))
 
 
 async def merged(
@@ -43,8 +42,7 @@ async def merged(
 ) -> Response[MergeAnswer]:
     """Do a merge, once for a `key` that comes again with what is `said`, and answer what it leaves."""
     answer = partial(_merge, newsroom_of(request).addresses)
-    made = await once(request, key, said, partial(_numbered, operation=operation), answer)
-    return cast("Response[MergeAnswer]", _sent(made))
+    return sent(await once(request, key, said, partial(_numbered, operation=operation), answer))
 
 
 def _numbered(tx: Transaction, operation: Callable[[Transaction], T]) -> tuple[T, int]:
@@ -65,7 +63,3 @@ def _merge(addresses: Addresses, left: tuple[Merged, int]) -> Reply:
     headers = {"ETag": etag(merge.survivor.version), "Link": monitor(seq)}
     said = MergeAnswer(product=addresses.product(merge.survivor), moved_reviews=merge.moved)
     return Reply(status=200, headers=headers, body=msgspec.json.encode(said))
-
-
-def _sent(made: Reply) -> Response[bytes]:
-    return Response(made.body, status_code=made.status, headers=made.headers, media_type="application/json")

@@ -25,8 +25,13 @@ def uuid7(at: datetime) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+def is_uuid7(text: str) -> bool:
+    """Whether `text` is a UUIDv7 in lower case."""
+    return _UUID7.fullmatch(text) is not None
+
+
 def require_uuid7(text: str, field: str = "$.id") -> str:
     """`text` when it is a lower-case UUIDv7; InvalidError names the field otherwise."""
-    if not _UUID7.fullmatch(text):
+    if not is_uuid7(text):
         raise InvalidError(field, "not a UUIDv7 in lower case")
     return text

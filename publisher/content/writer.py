@@ -33,6 +33,8 @@ SYSTEM, SCHEDULER = "system", "scheduler"
 """Who acts when nobody asked: the program itself, and a schedule that came due."""
 GROUP = 256
 """Operations in one commit at most; keeps the wait of the first of them short."""
+CHECKPOINT = 1_000
+"""Pages in the write-ahead log after which they are brought into the database."""
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +106,8 @@ class Writer:
         except SqliteError as error:
             self._db.close()
             raise StoreError(f"cannot prepare the database {path}: {error}") from error
+        self._db.conn.execute("PRAGMA wal_autocheckpoint = 0")
+        self._long = CHECKPOINT
         self._clock, self._wake, self._measure, self._deliver = clock, wake, measure, deliver
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closing = False
@@ -200,6 +204,18 @@ class Writer:
             with contextlib.suppress(Exception):
                 self._measure(len(group), took)
         self._answer(answers)
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Bring the write-ahead log into the database once it is long: after the answers, and not in a commit."""
+        connection: Any = self._db.conn
+        with contextlib.suppress(SqliteError):  # it is tried again after the next commit
+            pages = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()[1]
+            if pages < CHECKPOINT:
+                self._long = CHECKPOINT
+            if pages >= self._long:
+                _, pages, done = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                self._long = CHECKPOINT if done == pages else pages + CHECKPOINT  # somebody reads what was before
 
     def _answer(self, answers: list[Answer]) -> None:
         for job, answer, refusal in answers:

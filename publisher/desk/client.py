@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -64,6 +65,15 @@ class Head(msgspec.Struct, frozen=True):
 
     id: str
     version: int
+    slug: str = ""
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """A link that shows a review to whoever has it, until it ends; `version` is None for the newest at every look."""
+
+    url: str
+    version: int | None
+    expires_at: datetime
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -77,6 +87,7 @@ class _Me(msgspec.Struct, frozen=True):
 
 
 _PAGE = msgspec.json.Decoder(_Page)
+_LINK = msgspec.json.Decoder(Preview)
 _ME = msgspec.json.Decoder(_Me)
 _GRANT = msgspec.json.Decoder(Grant)
 
@@ -181,13 +192,29 @@ class Client:
 
     def mine(self) -> Iterator[Head]:
         """Every review of the editor who is signed in, newest first."""
+        return self._heads(mine="true")
+
+    def _heads(self, **wanted: str) -> Iterator[Head]:
         cursor: str | None = ""
         while cursor is not None:
-            query = urlencode({"mine": "true", "limit": PAGE} | ({"cursor": cursor} if cursor else {}))
+            query = urlencode(wanted | {"limit": PAGE} | ({"cursor": cursor} if cursor else {}))
             answer = self.ask("GET", f"/reviews?{query}")
             page = self._read(answer, _PAGE.decode)
             yield from page.reviews
             cursor = page.next
+
+    def called(self, slug: str) -> str | None:
+        """The id of the review with this slug, one's own first; None when there is none that may be seen."""
+        for mine in ("true", "false"):
+            for head in self._heads(mine=mine):
+                if head.slug == slug:
+                    return head.id
+        return None
+
+    def preview(self, review_id: str, *, version: int | None = None, minutes: int | None = None) -> Preview:
+        """A link that shows a review, the newest version unless one is named. DeskError when the API refuses."""
+        query = urlencode({name: value for name, value in (("version", version), ("minutes", minutes)) if value})
+        return self._read(self.ask("POST", f"/reviews/{review_id}/preview{f'?{query}' if query else ''}"), _LINK.decode)
 
     def _read(self, answer: Answer, decode: Callable[[bytes], T]) -> T:
         return _read(self.session.url, answer, decode)

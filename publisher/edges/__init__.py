@@ -61,6 +61,11 @@ OF_THE_STORE = (
 """What S3 stores say of themselves, which readers need not know."""
 
 
+def of_path(rule: str) -> str:
+    """A rule of request lines as a literal of JavaScript for paths: there the query is apart, and no slash is bare."""
+    return "/" + rule.replace("[^?]*", ".*").replace(r"\?|", "").replace("/", r"\/") + "/i"
+
+
 def filled(template: str, words: Mapping[str, str]) -> str:
     """`template` with each `@NAME@` replaced; KeyError for a name without a word."""
     return re.sub(r"@([A-Z_]+)@", lambda found: words[found[1]], template.lstrip())

@@ -21,6 +21,7 @@ from publisher.edges import (
     PREFLIGHT,
     READ_BY_OTHERS,
     filled,
+    of_path,
 )
 
 _DATA_PATHS = ("/content", "/content/*", "/.well-known/*")
@@ -33,9 +34,7 @@ _NOSNIFF, _REFERRER, _POLICY = "X-Content-Type-Options", "Referrer-Policy", "Con
 def function() -> str:
     """The CloudFront Function that finds the key behind an address."""
     said = {name.lower(): value for name, value in (READ_BY_OTHERS | PREFLIGHT).items()}
-    # The rule of the other edges sees the query too; here it is apart, and a literal of JavaScript has no bare slash.
-    crooked = "/" + CROOKED.replace("[^?]*", ".*").replace(r"\?|", "").replace("/", r"\/") + "/i"
-    words = {"CROOKED": crooked, "MOVED_FOR": MOVED_FOR, "METHODS": METHODS, "PREFLIGHT": json.dumps(said)}
+    words = {"CROOKED": of_path(CROOKED), "MOVED_FOR": MOVED_FOR, "METHODS": METHODS, "PREFLIGHT": json.dumps(said)}
     return filled(_text("cloudfront.js"), words).rstrip()
 
 

@@ -40,6 +40,12 @@ class Preview(ReviewPage, frozen=True, kw_only=True, tag=True):
     until: datetime
 
 
+class NoPreview(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What a link to a preview shows that was good once (`has_ended`), or never was. Never an artifact."""
+
+    has_ended: bool
+
+
 class Moved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An old address; `path` is the new one."""
 
@@ -196,7 +202,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 Context = (
-    Home | ReviewPage | Preview | Moved | ProductPage | Brands | BrandPage | EditorPage | TagPage | NumberedPage | Plain
-    | Schema | Search | Compare | Finder | SearchCards | Feed | SitemapIndex | Sitemap | ReviewDocument
-    | ProductDocument | Contents
+    Home | ReviewPage | Preview | NoPreview | Moved | ProductPage | Brands | BrandPage | EditorPage | TagPage
+    | NumberedPage | Plain | Schema | Search | Compare | Finder | SearchCards | Feed | SitemapIndex | Sitemap
+    | ReviewDocument | ProductDocument | Contents
 )  # fmt: skip

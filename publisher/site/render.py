@@ -32,6 +32,7 @@ _TEMPLATES: dict[type[contexts.Context], str] = {
     contexts.Home: "home.html",
     contexts.ReviewPage: "review.html",
     contexts.Preview: "preview.html",
+    contexts.NoPreview: "no-preview.html",
     contexts.Moved: "moved.html",
     contexts.ProductPage: "product.html",
     contexts.Brands: "brands.html",

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import http.server
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,8 +22,9 @@ from tests.serving import serving
 class Served:
     """A newsroom whose bucket is read at `url`. `asked` has the paths that were asked for, `sent` counts bytes.
 
-    Unless it `is_kept_by_browsers`, a browser asks for pages and documents each time; otherwise it may answer from its
-    own cache for as long as their headers say, and a worker that keeps them is not put to the test.
+    `slow` has seconds by path. Unless it `is_kept_by_browsers`, a browser asks for pages and documents each time;
+    otherwise it may answer from its own cache for as long as their headers say, and a worker that keeps them is not put
+    to the test.
     """
 
     def __init__(self, folder: Path, server: http.server.ThreadingHTTPServer, *, offline: bool = True) -> None:
@@ -32,6 +34,7 @@ class Served:
         self.room.clock.at = datetime.now(UTC) - timedelta(hours=1)
         self.is_off = False
         self.is_kept_by_browsers = True
+        self.slow: dict[str, float] = {}
         self.broken: dict[str, tuple[int, str]] = {}
         self.asked: list[str] = []
         self.sent = 0
@@ -64,6 +67,7 @@ def served(*, offline: bool = True) -> Iterator[Served]:
                 return
             path = self.path.partition("?")[0]
             site.asked.append(path)
+            time.sleep(site.slow.get(path, 0))
             status, headers, body = site.answer(path)
             if not headers["Content-Type"].startswith("image/png"):
                 body, headers["Content-Encoding"] = gzip.compress(body, 5, mtime=0), "gzip"

@@ -140,6 +140,18 @@ def test_a_page_that_was_kept_answers_for_a_server_that_is_ill(site: Served, rea
     until(page, "caches.match('/reviews/resena-3/').then((found) => found === undefined)")
 
 
+def test_what_comes_too_late_is_kept_for_the_next_time(site: Served, reader: BrowserContext) -> None:
+    page = visit(site, reader, "/reviews/resena-3/")
+    key = "reviews/resena-3/index.html"
+    site.room.target.bodies[key] = site.room.target.bodies[key].replace(b"Palabras de la 3.", b"Otras palabras.")
+    site.slow["/reviews/resena-3/"] = 7.0
+    page.reload()
+    assert "Palabras de la 3." in page.get_by_role("main").inner_text(), "a network that is slow is not waited for"
+    until(
+        page, "caches.match('/reviews/resena-3/').then((found) => found.text()).then((html) => html.includes('Otras'))"
+    )
+
+
 def keep(site: Served, reader: BrowserContext, brand: str = "") -> Page:
     page = visit(site, reader, f"/offline/?brand={brand}")
     page.get_by_role("button", name="Guardar", exact=True).click()

@@ -1,7 +1,7 @@
 """One contract for every CDN: what is purged is fetched anew, a refusal is a PurgeError, and no credential is told.
 
-nginx and Varnish are the real ones. Cloudflare, Fastly and CloudFront are servers that answer in the shapes of their
-documented interfaces and keep pages as an edge would.
+nginx and Varnish are the real ones. Cloudflare, Fastly, Bunny and CloudFront are servers that answer in the shapes of
+their documented interfaces and keep pages as an edge would.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree
 
 import msgspec
 import pytest
 
 from publisher.delivery.cdn import Cdn, tag
+from publisher.delivery.cdn.bunny import Bunny
 from publisher.delivery.cdn.cloudflare import Cloudflare
 from publisher.delivery.cdn.cloudfront import CloudFront
 from publisher.delivery.cdn.fastly import Fastly
@@ -105,6 +106,22 @@ class _Fastly(_Interface):
         return 200, msgspec.json.encode(dict.fromkeys(keys, "1-2-3"))
 
 
+class _Bunny(_Interface):
+    def purged(self, body: bytes) -> tuple[int, bytes]:
+        assert self.headers["AccessKey"] == SECRET
+        asked = urlsplit(self.path)
+        if asked.path == "/pullzone/42/purgeCache":
+            self.server.kept.clear()
+            return 204, b""
+        assert asked.path == "/purge"
+        said = dict(parse_qsl(asked.query))
+        assert said["url"].startswith(SITE)
+        path = urlsplit(said["url"]).path
+        below = path.endswith("/") and said.get("exactPath") != "true"
+        self.server.kept -= {kept for kept in self.server.kept if kept == path or (below and kept.startswith(path))}
+        return 200, b""
+
+
 class _CloudFront(_Interface):
     content_type = "text/xml"
 
@@ -133,14 +150,14 @@ class Edge(msgspec.Struct, frozen=True):
     keeps: Callable[[str], bool]
 
 
-@pytest.fixture(params=["cloudflare", "fastly", "cloudfront"])
+@pytest.fixture(params=["cloudflare", "fastly", "bunny", "cloudfront"])
 def hosted(request: pytest.FixtureRequest, credentials: None) -> Iterator[tuple[Cdn, Keeping]]:
     """Each CDN of somebody else, and the server that stands for it."""
     with _hosted(request.param) as found:
         yield found
 
 
-@pytest.fixture(params=["cloudflare", "fastly", "cloudfront", "nginx", "varnish"])
+@pytest.fixture(params=["cloudflare", "fastly", "bunny", "cloudfront", "nginx", "varnish"])
 def edge(request: pytest.FixtureRequest, credentials: None) -> Iterator[Edge]:
     """Each CDN with all pages kept at its edge."""
     if request.param in ("nginx", "varnish"):
@@ -160,11 +177,12 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def _hosted(kind: str) -> Iterator[tuple[Cdn, Keeping]]:
-    handler = {"cloudflare": _Cloudflare, "fastly": _Fastly, "cloudfront": _CloudFront}[kind]
+    handler = {"cloudflare": _Cloudflare, "fastly": _Fastly, "bunny": _Bunny, "cloudfront": _CloudFront}[kind]
     with serving(Keeping(handler)) as server:
         cdns: dict[str, Callable[[], Cdn]] = {
             "cloudflare": lambda: Cloudflare("z1", SECRET, SITE, api=server.url),
             "fastly": lambda: Fastly("s1", SECRET, api=server.url),
+            "bunny": lambda: Bunny("42", SECRET, SITE, api=server.url),
             "cloudfront": lambda: CloudFront("d1", endpoint=server.url),
         }
         yield cdns[kind](), server
@@ -190,6 +208,11 @@ def test_what_is_purged_is_forgotten_and_the_rest_is_kept(edge: Edge) -> None:
     ticket = edge.cdn.purge(["/reviews/a/", "/content"], "r1")
     assert not ticket or edge.cdn.done(ticket)
     assert [edge.keeps(address) for address in PAGES] == [True, False, False, True]
+
+
+def test_the_purge_of_the_home_page_leaves_what_is_below_it(edge: Edge) -> None:
+    edge.cdn.purge(["/"], "r1")
+    assert [edge.keeps(address) for address in PAGES] == [False, True, True, True]
 
 
 def test_purging_what_is_not_kept_is_no_error(edge: Edge) -> None:

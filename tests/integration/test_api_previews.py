@@ -195,6 +195,34 @@ WRONG: dict[str, dict[str, Any]] = {
 }
 
 
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_browser_is_told_what_to_do_instead(case: str, forge: Callable[..., str], reader: httpx.Client) -> None:
+    shown = reader.get(forge(**WRONG[case]), headers=BROWSER)
+    has_ended = case in ("expired", "session")
+    assert shown.status_code == (410 if has_ended else 404)
+    assert shown.headers["content-type"] == "text/html; charset=utf-8"
+    assert ("Esta vista previa ha terminado</h1>" in shown.text) is has_ended
+    assert "Pide uno nuevo a quien te lo envió." in shown.text
+    assert shown.headers["cache-control"] == "private, no-store"
+    assert "noindex" in shown.headers["x-robots-tag"]
+    assert shown.headers["content-security-policy"].startswith("default-src 'none'; ")
+    assert f'href="{SITE}/assets/style.' in shown.text
+    assert SECRET not in shown.text
+
+
+def test_a_browser_is_told_so_of_a_review_that_was_deleted(ana: httpx.Client, reader: httpx.Client) -> None:
+    review, tag = write(ana)
+    url = link(ana, review)
+    assert reader.get(url, headers=BROWSER).status_code == 200
+    ana.delete(f"/reviews/{review}", headers={"If-Match": tag}).raise_for_status()
+    shown = reader.get(url, headers=BROWSER)
+    assert (shown.status_code, SECRET in shown.text) == (410, False)
+    refused(reader.get(url), 404, "not_found")
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_any_other_link_is_refused(case: str, forge: Callable[..., str], reader: httpx.Client) -> None:
     assert reader.get(forge()).status_code == 200

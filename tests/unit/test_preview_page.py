@@ -64,3 +64,16 @@ def test_a_page_of_the_site_is_no_other_for_it(site: Site) -> None:
     text = Renderer(site).artifact(page, context).body.decode()
     assert "notice" not in text
     assert f'<link rel="canonical" href="{SITE}/reviews/la-a7/">' in text
+
+
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_a_link_without_a_preview_says_what_to_do(has_ended: bool, site: Site) -> None:
+    renderer = Renderer(site, origin=SITE)
+    context = contexts.NoPreview(has_ended=has_ended)
+    page = Parsed(renderer.artifact(Page("review", "preview"), context).body.decode())
+    assert inline_code(page) == []
+    assert page.meta("robots") == "noindex, nofollow"
+    assert {one["rel"] for one in page.all("link")} == {"stylesheet", "icon"}
+    assert [len(page.all(tag)) for tag in ("h1", "main")] == [1, 1]
+    assert all(one.startswith((f"{SITE}/", "#")) for one in targets(page))
+    assert renderer.words.gettext("Ask whoever sent it for a new one.") in page.within["main"]

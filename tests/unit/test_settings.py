@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from publisher import settings
 from publisher.errors import SettingsError
+from publisher.sections import Build
 
 WriteToml = Callable[[str], Path]
 
@@ -136,7 +137,7 @@ text_values = st.text(st.characters(exclude_categories=["Cs"], exclude_character
 def test_the_environment_of_settings_loads_them_again(
     site: settings.Site, data: settings.Data, s3: settings.S3, api: settings.Api, workers: int
 ) -> None:
-    given_settings = settings.Settings(site=site, data=data, s3=s3, api=api, build=settings.Build(workers=workers))
+    given_settings = settings.Settings(site=site, data=data, s3=s3, api=api, build=Build(workers=workers))
     environ = settings.environment(given_settings)
     assert settings.load(environ) == given_settings
     assert set(environ) == {variable for _, _, variable in settings.names()}

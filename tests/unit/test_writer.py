@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
@@ -12,7 +13,7 @@ import pytest
 from publisher.content import log, migrations, products
 from publisher.content.database import connect, require_safe, snapshot
 from publisher.content.model import Product
-from publisher.content.writer import Transaction, Writer
+from publisher.content.writer import CHECKPOINT, Transaction, Writer
 from publisher.errors import ConflictError, InvalidError, StoreError, UnsafeSqliteError
 
 Store = tuple[Writer, Path]
@@ -226,10 +227,10 @@ def test_a_reader_sees_one_state_while_others_write(fresh_store: Store) -> None:
 
 def test_the_settings_of_the_connection_are_the_durable_ones(fresh_store: Store) -> None:
     def pragmas(tx: Transaction) -> list[object]:
-        names = ("journal_mode", "synchronous", "foreign_keys")
+        names = ("journal_mode", "synchronous", "foreign_keys", "wal_autocheckpoint")
         return [tx.db.conn.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
-    assert fresh_store[0].run(pragmas) == ["wal", 2, 1]
+    assert fresh_store[0].run(pragmas) == ["wal", 2, 1, 0]
 
 
 def test_an_unsafe_library_is_refused() -> None:
@@ -276,3 +277,39 @@ def test_a_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="absent"):
         connect(tmp_path / "absent.db", readonly=True)
     assert issubclass(ConflictError, StoreError)
+
+
+def fill(tx: Transaction) -> None:
+    """Change some hundred pages: SQLite leaves those alone that would say the same."""
+    tx.db.conn.execute("REPLACE INTO facts VALUES ('large', ?)", (secrets.token_hex(500_000),))
+
+
+def log_size(path: Path) -> int:
+    return path.with_name(f"{path.name}-wal").stat().st_size
+
+
+def test_the_write_ahead_log_is_brought_into_the_database_when_it_is_long(fresh_store: Store) -> None:
+    writer, path = fresh_store
+    for _ in range(20):
+        writer.run(fill)
+    writer.run(note("after"))  # when the checkpoint of the one before has been made
+    most = 2 * CHECKPOINT * 4_096
+    assert 0 < log_size(path) < most
+    reader = connect(path, readonly=True)
+    try:
+        with snapshot(reader):  # which keeps the log from being used again
+            assert reader.conn.execute("SELECT count(*) FROM facts WHERE name = 'after'").fetchone()[0] == 1
+            for _ in range(20):
+                writer.run(fill)
+            assert log_size(path) > most
+        for _ in range(10):
+            writer.run(fill)
+        writer.run(note("last"))
+    finally:
+        reader.close()
+    db = connect(path)
+    try:
+        assert db.conn.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()[1] < 2 * CHECKPOINT
+    finally:
+        db.close()
+    assert {"after", "last"} <= facts(path)

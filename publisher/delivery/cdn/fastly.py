@@ -2,8 +2,7 @@
 
 Every object carries its own key as metadata (`publisher.delivery.cdn.tag`), which the service's configuration copies to
 `Surrogate-Key`; answers of 404 carry `MISSING`, since a page that is new may be remembered as absent.
-Source: https://www.fastly.com/documentation/reference/api/purging/. Chosen over Bunny, whose interface purges one URL
-or one tag a call.
+Source: https://www.fastly.com/documentation/reference/api/purging/.
 """
 
 from __future__ import annotations
