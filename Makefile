@@ -14,7 +14,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Folders of what the tests take from npm, each with its lock.
-NPM := tests/browser tests/clients
+NPM := tests/browser tests/clients tests/http_cache
 NPM_STAMPS := $(NPM:%=%/node_modules/.stamp)
 # The same for what is only measured beside, and for what only draws.
 PEERS := benchmarks/peers
@@ -123,6 +123,10 @@ weights: $(VENV)/.dev $(VENV)/.tools ## Measure what a visit of each kind of pag
 .PHONY: lighthouse
 lighthouse: $(VENV)/.dev $(VENV)/.tools $(NPM_STAMPS) ## Have Lighthouse judge home, review, camera, compare and search
 	@$(BIN)/python -m tests.browser.lighthouse $(ARGS)
+
+.PHONY: http-cache
+http-cache: $(VENV)/.dev $(VENV)/.tools $(NPM_STAMPS) ## Put every edge through http-cache-tests, and write docs/edges.md
+	@$(BIN)/python -m tests.http_cache
 
 .PHONY: docs
 docs: $(VENV)/.dev ## Write the pages in docs/ and the examples in deploy/ that are made from the program

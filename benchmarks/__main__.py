@@ -18,6 +18,7 @@ from benchmarks import (
     machine,
     publish_latency,
     publish_vs_hugo,
+    regions,
     results,
     search,
     sync,
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     search.NAME: search.run,
     draining.NAME: draining.run,
     crowded.NAME: crowded.run,
+    regions.NAME: regions.run,
 }
 PROGRAMS = ("weed", "caddy", "hugo", "rclone")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from publisher import settings
+from publisher import privileges, settings
 from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
@@ -37,6 +37,7 @@ COMMANDS = {
     "outbox": "publisher.cli_outbox",
     "post": "publisher.cli_desk",
     "preview": "publisher.cli_desk",
+    "probe": "publisher.cli_probe",
     "publish": "publisher.cli_publish",
     "pull": "publisher.cli_desk",
     "push": "publisher.cli_publish",
@@ -54,6 +55,12 @@ COMMANDS = {
     "worker": "publisher.cli_publish",
 }
 """Where each command lives. Its module is loaded when it is called: processes that render load this one again."""
+AS_OWNER = frozenset(
+    {"api", "build", "garbage", "init", "probe", "publish", "push", "reconcile", "up", "verify", "worker"}
+)
+"""Commands that read and write nothing but the data directory: as root, they go on as its owner."""
+FOR_LONG = frozenset({"api", "up", "worker"})
+"""Those of them that run for long, and say so when they do it as root."""
 
 
 class _Command(click.Group):
@@ -98,6 +105,10 @@ def main(ctx: click.Context, path: Path | None, data_dir: str | None) -> None:
     if data_dir is not None:
         environ["DATA_DIR"] = data_dir
     ctx.obj = settings.load(environ, path)
+    if ctx.invoked_subcommand in AS_OWNER and not ctx.resilient_parsing and "--help" not in sys.argv:
+        decided = privileges.act_as_owner(Path(ctx.obj.data.dir))
+        if decided.act == "become" or (decided.act == "warn" and ctx.invoked_subcommand in FOR_LONG):
+            click.secho(f"publisher: {decided.why}", err=True, fg="yellow")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import tempfile
@@ -19,11 +18,9 @@ import msgspec
 from publisher import drill as drilling
 from publisher import local, logs, plant, recovery
 from publisher import settings as configuration
-from publisher.backup import Backup
 from publisher.cli_output import progress, size
 from publisher.delivery.s3 import S3
 from publisher.errors import TargetError
-from publisher.litestream import Habits, Place
 from publisher.monitoring import BackupMetrics
 from publisher.ports import LOOPBACK, is_free
 from publisher.settings import Settings
@@ -59,7 +56,7 @@ def run(held: Settings) -> None:
         signal.signal(name, lambda *_: stop.set())
     if not chosen.backup.passphrase:
         logging.getLogger("publisher.backup").warning("no BACKUP_PASSPHRASE: the signing keys are not backed up")
-    _backup(chosen).run(stop, BackupMetrics(chosen.data.dir).synced)
+    plant.backup(chosen).run(stop, BackupMetrics(chosen.data.dir).synced)
 
 
 @group.command()
@@ -72,7 +69,7 @@ def status(held: Settings, in_json: bool) -> None:
     Example:
       publisher backup status --json | jq .lag_seconds
     """
-    said = _backup(local.remembered(held)).status(datetime.now(UTC))
+    said = plant.backup(local.remembered(held)).status(datetime.now(UTC))
     is_well = said.held is not None and said.lag_seconds is not None and said.lag_seconds <= WORRYING_SECONDS
     if in_json:
         click.echo(msgspec.json.encode(said).decode())
@@ -111,7 +108,7 @@ def drill(held: Settings, in_json: bool) -> None:
     )  # fmt: skip
     here = drilling.Here(data_dir=Path(chosen.data.dir), site=site, workers=chosen.build.workers)
     with tempfile.TemporaryDirectory(prefix="publisher-drill-") as scratch, _phases(in_json) as phase:
-        done = drilling.drill(_backup(chosen), here, Path(scratch), datetime.now(UTC), phase)
+        done = drilling.drill(plant.backup(chosen), here, Path(scratch), datetime.now(UTC), phase)
     if in_json:
         click.echo(msgspec.json.encode(done).decode())
     else:
@@ -163,7 +160,7 @@ def restore(held: Settings, at: str | None, folder: Path | None, in_json: bool) 
     place = Path(folder or chosen.data.dir)
     recovery.require_empty(place)
     with _store(chosen), progress("proving", quiet=in_json) as advance:
-        back = _backup(chosen).restore(place, moment, advance)
+        back = plant.backup(chosen).restore(place, moment, advance)
         heads, is_complete = published(chosen)
     begun = recovery.settle(place / recovery.DATABASE, heads, is_complete=is_complete)
     if in_json:
@@ -182,18 +179,6 @@ def restore(held: Settings, at: str | None, folder: Path | None, in_json: bool) 
         click.echo("readers were shown another history, or could not be asked: a new epoch begins for apps")
     click.echo(
         "next: `publisher reconcile` (unless ledger.db is the bucket's), then `publisher up` or `publisher publish`"
-    )
-
-
-def _backup(chosen: Settings) -> Backup:
-    s = chosen.backup
-    place = Place(
-        bucket=s.bucket, prefix=s.prefix, endpoint=s.endpoint, region=s.region, access_key=s.access_key,
-        secret_key=s.secret_key,
-    )  # fmt: skip
-    habits = Habits(sync_seconds=s.sync_seconds, snapshot_hours=s.snapshot_hours, keep_days=s.keep_days)
-    return Backup(
-        local.binary("litestream"), place, chosen.data.dir, os.environ, passphrase=s.passphrase, habits=habits
     )
 
 

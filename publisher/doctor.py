@@ -5,6 +5,7 @@ Nothing is changed, and a store is asked for one object only: `publisher target 
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ SKEW_SECONDS = 30.0
 OLD_KEY_DAYS = 365
 BIG_LOG = 256_000_000
 """Bytes of a write-ahead log that is not emptied any more."""
+LATE_SECONDS = 60.0
+"""How far behind a backup may be."""
 TIMEOUT_SECONDS = 5.0
 
 
@@ -53,6 +56,8 @@ def examine(chosen: Settings, now: Callable[[], datetime]) -> Iterator[Finding]:
         "database": lambda: _database(chosen),
         "keys": lambda: _keys(chosen, now()),
         "outbox": lambda: _outbox(chosen),
+        "backup": lambda: _backup(chosen, now()),
+        "rights": lambda: _rights(chosen),
     }
     for name, check in checks.items():
         yield from _guarded(name, check)
@@ -76,6 +81,7 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Find
 ADVICE = {
     "database": "`publisher audit verify` says more; `publisher restore` brings back the backup",
     "keys": "let only the publisher's user read the folder `keys`, and it read all of it",
+    "backup": "check bucket, endpoint and credentials of BACKUP_…; then `publisher backup status`",
     "outbox": "remove ledger.db and run `publisher reconcile`: it is made anew",
     "store": "check endpoint, bucket and credentials; then `publisher target check`",
     "edge": "is it running, and does it lead to the bucket of this target?",
@@ -166,6 +172,46 @@ def _outbox(chosen: Settings) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield Finding(check="outbox", state="well", found="all is built and delivered")
+
+
+def _backup(chosen: Settings, now: datetime) -> Iterator[Finding]:
+    if not chosen.backup.enabled or not chosen.backup.bucket:
+        yield Finding(
+            check="backup", state="look", found="none is kept: a lost disk is a lost site",
+            advice="set BACKUP_BUCKET, and run `publisher backup run` beside the API; `publisher up` does it itself",
+        )  # fmt: skip
+        return
+    said = plant.backup(chosen).status(now)
+    if said.held is None:
+        advice = "run `publisher backup run` beside the API"
+        yield Finding(check="backup", state="ill", found=f"the bucket {said.bucket} holds none yet", advice=advice)
+    elif said.lag_seconds is None or said.lag_seconds > LATE_SECONDS:
+        late = "nobody here keeps it up to date" if said.lag_seconds is None else f"is {said.lag_seconds:,.0f} s behind"
+        yield Finding(
+            check="backup", state="ill", found=late,
+            advice="is `publisher backup run` running, and its store reachable? `publisher backup status` says more",
+        )  # fmt: skip
+    elif not said.keys:
+        advice = "set BACKUP_PASSPHRASE, or keep the folder `keys` elsewhere: without them apps refuse a restored site"
+        yield Finding(check="backup", state="look", found="is without the signing keys", advice=advice)
+    else:
+        yield Finding(check="backup", state="well", found=f"{said.lag_seconds:.0f} s behind, with the keys")
+
+
+def _rights(chosen: Settings) -> Iterator[Finding]:
+    folder = Path(chosen.data.dir)
+    owner = folder.stat().st_uid if folder.exists() else os.geteuid()
+    foreign = [path.name for path in folder.glob("*") if path.stat().st_uid != owner]
+    if foreign:
+        yield Finding(
+            check="rights", state="ill", found=f"{foreign[0]} does not belong to the owner of {folder}",
+            advice=f"chown -R --reference={folder} {folder}",
+        )  # fmt: skip
+    elif owner == 0:
+        advice = f"make a user, and `chown -R` {folder} to it: publisher then runs as that user"
+        yield Finding(check="rights", state="look", found=f"{folder} belongs to root", advice=advice)
+    else:
+        yield Finding(check="rights", state="well", found=f"all belongs to user {owner}")
 
 
 def _store(region: Region) -> Iterator[Finding]:

@@ -2,11 +2,12 @@
 
 The worker serves no port. It replaces `worker.prom` after each round; the API adds the file to its own metrics, and a
 file that grows old (`publisher_worker_reported_timestamp_seconds`) says that the worker is gone. So it is with the
-backup and `backup.prom`.
+backup and `backup.prom`, and with what `publisher probe` saw and `probe.prom`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition
 
-FILE, BACKUP_FILE = "worker.prom", "backup.prom"
+FILE, BACKUP_FILE, PROBE_FILE = "worker.prom", "backup.prom", "probe.prom"
 STATES = ("well", "failing", "unseen", "halted")
 LAGS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
@@ -105,10 +106,36 @@ class BackupMetrics:
                 exposition.write_to_textfile(str(self._path), self._registry)
 
 
+class ProbeMetrics:
+    """What `publisher probe` saw of each target, written to a file of `data_dir`."""
+
+    def __init__(self, data_dir: Path | str) -> None:
+        self._path = Path(data_dir, PROBE_FILE)
+        made = self._registry = CollectorRegistry()
+        self._at = Gauge("publisher_probe_timestamp_seconds", "When a probe last ended.", registry=made)
+        self._ok = Gauge("publisher_probe_ok", "1 when all that a probe looked at was well.", ["target"], registry=made)
+        self._took = Gauge(
+            "publisher_probe_seconds", "The longest look of a probe, by what was done.", ["target", "step"],
+            registry=made,
+        )  # fmt: skip
+
+    def probed(self, target: str, *, ok: bool, seconds: Mapping[str, float]) -> None:
+        """How a target fared; `seconds` by step."""
+        self._ok.labels(target).set(ok)
+        for step, took in seconds.items():
+            self._took.labels(target, step).set(took)
+
+    def write(self, at: datetime) -> None:
+        """Replace the file; where there is no data directory, or no room, nothing is reported."""
+        self._at.set(at.timestamp())
+        with suppress(OSError):
+            exposition.write_to_textfile(str(self._path), self._registry)
+
+
 def reported(data_dir: Path | str) -> str:
-    """What the worker and the backup last wrote; empty when neither ever ran here."""
+    """What the worker, the backup and the probe last wrote; empty when none ever ran here."""
     said = ""
-    for name in (FILE, BACKUP_FILE):
+    for name in (FILE, BACKUP_FILE, PROBE_FILE):
         with suppress(FileNotFoundError):
             said += Path(data_dir, name).read_text(encoding="utf-8")
     return said

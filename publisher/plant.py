@@ -7,6 +7,7 @@ spared a fifth of a second and 13 MB.
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -44,6 +45,7 @@ from publisher.webhooks.courier import Courier
 from publisher.worker import Round
 
 if TYPE_CHECKING:
+    from publisher.backup import Backup
     from publisher.delivery.indexnow import Announcer
     from publisher.delivery.s3 import S3
     from publisher.monitoring import WorkerMetrics
@@ -75,6 +77,22 @@ def bucket(region: Region) -> S3:
         secret_key=region.secret_key, profile=region.profile, prefix=region.folder, name=region.name,
         connect_seconds=region.connect_seconds, request_seconds=region.request_seconds,
     )  # fmt: skip
+
+
+def backup(settings: Settings) -> Backup:
+    """The backup of the data directory of some settings; BackupError where no bucket is set for it."""
+    from publisher import local
+    from publisher.backup import Backup
+    from publisher.litestream import Habits, Place
+
+    s = settings.backup
+    place = Place(
+        bucket=s.bucket, prefix=s.prefix, endpoint=s.endpoint, region=s.region, access_key=s.access_key,
+        secret_key=s.secret_key,
+    )  # fmt: skip
+    habits = Habits(sync_seconds=s.sync_seconds, snapshot_hours=s.snapshot_hours, keep_days=s.keep_days)
+    program = local.binary("litestream")
+    return Backup(program, place, settings.data.dir, os.environ, passphrase=s.passphrase, habits=habits)
 
 
 TRIES = 4

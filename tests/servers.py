@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from benchmarks.edges import Edge, running, start_nginx, start_varnish
 from publisher import local, settings
-from publisher.edges import bunny, nginx, varnish
+from publisher.edges import bunny
 from publisher.ports import is_free, kept_or_new
 from publisher.settings import Settings
 
@@ -42,13 +39,6 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]
         yield shared
 
 
-class Edge(msgspec.Struct, frozen=True):
-    """A caching edge before the store: its port, and how to end its process."""
-
-    port: int
-    process: subprocess.Popen[bytes]
-
-
 @pytest.fixture(scope="session")
 def nginx_edge(object_store: Settings) -> Iterator[Edge]:
     """nginx from Debian, as `deploy/` has it, before the store."""
@@ -64,42 +54,14 @@ def varnish_edge(object_store: Settings) -> Iterator[Edge]:
 
 
 @contextmanager
-def start_nginx(store: str, name: str) -> Iterator[Edge]:
-    """nginx before the bucket `name` of the store at host:port."""
-    with tempfile.TemporaryDirectory(prefix="nginx-") as home:
-        port = kept_or_new(0, is_free, ())
-        how = nginx.Nginx(
-            listen=f"127.0.0.1:{port}", home=home, log=f"{home}/error.log", user="root" if os.geteuid() == 0 else ""
-        )
-        Path(home, "nginx.conf").write_text(nginx.configuration(store, name, how), encoding="utf-8")
-        program = [_program("nginx"), "-c", f"{home}/nginx.conf", "-e", f"{home}/error.log", "-g", "daemon off;"]
-        with _running(program, port) as edge:
-            yield edge
-
-
-@contextmanager
-def start_varnish(store: str, name: str) -> Iterator[Edge]:
-    """Varnish before the bucket `name` of the store at host:port."""
-    with tempfile.TemporaryDirectory(prefix="varnish-") as home:
-        port = kept_or_new(0, is_free, ())
-        Path(home, "edge.vcl").write_text(varnish.configuration(store, name), encoding="utf-8")
-        program = [
-            *(_program("varnishd"), "-F", "-n", f"{home}/work", "-f", f"{home}/edge.vcl", "-a", f"127.0.0.1:{port}"),
-            *("-s", "malloc,64m", "-j", "none", "-p", "feature=+http2", "-T", "none"),
-        ]
-        with _running(program, port) as edge:
-            yield edge
-
-
-@contextmanager
 def start_pull_zone(store: str, name: str) -> Iterator[Edge]:
     """Bunny's script before the bucket `name` of the store at host:port, run by Bunny's own library under Node."""
     with tempfile.TemporaryDirectory(prefix="bunny-") as home:
         port = kept_or_new(0, is_free, ())
         Path(home, "script.js").write_text(bunny.script(), encoding="utf-8")
         sdk = CLIENTS / "node_modules" / "@bunny.net" / "edgescript-sdk" / "esm" / "lib.mjs"
-        program = [_program("node"), str(CLIENTS / "pullzone.mjs"), str(port), f"{home}/script.js", str(sdk)]
-        with _running([*program, f"http://{store}/{name}"], port) as edge:
+        program = ["node", str(CLIENTS / "pullzone.mjs"), str(port), f"{home}/script.js", str(sdk)]
+        with running([*program, f"http://{store}/{name}"], port) as edge:
             yield edge
 
 
@@ -114,28 +76,5 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "MINISTACK_HOST": "127.0.0.1",
         "TMPDIR": str(home),
     }
-    with _running([str(CHECKERS / "ministack")], port, environ):
+    with running([str(CHECKERS / "ministack")], port, environ):
         yield f"http://127.0.0.1:{port}"
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
-    assert found is not None, f"install Debian's package {name.removesuffix('d')}"
-    return found
-
-
-@contextmanager
-def _running(program: list[str], port: int, environ: Mapping[str, str] | None = None) -> Iterator[Edge]:
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(program, stdout=said, stderr=said, env=environ)
-        try:
-            until = time.monotonic() + 60
-            while is_free(port):
-                said.seek(0)
-                assert process.poll() is None, said.read().decode()
-                assert time.monotonic() < until, f"{program[0]} does not listen: {said.read().decode()}"
-                time.sleep(0.05)
-            yield Edge(port, process)
-        finally:
-            process.terminate()
-            process.wait(10)

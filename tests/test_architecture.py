@@ -83,7 +83,7 @@ def test_the_locks_hold_pins_and_hashes_only() -> None:
     assert len(locks) == 4
     assert rules.unlocked(locks) == []
     npm = list(ROOT.glob("tests/*/package-lock.json"))
-    assert len(npm) == 3
+    assert len(npm) == 4
     assert [path for path in npm if '"resolved"' in path.read_text(encoding="utf-8")] == []
 
 

@@ -48,8 +48,8 @@ class Edge:
         self._url = url.rstrip("/")
         self._pool = urllib3.PoolManager(timeout=TIMEOUT_SECONDS, retries=False, maxsize=1)
 
-    def require(self, expected: Expected) -> None:
-        """Raise UnseenError unless readers get what is expected."""
+    def require(self, expected: Expected) -> Mapping[str, str]:
+        """Raise UnseenError unless readers get what is expected; returns the headers that they get."""
         where = self._url + address(expected.key)
         headers = {"Accept-Encoding": "identity", "User-Agent": "publisher-probe"}
         try:
@@ -69,6 +69,18 @@ class Edge:
             raise UnseenError(f"the edge answers {answer.status} with another body for {where}; it may be older")
         else:
             _require_headers(expected, answer.headers, where)
+        return answer.headers
+
+    def read(self, key: str) -> bytes:
+        """What readers get for a key; UnseenError when it is nothing."""
+        where = self._url + address(key)
+        try:
+            answer = self._pool.request("GET", where, headers={"User-Agent": "publisher-probe"}, redirect=False)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise UnseenError(f"the edge does not answer for {where}: {type(error).__name__}") from error
+        if answer.status != 200:
+            raise UnseenError(f"the edge answers {answer.status} for {where}")
+        return answer.data
 
     def close(self) -> None:
         """Close the connections."""

@@ -7,6 +7,7 @@ each where boto3 manages 500 at 1.9 ms.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -138,10 +139,10 @@ class S3:
             self._client.head_bucket(Bucket=self._bucket)
         except botocore.exceptions.ClientError as error:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") != 404:
-                raise TargetError(f"{self.name}: cannot look at bucket {self._bucket}: {error}") from error
+                raise TargetError(f"{self.name}: cannot look at bucket {self._bucket}: {_first_line(error)}") from error
             self._create_bucket()
         except botocore.exceptions.BotoCoreError as error:
-            raise TargetError(f"{self.name}: cannot reach the store: {error}") from error
+            raise TargetError(f"{self.name}: cannot reach the store: {_first_line(error)}") from error
 
     def put(self, key: str, body: bytes, content_type: str, cache_control: str) -> str:
         """Store a body with its headers, replacing what was there; returns the ETag."""
@@ -173,7 +174,7 @@ class S3:
         except botocore.exceptions.ClientError as error:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
                 return None
-            raise TargetError(f"{self.name}: HEAD {key} failed: {error}") from error
+            raise TargetError(f"{self.name}: HEAD {key} failed: {_first_line(error)}") from error
         except (obstore.exceptions.BaseError, botocore.exceptions.BotoCoreError, OSError) as error:
             raise TargetError(f"{self.name}: GET {key} failed: {_first_line(error)}", _reason(error)) from error
 
@@ -238,7 +239,7 @@ class S3:
             try:
                 answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True})
             except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-                raise TargetError(f"{self.name}: DELETE of {len(batch)} keys failed: {error}") from error
+                raise TargetError(f"{self.name}: DELETE of {len(batch)} keys failed: {_first_line(error)}") from error
             if refused := answer.get("Errors"):
                 first = refused[0]
                 raise TargetError(f"{self.name}: DELETE {first.get('Key')} refused: {first.get('Message')}")
@@ -275,13 +276,13 @@ class S3:
                     if below or not key.startswith(HIDDEN):
                         yield key, int(entry["Size"])
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-            raise TargetError(f"{self.name}: cannot list bucket {self._bucket}: {error}") from error
+            raise TargetError(f"{self.name}: cannot list bucket {self._bucket}: {_first_line(error)}") from error
 
     def _create_bucket(self) -> None:
         try:
             self._client.create_bucket(Bucket=self._bucket)
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-            raise TargetError(f"{self.name}: cannot make bucket {self._bucket}: {error}") from error
+            raise TargetError(f"{self.name}: cannot make bucket {self._bucket}: {_first_line(error)}") from error
 
 
 def _code(error: botocore.exceptions.ClientError) -> str:
@@ -294,5 +295,9 @@ def _reason(error: BaseException) -> str:
     return next((word for kind, word in _REASONS if isinstance(error, kind)), "unavailable")
 
 
+_CREDENTIAL = re.compile(r"(Credential=|AccessKeyId>|Signature=)[^/<,\s]+")
+"""What a store that refuses a request may repeat of it."""
+
+
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:300]
+    return _CREDENTIAL.sub(r"\1…", str(error).strip().partition("\n")[0])[:300]

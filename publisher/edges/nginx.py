@@ -1,8 +1,14 @@
 """nginx as an edge: a cache of its own on disk, purged by `PURGE /address` (Debian: libnginx-mod-http-cache-purge).
 
-A page past its time is served at once while a fresh one is fetched, and goes on being served for a week when the store
-is gone; of readers who ask at once for the same page that is not kept, one fetches it. The query takes no part in the
-key. What is missing is not kept: the purge module cannot make nginx forget an error.
+A page past its time is served at once while a fresh one is fetched, for as long as its stale-while-revalidate allows,
+and goes on being served for a week when the store is gone; of readers who ask at once for the same page that is not
+kept, one fetches it. The query takes no part in the key. What is missing is not kept: the purge module cannot make
+nginx forget an error.
+
+nginx asks the store through a server of its own, which takes `stale-if-error` out of what the cache sees: nginx takes a
+404 for an error too, and would serve for a week what was removed (ngx_http_upstream_test_next). What readers are told
+is as it was put. A page past its time is fetched whole and not by a condition, because at a 304 nginx keeps the headers
+it had, and a change of headers alone would never arrive.
 Brotli needs libnginx-mod-http-brotli-filter; without it leave `brotli` out.
 """
 
@@ -63,13 +69,36 @@ http {
 	map $request_method$http_range $whole { default 1; GET 0; PURGE 0; OPTIONS 0; }
 	map $http_content_length $bodied { default 0; "~[1-9]" 1; }
 	map $path $data { default ""; "~^/(content|\.well-known)(/|$)" 1; }
-	map $slashed $moved { default "@MOVED_FOR@"; "" ""; }
+	map $slashed $lasting { default "@MOVED_FOR@"; "" $upstream_http_x_put_cache_control; }
 	map $request_method $allow { default ""; OPTIONS "@METHODS@"; }
 	map $request_method$data $preflight { default ""; OPTIONS1 1; }
 	@MAPS@
 	map $sent_http_content_type $document { default ""; "~^(text/html|image/svg)" 1; }
 
+	map $upstream_http_cache_control $kept {
+		default $upstream_http_cache_control;
+		"~^(?<first>.*?),?\s*stale-if-error=\d+(?<last>.*)$" $first$last;
+	}
+
 	upstream store { server @STORE@; keepalive 64; }
+	upstream asking { server @INNER@; keepalive 64; }
+
+	server {
+		listen @INNER@;
+		keepalive_requests 100000;
+		location / {
+			limit_except GET { deny all; }
+			proxy_http_version 1.1;
+			proxy_set_header Host @STORE@;
+			proxy_set_header Connection "";
+			proxy_connect_timeout 1s;
+			proxy_read_timeout 10s;
+			proxy_hide_header Cache-Control;
+			add_header Cache-Control $kept always;
+			add_header X-Put-Cache-Control $upstream_http_cache_control always;
+			proxy_pass http://store;
+		}
+	}
 
 	server {
 		listen @LISTEN@;
@@ -103,7 +132,7 @@ http {
 			@HEADERS@
 			@PROXY@
 			proxy_ignore_headers Cache-Control Expires;
-			proxy_hide_header Cache-Control;
+			proxy_cache_use_stale updating error timeout http_500 http_502 http_503 http_504;
 			proxy_hide_header ETag;
 			proxy_hide_header Last-Modified;
 			proxy_hide_header Accept-Ranges;
@@ -114,7 +143,7 @@ http {
 			proxy_cache_key /404.html;
 			proxy_method GET;
 			error_page 500 502 503 504 = @away;
-			proxy_pass http://store/@BUCKET@/404.html;
+			proxy_pass http://asking/@BUCKET@/404.html;
 		}
 		location = /-purge {
 			internal;
@@ -146,15 +175,16 @@ http {
 """
 _OBJECT = r"""
 @HEADERS@
-add_header Cache-Control $moved always;
+add_header Cache-Control $lasting always;
 error_page 400 403 404 =404 /-missing;
 error_page 405 = @refused;
 error_page 418 =400 @bodied;
 error_page 500 502 503 504 = @away;
 proxy_intercept_errors on;
 @PROXY@
+proxy_cache_use_stale error timeout http_500 http_502 http_503 http_504;
 proxy_cache_key $key;
-proxy_pass http://store/@BUCKET@$key;
+proxy_pass http://asking/@BUCKET@$key;
 """
 _PROXY = r"""
 proxy_http_version 1.1;
@@ -169,8 +199,9 @@ proxy_read_timeout 10s;
 proxy_cache site;
 proxy_cache_lock on;
 proxy_cache_background_update on;
-proxy_cache_use_stale updating error timeout http_500 http_502 http_503 http_504;
 proxy_ignore_headers Vary Set-Cookie;
+proxy_hide_header Cache-Control;
+proxy_hide_header X-Put-Cache-Control;
 proxy_hide_header Vary;
 proxy_hide_header Set-Cookie;
 @HIDDEN@
@@ -185,9 +216,13 @@ _SWITCHED = [
 
 
 class Nginx(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an nginx edge listens and keeps its files (`home` is writable), and who may purge it (addresses, CIDR)."""
+    """Where an nginx edge listens and keeps its files (`home` is writable), and who may purge it (addresses, CIDR).
+
+    `inner` is where it listens for itself: a socket in a folder would be in the way after a kill.
+    """
 
     listen: str = "80"
+    inner: str = "127.0.0.1:8079"
     user: str = "www-data"
     home: str = "/var/lib/nginx"
     log: str = "/var/log/nginx/error.log"
@@ -219,6 +254,7 @@ def configuration(store: str, bucket: str, how: Nginx) -> str:
         "MISSING_FOR": MISSING_FOR,
         "USER": f"user {how.user};" if how.user else "",
         "LISTEN": how.listen,
+        "INNER": how.inner,
         "HOME": how.home,
         "LOG": how.log,
         "PURGERS": " ".join(f"allow {address};" for address in how.purgers),

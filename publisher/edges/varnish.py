@@ -1,7 +1,8 @@
 """Varnish as an edge: a cache in memory, purged by `PURGE /address`, by `BAN /` as a whole, or by a tag of the objects.
 
-A page past its time is served at once while a fresh one is fetched (its stale-while-revalidate), and goes on being
-served for a week while the store is ill. Of readers who ask for the same absent page at once, one fetches it.
+A page past its time is served at once while a fresh one is fetched, for as long as its stale-while-revalidate allows,
+and goes on being served for a week while the store is ill. Of readers who ask for the same absent page at once, one
+fetches it.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ sub vcl_recv {
 	if (req.restarts == 0) {
 		unset req.http.X-Plain;
 		unset req.http.X-Missing;
+		unset req.http.X-Past;
 		unset req.http.X-Moved;
 		unset req.http.X-Preflight;
 		set req.http.X-Path = regsub(req.url, "\?.*$", "");
@@ -93,10 +95,21 @@ sub vcl_recv {
 	unset req.http.Cookie;
 	unset req.http.Authorization;
 	call plain;
-	if (std.healthy(req.backend_hint)) {
-		set req.grace = 10m;
+	set req.grace = 7d;
+	if (req.http.X-Past == "ask") {
+		set req.grace = 0s;
 	}
 	return (hash);
+}
+
+# Everything is kept for a week in case the store falls ill. While it is well, what is older than its
+# stale-while-revalidate allows is looked up again as if it were not there, and if that fails, once more as it is.
+sub vcl_hit {
+	if (obj.ttl <= 0s && !req.http.X-Past && std.healthy(req.backend_hint)
+		&& obj.ttl + std.duration(obj.http.X-Stale-For, 0s) <= 0s) {
+		set req.http.X-Past = "ask";
+		return (restart);
+	}
 }
 
 # The key of an object, and of its place in the cache: no query, no host.
@@ -138,6 +151,7 @@ sub vcl_hash {
 sub vcl_backend_fetch {
 	unset bereq.http.X-Path;
 	unset bereq.http.X-Missing;
+	unset bereq.http.X-Past;
 	unset bereq.http.Accept-Encoding;
 	unset bereq.http.Origin;
 	unset bereq.http.X-Forwarded-For;
@@ -152,12 +166,13 @@ sub vcl_backend_response {
 		set beresp.grace = 0s;
 		set beresp.uncacheable = false;
 	} elsif (beresp.status >= 500) {
-		if (bereq.is_bgfetch) {
-			return (abandon);
-		}
-		set beresp.ttl = 0s;
-		set beresp.grace = 0s;
+		# What is delivered takes the place of an older page, whatever its status.
+		return (abandon);
+	} elsif (!beresp.http.Cache-Control && !beresp.http.Expires) {
+		set beresp.ttl = 2m;
+		set beresp.uncacheable = true;
 	} else {
+		set beresp.http.X-Stale-For = regsub(beresp.http.Cache-Control, "^.*stale-while-revalidate=([0-9]+).*$", "\1s");
 		set beresp.grace = 7d;
 	}
 	if (!bereq.http.X-Plain && beresp.http.Content-Type ~ "^(@TYPES@)") {
@@ -166,9 +181,7 @@ sub vcl_backend_response {
 }
 
 sub vcl_backend_error {
-	if (bereq.is_bgfetch) {
-		return (abandon);
-	}
+	return (abandon);
 }
 
 sub vcl_deliver {
@@ -192,6 +205,10 @@ sub vcl_deliver {
 }
 
 sub vcl_synth {
+	if (resp.status == 503 && req.http.X-Past == "ask") {
+		set req.http.X-Past = "keep";
+		return (restart);
+	}
 	if (resp.status == 704) {
 		set resp.http.Allow = "@METHODS@";
 		if (req.http.X-Path ~ "^/(content|\.well-known)(/|$)") {
@@ -226,6 +243,7 @@ sub vcl_synth {
 
 sub headers {
 	unset resp.http.X-Varnish;
+	unset resp.http.X-Stale-For;
 	unset resp.http.Via;
 	unset resp.http.Server;
 	unset resp.http.x-amz-meta-cache-tag;

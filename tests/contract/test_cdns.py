@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from benchmarks.edges import start_nginx, start_varnish
 from publisher.delivery.cdn import Cdn, tag
 from publisher.delivery.cdn.bunny import Bunny
 from publisher.delivery.cdn.cloudflare import Cloudflare
@@ -26,7 +27,6 @@ from publisher.delivery.cdn.proxies import Nginx, Varnish
 from publisher.errors import PurgeError
 from tests.integration.asking import ask
 from tests.integration.test_caching_edges import Origin, origin_server
-from tests.servers import start_nginx, start_varnish
 from tests.serving import serving
 
 SECRET = "s3cret-token-that-nobody-may-see"

@@ -75,6 +75,13 @@ def test_all_that_is_written_is_in_the_bucket_soon(up: Up) -> None:
     assert said["held"]["files"] > 0
 
 
+def test_the_doctor_finds_it_well(up: Up) -> None:
+    caught_up(up)
+    found = {one["check"]: one for one in json.loads(publisher(up, "doctor", "--json").stdout)}
+    assert found["backup"]["state"] == "well", found
+    assert "with the keys" in found["backup"]["found"]
+
+
 def test_nobody_else_reads_the_backup(up: Up) -> None:
     caught_up(up)
     assert httpx.get(f"{up.ready['s3']}/{up.ready['bucket']}/content/index.json").status_code == 200

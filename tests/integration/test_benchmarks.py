@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +19,7 @@ import pytest
 
 from benchmarks import (
     crowded,
+    delays,
     document,
     draining,
     full_build,
@@ -193,6 +196,27 @@ def test_a_publish_into_a_crowded_bucket_lists_nothing(short_folder: Path) -> No
     assert ours["of them LIST"] == 0
     listing = {one.case: one.median for one in report.results if one.quantity == "of them LIST"}
     assert listing["rclone sync --checksum"] > 0, "the proxy counts lists"
+
+
+def test_a_way_takes_its_round_trips() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def echo() -> None:
+            connection, _ = server.accept()
+            with connection:
+                while some := connection.recv(100):
+                    connection.sendall(some)
+
+        threading.Thread(target=echo, daemon=True).start()
+        path = delays.Path(port=server.getsockname()[1], ms=40)
+        with delays.Network([path]):
+            began = time.perf_counter()
+            with socket.create_connection(("127.0.0.1", path.listens_at)) as reader:
+                for trips in (2, 3):
+                    reader.sendall(b"GET /")
+                    assert reader.recv(10) == b"GET /"
+                    assert time.perf_counter() - began >= trips * 0.04
+    assert path.asked == 2
 
 
 def test_an_unknown_benchmark_is_named(tmp_path: Path) -> None:

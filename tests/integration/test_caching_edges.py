@@ -11,12 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from benchmarks.edges import start_nginx, start_varnish
 from publisher.delivery.cdn import tag
 from tests.integration.asking import ask, until
-from tests.servers import start_nginx, start_varnish
 from tests.serving import serving
 
 SHORT = "public, max-age=1, s-maxage=1, stale-while-revalidate=600, stale-if-error=604800"
+BRIEF = "public, max-age=1, s-maxage=1, stale-while-revalidate=1, stale-if-error=604800"
 LONG = "public, max-age=30, s-maxage=300, stale-while-revalidate=600, stale-if-error=604800"
 
 
@@ -29,6 +30,8 @@ class Origin(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[str] = []
         self.body, self.cache_control, self.delay, self.status = b"one", LONG, 0.0, 200
+        self.statuses: dict[str, int] = {}
+        """Of single paths, where they are not `status`."""
 
     def times(self, path: str) -> int:
         return sum(asked == path for asked in self.asked)
@@ -43,7 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
         origin.asked.append(self.path)
         time.sleep(origin.delay)
         missing = self.path.endswith("/nothing/index.html")
-        status = 404 if missing else origin.status
+        status = 404 if missing else origin.statuses.get(self.path, origin.status)
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(origin.body)))
@@ -116,6 +119,30 @@ def test_a_page_past_its_time_is_served_at_once_and_fetched_meanwhile(edge: tupl
     assert ask(port, "/a/").body == b"one"
     assert time.monotonic() - began < 0.8
     until(lambda: ask(port, "/a/").body == b"two", "the fresh page arrives")
+
+
+def test_a_page_that_is_too_old_is_fetched_before_it_is_served(edge: tuple[int, Origin]) -> None:
+    port, origin = edge
+    origin.cache_control = BRIEF
+    keep(port, "/a/")
+    time.sleep(3.2)
+    origin.body = b"two"
+    answer = ask(port, "/a/")
+    assert answer.body == b"two"
+    assert answer.headers["cache-control"] == origin.cache_control
+    origin.statuses["/site/a/index.html"] = 500
+    time.sleep(3.2)
+    assert [(ask(port, "/a/").status, ask(port, "/a/").body) for _ in range(3)] == [(200, b"two")] * 3
+
+
+def test_a_page_that_was_removed_is_gone_when_its_time_is_past_though_no_purge_came(edge: tuple[int, Origin]) -> None:
+    port, origin = edge
+    origin.cache_control = BRIEF
+    keep(port, "/a/")
+    origin.statuses["/site/a/index.html"] = 404
+    time.sleep(3.2)
+    assert ask(port, "/a/").status == 404
+    assert ask(port, "/a/").status == 404
 
 
 def test_when_the_store_is_ill_or_gone_pages_go_on_being_served(edge: tuple[int, Origin]) -> None:

@@ -97,9 +97,9 @@ def wait_for(url: str, log: Path, seconds: float = 60) -> None:
 def test_a_review_is_published_by_unprivileged_read_only_containers(tmp_path: Path) -> None:
     assert may_unshare(), "this test needs root and a kernel that lets it make mount namespaces"
     ports: set[int] = set()
-    for _ in range(11):
+    for _ in range(12):
         ports.add(kept_or_new(0, is_free, ports))
-    s3, api, edge, *others = sorted(ports)
+    s3, api, edge, inner, *others = sorted(ports)
     data, store = volume(tmp_path / "data", PUBLISHER), volume(tmp_path / "store", PUBLISHER)
     web = volume(tmp_path / "web", WEB)
     path = f"{sys.prefix}/bin:/usr/sbin:/usr/bin:/bin"
@@ -119,7 +119,9 @@ def test_a_review_is_published_by_unprivileged_read_only_containers(tmp_path: Pa
     flags = [f"-{name}={port}" for name, port in zip(
         ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
          "s3.port.grpc", "admin.port"), others, strict=True)]  # fmt: skip
-    how = nginx.Nginx(listen=f"127.0.0.1:{edge}", home=VOLUME, log=f"{VOLUME}/error.log", user="")
+    how = nginx.Nginx(
+        listen=f"127.0.0.1:{edge}", inner=f"127.0.0.1:{inner}", home=VOLUME, log=f"{VOLUME}/error.log", user=""
+    )
     (web / "nginx.conf").write_text(nginx.configuration(f"127.0.0.1:{s3}", "content", how))
     with ExitStack() as stack:
         start = stack.enter_context
@@ -154,3 +156,17 @@ def test_a_container_can_write_nothing_but_its_volume(tmp_path: Path, user: int,
     assert tried.returncode != 0
     assert "Read-only file system" in tried.stderr
     assert subprocess.run(contained(user, folder, "touch", f"{VOLUME}/x"), check=False).returncode == 0
+
+
+def test_root_goes_on_as_the_owner_of_the_data_directory(tmp_path: Path) -> None:
+    data = volume(tmp_path / "data", PUBLISHER)
+    as_root = _NAMESPACE.partition("exec setpriv")[0] + 'exec "$@"\n'
+    command = [f"{sys.prefix}/bin/publisher", "init"]
+    environ = {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "DATA_DIR": VOLUME, "PYTHONPATH": str(ROOT)}
+    made = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", as_root, "sh", str(data), sys.base_prefix, str(PUBLISHER), *command],
+        env=environ | {"PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    assert f"goes on as the owner of {VOLUME} (user {PUBLISHER})" in made.stderr
+    assert {path.stat().st_uid for path in data.rglob("*")} == {PUBLISHER}

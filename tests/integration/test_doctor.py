@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -52,10 +53,36 @@ def found(chosen: Settings, clock: Callable[[], datetime] = now) -> dict[str, Fi
 
 def test_nothing_is_found_where_all_is_well(well: Settings) -> None:
     findings = list(doctor.examine(well, now))
-    assert {one.state for one in findings} == {"well"}, findings
     assert [one.check.split()[0] for one in findings] == [
-        "sqlite", "disk", "database", "keys", "outbox", "store", "edge",
+        "sqlite", "disk", "database", "keys", "outbox", "backup", "rights", "store", "edge",
     ]  # fmt: skip
+    own = {"backup"} | ({"rights"} if os.geteuid() == 0 else set())
+    assert {one.check for one in findings if one.state != "well"} == own, "no backup is kept here; a test may be root"
+
+
+def test_a_backup_that_is_not_kept_or_cannot_be_reached_is_told_of(well: Settings) -> None:
+    def with_backup(**changes: str) -> Finding:
+        kept = msgspec.structs.replace(well.backup, **changes)
+        return found(msgspec.structs.replace(well, backup=kept))["backup"]
+
+    none = with_backup(bucket="")
+    assert (none.state, "BACKUP_BUCKET" in none.advice) == ("look", True)
+    here = {"endpoint": well.s3.endpoint, "access_key": well.s3.access_key, "secret_key": well.s3.secret_key}
+    empty = with_backup(bucket=well.s3.bucket, prefix="nothing-is-here", **here)
+    assert (empty.state, "none yet" in empty.found) == ("ill", True)
+    away = with_backup(bucket="backup", **here | {"endpoint": "http://127.0.0.1:9"})
+    assert (away.state, "BACKUP_" in away.advice) == ("ill", True)
+
+
+def test_files_of_another_user_are_ill(well: Settings) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    os.chown(well.data.dir, 10001, 10001)
+    assert found(well)["rights"].state == "ill"
+    assert "chown" in found(well)["rights"].advice
+    for path in Path(well.data.dir).glob("*"):
+        os.chown(path, 10001, 10001)
+    assert "rights" not in found(well)
 
 
 def test_keys_that_others_can_read_are_ill(well: Settings) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.edges import start_nginx, start_varnish
 from publisher.content import reviews
 from publisher.content.model import Draft
 from publisher.delivery.cdn import Cdn, Limits
@@ -20,7 +21,6 @@ from publisher.errors import PurgeError
 from publisher.worker import Worker, now
 from tests.integration.asking import ask, until
 from tests.newsroom import Newsroom, text
-from tests.servers import start_nginx, start_varnish
 from tests.serving import serving
 
 
