@@ -27,7 +27,8 @@ ARGS ?=
 # What the tests need from the system, as command-or-file:debian-package.
 TOOLS := chromium:chromium java:default-jre-headless npm:npm /usr/sbin/nginx:nginx /usr/sbin/varnishd:varnish \
 	/usr/lib/nginx/modules/ngx_http_cache_purge_module.so:libnginx-mod-http-cache-purge \
-	/usr/lib/nginx/modules/ngx_http_brotli_filter_module.so:libnginx-mod-http-brotli-filter wrk:wrk
+	/usr/lib/nginx/modules/ngx_http_brotli_filter_module.so:libnginx-mod-http-brotli-filter wrk:wrk strace:strace \
+	/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1:faketime
 
 .PHONY: help
 help: ## List the targets
@@ -96,8 +97,9 @@ test-corpus: $(VENV)/.dev $(NPM_STAMPS) ## Test against a folder of real posts: 
 	CORPUS="$(CORPUS)" $(BIN)/python -m pytest -m corpus $(ARGS)
 
 .PHONY: faults
-faults: $(VENV)/.dev ## Every fault of docs/faults.md, one line for each: kills, outages, crowds (takes hours)
-	@$(BIN)/python -m pytest -m faults --verbose --timeout 14400 $(if $(ARGS),$(ARGS),tests/faults tests/properties/test_bundles.py)
+faults: TOOLS := strace:strace /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1:faketime
+faults: $(VENV)/.dev $(VENV)/.tools ## Every fault of docs/faults.md and a table of what came of it (hours; ARGS="--part NAME", --resume, --write)
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 .PHONY: test-kills
 test-kills: $(VENV)/.dev ## Kill the editor's commands before each line of their code (some 2,500 runs)

@@ -17,8 +17,7 @@ from publisher.builder import Builder
 from publisher.cli_output import Advance, progress, size
 from publisher.content import hint
 from publisher.delivery import export as exporting
-from publisher.delivery import indexnow, rollout
-from publisher.delivery import push as pushing
+from publisher.delivery import foresight, indexnow, rollout
 from publisher.delivery.caps import FLOOR, Cap
 from publisher.delivery.diff import Step, Wave
 from publisher.delivery.history import Rollback
@@ -133,7 +132,7 @@ def _push(parts: plant.Plant, names: Sequence[str], cap: Cap, dry_run: bool, in_
     """Push to each target in its turn; one that fails holds none of the others back, and is told of at the end."""
     every = parts.regions(names)
     if dry_run:
-        _rehearse(parts, [region.name for region in every], in_json)
+        _rehearse(parts, every, cap, in_json)
         return
     done, failures = dict[str, Pushed](), dict[str, PublisherError]()
     builder = parts.builder()
@@ -175,13 +174,16 @@ def _deliver(parts: plant.Plant, region: Target, builder: Builder, cap: Cap, adv
     return pushed
 
 
-def _rehearse(parts: plant.Plant, names: Sequence[str], in_json: bool) -> None:
-    steps = [(name, step) for name in names for step in pushing.plan(parts.ledger, name)]
+def _rehearse(parts: plant.Plant, every: Sequence[Target], cap: Cap, in_json: bool) -> None:
+    foreseen = [foresight.foresee(parts.ledger, plant.bucket(region), region.place, cap) for region in every]
+    for note in (note for one in foreseen for note in one.notes):
+        click.echo(note, err=True)
+    steps = [(one.target, step) for one in foreseen for step in one.steps]
     if in_json:
         emit([{"target": name, "do": verb(step), "key": step.key, "reason": step.reason} for name, step in steps])
         return
     for name, step in steps:
-        where = f"{name}  " if len(names) > 1 else ""
+        where = f"{name}  " if len(every) > 1 else ""
         click.echo(f"{where}{verb(step):6}  {step.reason:7}  {step.key}")
     click.echo(f"{len(steps):,} steps; nothing was done", err=True)
 

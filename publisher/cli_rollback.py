@@ -16,12 +16,13 @@ from publisher.content import database, log
 from publisher.content.database import Database
 from publisher.content.revisions import unified
 from publisher.content.writer import Writer
+from publisher.delivery import foresight
 from publisher.delivery.caps import UNLIMITED
 from publisher.delivery.history import Changed, Past, State
 from publisher.delivery.objects import Objects
 from publisher.errors import DamagedObjectError, InvalidError
 from publisher.everywhere import Went
-from publisher.plant import Plant
+from publisher.plant import Plant, bucket
 from publisher.settings import Settings
 
 MAX_LINES = 400
@@ -185,7 +186,12 @@ def _restore(parts: Plant, release: int, quiet: bool) -> int:
 def _rehearse(parts: Plant, release: int, with_content: bool, in_json: bool) -> None:
     history, now = parts.ledger.history, worker.now()
     change = partial(history.roll_back, release, at=now, actor="") if release else partial(history.end, now)
-    found = rollback.steps(parts.ledger, [region.name for region in parts.regions()], change)
+    doubts = {region.name: foresight.doubt(parts.ledger, bucket(region)) for region in parts.regions()}
+    doubted = [name for name, one in doubts.items() if one.is_anothers]
+    found = rollback.steps(parts.ledger, list(doubts), change, doubted)
+    for one in doubts.values():
+        if one.note:
+            click.echo(one.note, err=True)
     if in_json:
         emit(
             {name: [{"do": verb(s), "key": s.key, "reason": s.reason} for s in steps] for name, steps in found.items()}

@@ -23,7 +23,9 @@ from publisher.content import log, migrations
 from publisher.content.database import connect
 from publisher.delivery.caps import USUAL, Cap
 from publisher.delivery.cdn import Cdn
+from publisher.delivery.fitness import Fitness
 from publisher.delivery.garbage import Garbage
+from publisher.delivery.holdings import Holdings
 from publisher.delivery.lease import Lease
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
@@ -182,8 +184,9 @@ class Plant:
             target, self.ledger.holder(_mark()), _mark, seconds=where.lease_seconds,
             is_required=where.unconditional == "refuse",
         )  # fmt: skip
+        fitness = Fitness(target, where.place, _mark, must_fence=where.unconditional == "refuse")
         pusher = Pusher(
-            self.ledger, self.objects, target, lease=lease, tries=TRIES, concurrency=where.concurrency,
+            self.ledger, self.objects, target, lease=lease, fitness=fitness, tries=TRIES, concurrency=where.concurrency,
             purging=where.cdn.kind != "none", place=where.place, cap=cap,
         )  # fmt: skip
         self._open.callback(pusher.close)
@@ -298,5 +301,8 @@ class Plant:
         probe = Probe(region.name, region.probe_url, self.settings.data.ledger_db, clock=worker.now)
         self._open.callback(probe.close)
         if probe.is_behind(pusher.delivered()):
-            probe.expect(pusher.delivered(), [Expected(*pointer) for pointer in self.ledger.pointers(region.name)])
+            probe.expect(
+                pusher.delivered(),
+                [Expected(*pointer) for pointer in Holdings(self.ledger.connection, region.name).pointers()],
+            )
         return probe

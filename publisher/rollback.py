@@ -12,8 +12,9 @@ from functools import partial
 from publisher.content import log, reviews
 from publisher.content.database import Database
 from publisher.content.writer import Writer
-from publisher.delivery import push
+from publisher.delivery import foresight, push
 from publisher.delivery.diff import Step
+from publisher.delivery.holdings import Holdings
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
 from publisher.errors import BuildError, NotFoundError
@@ -42,14 +43,15 @@ def end(ledger: Ledger, at: datetime) -> None:
         ledger.history.end(at)
 
 
-def steps(ledger: Ledger, targets: Sequence[str], change: Callable[[], None]) -> dict[str, list[Step]]:
-    """What each target would be sent after `change`, which is undone."""
-    ledger.connection.execute("BEGIN IMMEDIATE")
-    try:
+def steps(
+    ledger: Ledger, targets: Sequence[str], change: Callable[[], None], doubted: Sequence[str] = ()
+) -> dict[str, list[Step]]:
+    """What each target would be sent after `change`, which is undone; somebody else had the lease of `doubted` ones."""
+    with foresight.undone(ledger.connection):
+        for target in doubted:
+            Holdings(ledger.connection, target).distrusted()
         change()
         return {target: push.plan(ledger, target) for target in targets}
-    finally:
-        ledger.connection.execute("ROLLBACK")
 
 
 def _require(ledger: Ledger, objects: Objects, release: int) -> None:

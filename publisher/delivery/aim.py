@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from publisher.delivery.ledger import Desired, Held
+from publisher.delivery import ledger
+from publisher.delivery.ledger import Desired, Owed
 from publisher.site.artifact import Tier
 
 _OWED = """
 SELECT p.key, u.release, u.body, u.content_type, u.cache_control, u.tier,
-    d.context, d.body, d.content_type, d.cache_control, d.tier, b.body,
+    d.context, d.body, d.content_type, d.cache_control, d.tier, b.body, r.key,
     h.key, h.body, h.content_type, h.cache_control, h.tier, h.etag
 FROM pending p
 LEFT JOIN undo u ON u.key = p.key
     AND u.release = (SELECT min(release) FROM undo WHERE key = p.key AND release > :release)
 LEFT JOIN desired d ON d.key = p.key
 LEFT JOIN held h ON h.target = p.target AND h.key = p.key
+LEFT JOIN promised r ON r.target = p.target AND r.key = p.key
 LEFT JOIN held b ON b.target = :after AND b.key = p.key
 WHERE p.target = :target ORDER BY p.key
 """
-
-Owed = tuple[str, Desired | None, Held | None]
 
 
 def is_kept(conn: Any, release: int) -> bool:
@@ -48,11 +48,11 @@ def seq(conn: Any, release: int) -> int:
 
 
 def _row(row: tuple[Any, ...]) -> Owed | None:
-    key, changed, then, now, before = row[0], row[1], row[2:6], row[6:11], row[11]
-    held = Held(*row[12:]) if row[12] is not None else None
+    key, changed, then, now, before, known = row[0], row[1], row[2:6], row[6:11], row[11], row[12:]
     if changed is not None:
-        return key, None if then[0] is None else Desired(key, "", *then), held
+        return ledger.owed(key, None if then[0] is None else Desired(key, "", *then), known[0], known[1:])
     if now[0] is None:
-        return key, None, held
+        return ledger.owed(key, None, known[0], known[1:])
     desired = Desired(key, *now)
-    return None if desired.tier == Tier.pointer and before != desired.body else (key, desired, held)
+    is_ahead = desired.tier == Tier.pointer and before != desired.body
+    return None if is_ahead else ledger.owed(key, desired, known[0], known[1:])

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from publisher.delivery.history import LASTING
 from publisher.delivery.ledger import Desired, Held
 from publisher.site.artifact import Tier
 
@@ -72,7 +73,8 @@ def sample(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 def _step(key: str, desired: Desired | None, held: Held | None) -> Step:
     if desired is None:
-        return Step(Wave.nothing, key, "same", None) if held is None else Step(Wave.delete, key, "gone", None)
+        stays = held is None or (held.tier in LASTING and held.body)  # readers may need it: it is garbage later
+        return Step(Wave.nothing, key, "same", None) if stays else Step(Wave.delete, key, "gone", None)
     if held is None:
         reason: Reason = "new"
     elif held.body != desired.body:

@@ -12,6 +12,7 @@ import msgspec
 
 from publisher.delivery.history import LASTING
 from publisher.delivery.ledger import Held
+from publisher.site.artifact import Tier
 
 
 class Holdings:
@@ -30,6 +31,12 @@ class Holdings:
         """How many there are."""
         row = self._conn.execute("SELECT count(*) FROM held WHERE target = ?", (self._target,)).fetchone()
         return int(row[0])
+
+    def pointers(self) -> list[tuple[str, str]]:
+        """Keys that lead to all others, with the digests of their bodies."""
+        query = "SELECT key, body FROM held WHERE target = ? AND tier IN (?, ?) ORDER BY key"
+        tiers = (int(Tier.pointer), int(Tier.directory))
+        return [(row[0], row[1]) for row in self._conn.execute(query, (self._target, *tiers))]
 
     def found(self, held: Held) -> None:
         """The target turned out to hold this."""

@@ -127,6 +127,11 @@ def transaction(conn: Any) -> Iterator[None]:
         raise DeliveryError(f"cannot write to the ledger: {error}") from error
 
 
+def wait_for_disk(conn: Any, waits: bool) -> None:
+    """Whether commits are on disk, with all before them, when they return; outside a transaction."""
+    conn.execute(f"PRAGMA synchronous = {'FULL' if waits else 'NORMAL'}")
+
+
 def rest(conn: Any) -> None:
     """Carry what was written from SQLite's log into the ledger, before that must be amid a build."""
     with suppress(sqlite3.Error):  # then it is tried again

@@ -206,6 +206,11 @@ class Lease:
             raise error from None
 
 
+def read(target: Conditional) -> Said | None:
+    """What the lease of a target says; None when there is none. Raises TargetError."""
+    return _said(target.look(KEY))
+
+
 def _another(before: Said | None, holder: str) -> str:
     """Who else had the lease before `holder`, which did not live to note it; empty when nobody."""
     if before is None:

@@ -1,12 +1,12 @@
 """The ledger: what every page of the site should be, and what each target is known to hold.
 
 Differences are read from a queue of keys that changed, never from a listing of a bucket or a scan of the site. It is
-derivable (by `rebuild`), so after power loss its last steps may be forgotten, in order; then they are done again.
+derivable (by `rebuild`), so power loss may have its last steps done again; what is sent is noted first (`promises`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from pysqlite3 import dbapi2 as sqlite3
 
-from publisher.delivery import fading, halts, history, journal, purges
+from publisher.delivery import fading, halts, history, journal, promises, purges
 from publisher.delivery.cdn import Cdn
 from publisher.delivery.history import LASTING, History
 from publisher.delivery.journal import Journal
@@ -54,9 +54,10 @@ _COLUMNS = "key, context, body, content_type, cache_control, tier"
 _OWED = """
 SELECT p.key, coalesce(d.context, ''), iif(n.key IS NULL, d.body, n.body),
     iif(n.key IS NULL, d.content_type, n.content_type), iif(n.key IS NULL, d.cache_control, n.cache_control),
-    iif(n.key IS NULL, d.tier, n.tier), h.key, h.body, h.content_type, h.cache_control, h.tier, h.etag
+    iif(n.key IS NULL, d.tier, n.tier), r.key, h.key, h.body, h.content_type, h.cache_control, h.tier, h.etag
 FROM pending p LEFT JOIN pinned n ON n.key = p.key LEFT JOIN desired d ON d.key = p.key
-LEFT JOIN held h ON h.target = p.target AND h.key = p.key WHERE p.target = ? ORDER BY p.key
+LEFT JOIN held h ON h.target = p.target AND h.key = p.key
+LEFT JOIN promised r ON r.target = p.target AND r.key = p.key WHERE p.target = ? ORDER BY p.key
 """
 
 
@@ -102,6 +103,19 @@ class Release(msgspec.Struct, frozen=True):
     removed: int
 
 
+Owed = tuple[str, Desired | None, Held | None]
+
+
+def owed(key: str, desired: Desired | None, promised: str | None, held: Sequence[Any]) -> Owed:
+    """A key with what it should hold and what it is known to hold: nothing certain, when it is `promised`."""
+    known = Held(*held) if held[0] is not None else None
+    if promised is not None and known is not None:
+        known = msgspec.structs.replace(known, body="")
+    elif promised is not None and desired is None:
+        known = Held(key, "", "", "", int(Tier.leaf))
+    return key, desired, known
+
+
 class Ledger:
     """The ledger database at `path`; use from one thread at a time."""
 
@@ -110,8 +124,8 @@ class Ledger:
         try:
             connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA busy_timeout = 10000")
-            parts = (_SCHEMA, journal.SCHEMA, purges.SCHEMA, history.SCHEMA, halts.SCHEMA, fading.SCHEMA)
-            connection.executescript("".join(parts))
+            rooms = (journal, purges, history, halts, fading, promises)
+            connection.executescript("".join((_SCHEMA, *(room.SCHEMA for room in rooms))))
         except sqlite3.Error as error:
             raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
         self.connection: Any = connection
@@ -151,12 +165,8 @@ class Ledger:
 
     def contexts(self, keys: Iterable[str]) -> dict[str, str]:
         """Context digests of those of `keys` that are desired."""
-        found: dict[str, str] = {}
-        for key in keys:
-            row = self.connection.execute("SELECT context FROM desired WHERE key = ?", (key,)).fetchone()
-            if row is not None:
-                found[key] = row[0]
-        return found
+        ask, query = self.connection.execute, "SELECT key, context FROM desired WHERE key = ?"
+        return dict(row for key in keys if (row := ask(query, (key,)).fetchone()) is not None)
 
     def desired(self) -> Iterator[Desired]:
         """Every key of the site, in order."""
@@ -282,7 +292,7 @@ class Ledger:
             self._set_fact(fact, place or before)
             if is_known and before in ("", place or before):
                 return
-            for table in ("held", "pending", "deliveries", "reached", "purges", "troubles"):
+            for table in ("held", "pending", "promised", "deliveries", "reached", "purges", "troubles"):
                 conn.execute(f"DELETE FROM {table} WHERE target = ?", (target,))
             conn.execute("INSERT INTO pending SELECT ?, key FROM wanted", (target,))
 
@@ -301,7 +311,7 @@ class Ledger:
         """How many keys a target is owed."""
         return int(self.connection.execute("SELECT count(*) FROM pending WHERE target = ?", (target,)).fetchone()[0])
 
-    def owed(self, target: str) -> list[tuple[str, Desired | None, Held | None]]:
+    def owed(self, target: str) -> list[Owed]:
         """Every key that may differ on a target, with what it should hold and what it is known to hold.
 
         A target that is not registered is owed everything.
@@ -309,10 +319,7 @@ class Ledger:
         if target not in self.targets():
             return [(row.key, row, None) for row in self.wanted()]
         rows = self.connection.execute(_OWED, (target,))
-        return [
-            (row[0], Desired(*row[:6]) if row[2] is not None else None, Held(*row[6:]) if row[6] is not None else None)
-            for row in rows
-        ]
+        return [owed(row[0], Desired(*row[:6]) if row[2] is not None else None, row[6], row[7:]) for row in rows]
 
     def wanted(self) -> Iterator[Desired]:
         """Every key that targets should hold, in order: the site, or what it was rolled back to."""
@@ -329,7 +336,7 @@ class Ledger:
         return Purges(self.connection, target, cdn)
 
     def settle(
-        self, target: str, put: Iterable[Held], deleted: Iterable[str], same: Iterable[str], *, purging: bool = False
+        self, target: str, put: Sequence[Held], deleted: Iterable[str], same: Iterable[str], *, purging: bool = False
     ) -> None:
         """Record what a target confirmed. A key stays owed when what it should hold changed meanwhile.
 
@@ -347,7 +354,7 @@ class Ledger:
                     " WHERE d.key = ? AND d.body = ? AND d.content_type = ? AND d.cache_control = ?)",
                     (target, held.key, held.key, held.body, held.content_type, held.cache_control),
                 )
-            for key in deleted:
+            for key in (gone := list(deleted)):
                 stale.append(key)
                 conn.execute("DELETE FROM held WHERE target = ? AND key = ?", (target, key))
                 conn.execute(
@@ -356,6 +363,7 @@ class Ledger:
                     (target, key, key),
                 )
             conn.executemany("DELETE FROM pending WHERE target = ? AND key = ?", ((target, key) for key in same))
+            promises.keep(conn, target, [*(held.key for held in put), *gone])
             if purging:
                 purges.owe(conn, target, stale)
 
@@ -369,12 +377,6 @@ class Ledger:
         """The newest release that a target holds whole; 0 when none."""
         query = "SELECT coalesce(max(release), 0) FROM deliveries WHERE target = ?"
         return int(self.connection.execute(query, (target,)).fetchone()[0])
-
-    def pointers(self, target: str) -> list[tuple[str, str]]:
-        """Keys that lead to all others and that a target holds, with the digests of their bodies."""
-        query = "SELECT key, body FROM held WHERE target = ? AND tier IN (?, ?) ORDER BY key"
-        tiers = (int(Tier.pointer), int(Tier.directory))
-        return [(row[0], row[1]) for row in self.connection.execute(query, (target, *tiers))]
 
     def release(self) -> Release | None:
         """The newest release."""

@@ -15,10 +15,11 @@ from typing import cast
 
 import msgspec
 
-from publisher.delivery import aim, caps, diff, journal
+from publisher.delivery import aim, caps, diff, journal, promises
 from publisher.delivery.caps import USUAL, Cap
 from publisher.delivery.diff import Step, Wave
 from publisher.delivery.fencing import Fence
+from publisher.delivery.fitness import Fitness
 from publisher.delivery.history import LASTING
 from publisher.delivery.holdings import Holdings
 from publisher.delivery.journal import Journal
@@ -32,6 +33,8 @@ RETRY_SECONDS = 0.2
 """About how long to wait before PUTs that failed are tried again; twice as long each time."""
 BATCH = 1000
 """Steps between two entries in the ledger: what a crash makes us repeat at most."""
+UNCLEAR = ("unavailable", "forbidden", "unauthenticated")
+"""Reasons behind which there may be another, which the store knows."""
 SLICE = 32
 """Bundles between two looks whether there are new pages, which go first."""
 Progress = Callable[[int, int], None]
@@ -46,8 +49,23 @@ class Pushed(msgspec.Struct, frozen=True):
 
 
 def plan(ledger: Ledger, target_name: str) -> list[Step]:
-    """What `run` would do now: printing it is the dry run."""
+    """What `run` would do now, if nobody else had the lease since (`publisher.delivery.foresight` looks)."""
     return _real(diff.delta(ledger.owed(target_name)))
+
+
+def require(ledger: Ledger, target: str, steps: Sequence[Step], cap: Cap) -> None:
+    """Refuse to remove too much; going back, and forward again, is meant.
+
+    Raises TooManyDeletesError or EmptySiteError.
+    """
+    if steps and steps[-1].wave is Wave.delete and ledger.history.rollback() is None:
+        held, is_empty = Holdings(ledger.connection, target).count(), not ledger.wants_any(caps.ESSENTIAL)
+        caps.check(target, steps, held=held, is_empty=is_empty, cap=cap)
+
+
+def _replaceable(step: Step) -> str | None:
+    """The key of a step after which it may hold something else; what lasts has the same bytes for ever."""
+    return None if step.desired is not None and step.desired.tier in LASTING else step.key
 
 
 def _may_pass(failure: TargetError | DamagedObjectError) -> bool:
@@ -80,12 +98,14 @@ class Pusher:
         purging: bool = False,
         place: str = "",
         lease: Lease | None = None,
+        fitness: Fitness | None = None,
         tries: int = 1,
         cap: Cap = USUAL,
     ) -> None:
         """`purging`: a CDN stands before the target, and must forget what is replaced. `place` is where the target is:
-        one that moved is owed the whole site. With a `lease`, nothing is written without it. PUTs that fail are
-        tried up to `tries` times, while the store takes others. `cap` is how much may be removed at once.
+        one that moved is owed the whole site. With a `lease`, nothing is written without it, nor before `fitness` found
+        the store fit. PUTs that fail are tried up to `tries` times, while the store takes others. `cap` is how much may
+        be removed at once.
         """
         self._tries, self._cap = tries, cap
         self._ledger, self._objects, self._target, self._purging = ledger, objects, target, purging
@@ -98,7 +118,7 @@ class Pusher:
         """Whether the last run stopped at an older release, and more is owed."""
         self._aim = self.seq = 0
         self._own: Ledger | None = None
-        self._lease = lease
+        self._lease, self._fitness = lease, fitness
         self._fence = None if lease is None else Fence(cast(Conditional, target), lease)
         ledger.register(target.name, place)
 
@@ -158,7 +178,9 @@ class Pusher:
         steps = self._steps(upto, after)
         if steps and self.hold():
             steps = self._steps(upto, after)
-        self._require(steps)
+        require(self._ledger, self._target.name, steps, self._cap)
+        if steps:
+            promises.make(self._ledger.connection, self._target.name, filter(None, map(_replaceable, steps)))
         puts = deletes = size = done = 0
         for batch in _batches(steps):
             if batch[0].wave is Wave.bundle:
@@ -198,7 +220,12 @@ class Pusher:
         """
         if self._lease is None:
             return False
-        self._lease.hold()
+        try:
+            self._lease.hold()
+        except TargetError as failure:
+            raise self._explained(failure) from failure
+        if self._fitness is not None and not self._fitness.require(self._ledger.connection):
+            self._lease.is_honoured = False
         if not self._lease.was_another:
             return False
         with self._ledger.transaction():
@@ -225,13 +252,6 @@ class Pusher:
     def listed(self) -> Iterator[str]:
         """Every key that the target holds."""
         return self._target.keys()
-
-    def _require(self, steps: Sequence[Step]) -> None:
-        """Refuse to remove too much; going back, and forward again, is meant."""
-        if steps and steps[-1].wave is Wave.delete and self._ledger.history.rollback() is None:
-            held = Holdings(self._ledger.connection, self._target.name).count()
-            is_empty = not self._ledger.wants_any(caps.ESSENTIAL)
-            caps.check(self._target.name, steps, held=held, is_empty=is_empty, cap=self._cap)
 
     def _steps(self, upto: int | None, after: str) -> list[Step]:
         self._aim = self._ledger.history.shown()
@@ -286,9 +306,13 @@ class Pusher:
         if damaged:
             return DamagedObjectError(*damaged)
         first = failed[0]
-        if isinstance(first, TargetError) and first.reason == "unavailable" and isinstance(self._target, Telling):
-            return self._target.diagnose() or first
-        return first
+        return self._explained(first) if isinstance(first, TargetError) else first
+
+    def _explained(self, failure: TargetError) -> TargetError:
+        """The same failure, as the store explains it where it can be asked: a wrong clock looks like a wrong key."""
+        if failure.reason in UNCLEAR and type(failure) is TargetError and isinstance(self._target, Telling):
+            return self._target.diagnose() or failure
+        return failure
 
     def _one(self, step: Step) -> tuple[Held, int] | TargetError | DamagedObjectError:
         wanted = step.desired

@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
@@ -19,6 +19,8 @@ from publisher.delivery.cdn import address, tag
 from publisher.delivery.targets import HIDDEN, Conditional
 from publisher.errors import RefusedError, TargetError
 
+EDITION = 1
+"""Grows with what is tried: stores that an earlier edition found fit are tried again."""
 Weight = Literal["needed", "conditions", "told"]
 Verdict = Literal["fit", "single-writer", "unfit"]
 HTML = ("text/html; charset=utf-8", "public, max-age=30, s-maxage=300, stale-while-revalidate=600")
@@ -64,19 +66,41 @@ class _MissingError(Exception):
     """The store does something else than it should: what the message says."""
 
 
-def check(store: Store, mark: str, *, must_fence: bool = False) -> Checked:
+class _Noting:
+    """A store that notes which keys were put, so that they can be removed where listing is not allowed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.keys_put = store, set[str]()
+
+    def put(self, key: str, *values: Any) -> str:
+        self.keys_put.add(key)
+        return self._store.put(key, *values)
+
+    def swap(self, key: str, *values: Any, **named: Any) -> str:
+        self.keys_put.add(key)
+        return self._store.swap(key, *values, **named)
+
+    def takes_damage(self, key: str) -> bool:
+        self.keys_put.add(key)
+        return self._store.takes_damage(key)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def check(store: Store, mark: str, *, must_fence: bool = False, must_list: bool = True) -> Checked:
     """Try everything on `store`, below a key that ends in `mark`, which nobody else uses.
 
-    Raises TargetError when it cannot be written to at all. With `must_fence` a store that ignores conditions is unfit.
+    Raises TargetError when it cannot be written to at all. With `must_fence` a store that ignores conditions is unfit,
+    without `must_list` one that cannot be listed is not: publishing does not list.
     """
-    place = f"{HIDDEN}check-{mark}/"
-    store.put(f"{place}first", b"1", *HTML)
+    place, noting = f"{HIDDEN}check-{mark}/", _Noting(store)
+    noted = cast(Store, noting)
+    noted.put(f"{place}first", b"1", *HTML)
     try:
-        findings = [_tried(store, place, *one) for one in _CHECKS]
+        findings = [_tried(noted, place, *one) for one in _CHECKS if must_list or one[0] != "listing"]
     finally:
-        left = store.below(place)
-        if left:
-            store.delete(left)
+        store.delete(sorted(noting.keys_put))
     verdict, why = _judged(findings, must_fence)
     return Checked(target=store.name, verdict=verdict, why=why, findings=findings)
 

@@ -58,16 +58,33 @@ class Region:
 class Site:
     """Everything from an edit to three buckets, in this process."""
 
-    def __init__(self, folder: Path, store: Settings, seed: int, regions: tuple[str, ...] = REGIONS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: Settings,
+        seed: int,
+        regions: tuple[str, ...] = REGIONS,
+        *,
+        like: Site | None = None,
+        purging: bool = False,
+    ) -> None:
+        """`like`: the site that this one is a copy of, folder and all; it has the same targets. `purging`: a CDN stands
+        before them.
+        """
         self.room, self.chance = Newsroom(folder), random.Random(seed)
-        run = f"faults-{uuid.uuid4().hex[:8]}"
-        self.regions = [Region(store, name, run) for name in regions]
+        self.run: str = f"faults-{uuid.uuid4().hex[:8]}" if like is None else like.run
+        self.regions = [Region(store, name, self.run) for name in regions]
         self.pushers = [
-            Pusher(self.room.ledger, self.room.objects, region.target, concurrency=8) for region in self.regions
+            Pusher(self.room.ledger, self.room.objects, region.target, concurrency=8, purging=purging)
+            for region in self.regions
         ]
-        self.room.staff()
-        self.live: list[Review] = []
-        self.made = 0
+        self.live, self.made = list[Review](), 0
+        if like is None:
+            self.room.staff()
+        else:
+            self.room.clock.at = like.room.clock.at
+            self.room.editors, self.room.products = like.room.editors, like.room.products
+            self.live, self.made = list(like.live), like.made
         self.worker = self.restarted()
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ import pytest
 from publisher.settings import Settings
 from tests.faults import checks
 from tests.faults.checks import Event
+from tests.faults.conftest import PIECE, PIECES
 from tests.faults.site import Site
+from tests.faults.watching import watching
 
 EDITS = 6
 """Edits in one publish: some fifty objects."""
@@ -51,10 +53,18 @@ class Edge:
 
 
 class Victim:
-    """A publisher that lives and is killed, on a site of its own."""
+    """A publisher that lives and is killed, on a site of its own, or on a copy of one that is `like` it."""
 
-    def __init__(self, folder: Path, store: Settings, seed: int) -> None:
-        self.site = Site(folder, store, seed, regions=("south",))
+    def __init__(
+        self,
+        folder: Path,
+        store: Settings,
+        seed: int,
+        *,
+        like: Site | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.site = Site(folder, store, seed, regions=("south",), like=like)
         self.region, room = self.site.regions[0], self.site.room
         self.events = self.region.proxy.events
         self.edge = Edge(self.events)
@@ -64,7 +74,7 @@ class Victim:
             "S3_ENDPOINT": self.region.proxy.url, "S3_BUCKET": store.s3.bucket, "S3_PREFIX": self.region.prefix,
             "S3_ACCESS_KEY": store.s3.access_key, "S3_SECRET_KEY": store.s3.secret_key, "S3_CONCURRENCY": "4",
             "CDN_KIND": "nginx", "CDN_EDGES": self.edge.url,
-        }  # fmt: skip
+        } | dict(environment or {})  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.victim"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=environ,
@@ -87,6 +97,7 @@ class Victim:
         ended = self.live(how)
         bodies, _ = self.region.held()
         assert checks.torn(bodies, url) == [], f"after {ended['passed'][-1:]}"
+        self.site.edit(self.site.chance.randrange(3))
         whole = self.live("whole")
         assert not whole["killed"]
         assert checks.misordered(before, self.events, url) == []
@@ -121,15 +132,27 @@ def victim(object_store: Settings, tmp_path: Path) -> Iterator[Victim]:
         made.close()
 
 
-def test_killed_at_some_boundaries(victim: Victim) -> None:
-    enumerated(victim, first=3, step=29, most=4)
+def test_killed_at_some_boundaries(victim: Victim, tally: Callable[..., None]) -> None:
+    watched(victim, tally, "kill -9 at some boundaries", lambda: sum(enumerated(victim, 9, 41, 3).values()))
 
 
 @pytest.mark.faults
-def test_killed_at_every_boundary(victim: Victim) -> None:
-    met = enumerated(victim, first=1, step=1, most=1000)
-    assert {"before PUT", "after PUT", "before COMMIT", "after COMMIT", "before DELETE", "after DELETE", "before purge",
-            "after purge"} <= met.keys()  # fmt: skip
+def test_killed_at_every_boundary(victim: Victim, tally: Callable[..., None]) -> None:
+    def enumerate_all() -> int:
+        met = enumerated(victim, first=PIECE, step=PIECES, most=1000)
+        kinds = {f"{when} {what}" for when in ("before", "after") for what in ("PUT", "COMMIT", "DELETE", "purge")}
+        assert kinds <= met.keys() or PIECES > 1
+        return sum(met.values())
+
+    watched(victim, tally, "kill -9 before and after each COMMIT, PUT, DELETE, purge", enumerate_all)
+
+
+def watched(victim: Victim, tally: Callable[..., None], fault: str, do: Callable[[], int]) -> None:
+    """Do something while a reader is at it, which must see nothing that is torn."""
+    with watching(victim.site.room.site.url, [victim.region.public]) as watch:
+        done = do()
+    assert watch.wrong() == []
+    tally(fault, "publisher", tries=done, observations=watch.observations)
 
 
 def enumerated(victim: Victim, first: int, step: int, most: int) -> Counter[str]:
@@ -145,9 +168,14 @@ def enumerated(victim: Victim, first: int, step: int, most: int) -> Counter[str]
     return met
 
 
-@pytest.mark.parametrize("kills", [pytest.param(3), pytest.param(500, marks=pytest.mark.faults)])
-def test_killed_at_random_moments(victim: Victim, kills: int) -> None:
-    chance, died = random.Random(5), 0
-    for _ in range(kills):
-        died += victim.killed(f"after {chance.uniform(0.01, 0.6):.3f}")["killed"]
-    assert died > 0
+@pytest.mark.parametrize("kills", [pytest.param(2), pytest.param(500, marks=pytest.mark.faults)])
+def test_killed_at_random_moments(victim: Victim, kills: int, tally: Callable[..., None]) -> None:
+    chance = random.Random(5 + PIECE)
+
+    def kill_often() -> int:
+        moments = [chance.uniform(0.01, 0.6) for _ in range(-(-kills // PIECES))]
+        died: int = sum(victim.killed(f"after {moment:.3f}")["killed"] for moment in moments)
+        assert died > 0
+        return died
+
+    watched(victim, tally, "kill -9 at random moments", kill_often)

@@ -7,10 +7,7 @@ equals a clean build, nothing reachable is missing, what apps are told never fel
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +16,10 @@ import pytest
 
 from publisher.delivery import drift
 from publisher.settings import Settings
-from tests.faults import checks
+from tests.faults import checks, conftest
 from tests.faults.proxy import Fault, Proxy, Rule
 from tests.faults.site import Site
+from tests.faults.watching import watching
 
 ROUNDS = 3
 """Rounds of edits and tries while a fault lasts."""
@@ -100,20 +98,13 @@ def site(object_store: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="module")
-def reader(site: Site) -> Iterator[subprocess.Popen[str]]:
+def reader(site: Site) -> Iterator[None]:
     """A process that reads all targets for as long as the faults last; what it saw is held against them at the end."""
-    public = [region.public for region in site.regions]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.reader", site.room.site.url, *public],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    yield process
-    said, _ = process.communicate("end\n", timeout=60)
-    seen = json.loads(said)
-    assert seen["torn"] == []
-    assert seen["observations"] > 200
-    for heads in seen["heads"].values():
-        assert checks.fallen([tuple(head) for head in heads]) == []
+    with watching(site.room.site.url, [region.public for region in site.regions]) as watch:
+        yield
+    assert watch.wrong() == []
+    assert watch.observations > 200
+    conftest.note("a reader of three targets during all outages", "three targets", observations=watch.observations)
 
 
 def cases() -> list[Any]:
@@ -127,7 +118,7 @@ def cases() -> list[Any]:
 
 @pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize(("name", "where"), cases())
-def test_a_fault_heals(site: Site, name: str, where: str) -> None:
+def test_a_fault_heals(site: Site, name: str, where: str, tally: Callable[..., None]) -> None:
     struck = site.regions[1:2] if where == "one region" else site.regions
     before = {region.name: site.head(region) for region in site.regions}
     delivered = {pusher.target_name: pusher.delivered() for pusher in site.pushers}
@@ -150,6 +141,7 @@ def test_a_fault_heals(site: Site, name: str, where: str) -> None:
         region.proxy.requests = 0
     site.drain()
     assert [region.proxy.requests for region in site.regions] == [0, 0, 0], "a second publish sends nothing"
+    tally(name, where)
 
 
 def test_what_is_altered_behind_us_is_mended(object_store: Settings, tmp_path: Path) -> None:
@@ -159,6 +151,7 @@ def test_what_is_altered_behind_us_is_mended(object_store: Settings, tmp_path: P
         mended(site)
     finally:
         site.close()
+    conftest.note("objects altered, cut short, deleted and added behind us", "one region")
 
 
 def mended(site: Site) -> None:

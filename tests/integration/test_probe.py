@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from publisher.delivery.cdn import address
+from publisher.delivery.holdings import Holdings
 from publisher.delivery.probe import MOST, Edge, Expected, Probe, patience
 from publisher.delivery.receipts import Receipt, Receipts
 from publisher.errors import UnseenError
@@ -199,7 +200,9 @@ def test_an_edge_that_is_away_is_told_of_and_found_again(room: Newsroom, shop: S
     show(room, shop)
     back = Probe("memory", shop.url, room.folder / "ledger.db", clock=now)
     assert back.is_behind(newest(room).release)
-    back.expect(newest(room).release, [Expected(*pointer) for pointer in room.ledger.pointers("memory")])
+    back.expect(
+        newest(room).release, [Expected(*pointer) for pointer in Holdings(room.ledger.connection, "memory").pointers()]
+    )
     until(lambda: newest(room).is_done, "it is seen after a restart")
     assert newest(room).trouble is None
     assert not back.is_behind(newest(room).release)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from publisher import settings
 from publisher.delivery import store_check
 from publisher.delivery.cdn import address, tag
+from publisher.delivery.fitness import Fitness
+from publisher.delivery.lease import Lease
+from publisher.delivery.ledger import Desired, Ledger
+from publisher.delivery.objects import Objects
+from publisher.delivery.push import Pusher
 from publisher.delivery.s3 import S3
 from publisher.delivery.store_check import Checked
+from publisher.errors import TargetError
 from publisher.ports import is_free, kept_or_new
 from publisher.settings import Settings
 from tests.newsroom import Memory
@@ -156,3 +165,69 @@ def test_the_command_says_it_for_people_and_for_programs(object_store: Settings,
     away = run("--json", answer=1, S3_ENDPOINT="http://127.0.0.1:9")
     assert json.loads(away)[0]["verdict"] == "unfit"
     assert "unfit" in run(answer=1, S3_SECRET_KEY="wrong")
+
+
+def shop(folder: Path, store: S3 | Memory, *, must_fence: bool = False) -> tuple[Ledger, Pusher]:
+    """A ledger with a page, and who publishes it to `store` as the worker does."""
+    ledger, objects, marks = Ledger(folder / "ledger.db"), Objects(folder), itertools.count()
+    digest = objects.put(b"page")
+    objects.flush()
+    ledger.record(
+        [Desired("page", "c", digest, *store_check.HTML, 1)], (), seq=1, content_version=1, edition="e",
+        at=datetime(2026, 1, 2, tzinfo=UTC),
+    )  # fmt: skip
+    mark: Callable[[], str] = lambda: f"{folder.name}-{next(marks)}"  # noqa: E731
+    lease = Lease(cast(Any, store), "a", mark)
+    fitness = Fitness(store, "here", mark, must_fence=must_fence)
+    return ledger, Pusher(ledger, objects, store, lease=lease, fitness=fitness)
+
+
+def checks_of(store: Memory) -> int:
+    return sum(key.endswith("/first") for key in store.puts)
+
+
+def test_a_store_is_tried_once_before_it_is_published_to(tmp_path: Path) -> None:
+    store = Faulty("none")
+    ledger, pusher = shop(tmp_path, store)
+    assert pusher.run().puts == 1
+    pusher.close()
+    assert checks_of(store) == 1
+    ledger.register("memory", "elsewhere")
+    again = shop(tmp_path, store)[1]
+    again.run()
+    assert checks_of(store) == 1, "it is remembered"
+    again.close()
+
+
+def test_an_unfit_store_is_not_published_to_and_tried_again(tmp_path: Path) -> None:
+    store = Faulty("read after write")
+    _, pusher = shop(tmp_path, store)
+    for _ in range(2):
+        with pytest.raises(TargetError, match="not fit to be published to: read after write") as caught:
+            pusher.run()
+        assert caught.value.reason == "unfit"
+        assert store.get("page") is None
+    store.fault = "none"
+    assert pusher.run().puts == 1
+    pusher.close()
+
+
+def test_a_store_that_lets_two_win_has_a_single_writer_or_is_refused(tmp_path: Path) -> None:
+    store = Faulty("one winner")
+    _, pusher = shop(tmp_path, store)
+    assert pusher.run().puts == 1
+    pusher.close()
+    _, strict = shop(tmp_path / "strict", Faulty("one winner"), must_fence=True)
+    with pytest.raises(TargetError, match="`unconditional`"):
+        strict.run()
+    strict.close()
+
+
+def test_a_store_that_ignores_conditions_is_published_to_by_one(liar: S3, tmp_path: Path) -> None:
+    ledger, pusher = shop(tmp_path, liar)
+    assert pusher.run().puts == 1
+    assert liar.get("page") == b"page"
+    assert '"single-writer"' in str(
+        ledger.connection.execute("SELECT value FROM facts WHERE name = 'fitness liar'").fetchall()
+    )
+    pusher.close()

@@ -2,7 +2,8 @@
 
 The first 1,000 items of a month are free and each further one costs 0.005 USD; an item is a path, a cache tag or `/*`
 alike. A publish changes some twenty addresses, so above `WHOLE_ABOVE` of them the site is invalidated as a whole: one
-item, at the price of a few requests to the bucket. At most 3,000 paths, or 15 wildcards, may be in progress.
+item, at the price of a few requests to the bucket. At most 3,000 paths, or 15 wildcards, may be in progress. By
+tag (`#…`) would cost as much, and leave the 404 that an edge keeps of a page that is new (docs/decisions/0035).
 Sources: https://aws.amazon.com/cloudfront/pricing/ and
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html#limits-invalidations.
 """
