@@ -205,7 +205,7 @@ class Builder:
             self._cards.catch_up(self._db)
             reading, head = Reading(self._db, self._cards), log.head(self._db)
             changes = log.since(self._db, self._ledger.cursor())
-            touched = looking.in_order(self.affected(reading, changes))
+            touched = looking.in_order(sorted(self.affected(reading, changes)))
             version = reading.version()
             outcome = Looker(reading, self._renderer, self._objects).look(touched, self._held(touched))
             on_progress(len(touched), len(touched))
@@ -216,7 +216,7 @@ class Builder:
             self._cards.forget()
             self._cards.catch_up(self._db)
             reading, head = Reading(self._db, self._cards), log.head(self._db)
-            version, listed = reading.version(), looking.in_order(set(pages.everything(reading)))
+            version, listed = reading.version(), looking.in_order(pages.everything(reading))
             looker = Looker(reading, self._renderer, self._objects)
             held = (lambda batch: {}) if clean else self._held
             self._ledger.stage([looking.desired(asset, "asset", self._objects) for asset in self._renderer.assets()])

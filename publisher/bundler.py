@@ -271,10 +271,10 @@ class _Work:
         body = sync_wire.Object(sha256=sync.short(made.body), bytes=made.bytes)
         return sync.segment(self._at(span.low).seq, self._at(span.high).seq, body)
 
-    def _bundle(self, members: Iterable[Effect]) -> bytes:
+    def _bundle(self, members: Iterable[Effect]) -> bytearray:
         return sync.bundle(self._site, pieces(members, self._breathe))
 
-    def _made(self, name: str, make: Callable[[], bytes], member_of: str = "") -> Kept:
+    def _made(self, name: str, make: Callable[[], bytes | bytearray], member_of: str = "") -> Kept:
         kept = self._kept.get(name)
         if kept is None:
             body = make()

@@ -138,10 +138,14 @@ def desired(artifact: Artifact, context: str, objects: Objects) -> Desired:
 def in_order(found: Iterable[Page]) -> list[Page]:
     """Pages that share something near each other: listings, which show the same cards, first; then by subject.
 
-    Those of products show cards in a form of their own, without the product's name, so they follow the others.
+    Those of products show cards in a form of their own, without the product's name, so they follow the others. Those
+    of single reviews stay in the order in which they came: as they lie in the database.
     """
-    order = {kind: 2 if kind in pages.OWN else 1 if kind in pages.ABOUT_A_PRODUCT else 0 for kind in pages.KINDS}
-    return sorted(found, key=lambda page: (order[page.kind], page.name, page.kind, page.number))
+    order = {kind: 1 if kind in pages.ABOUT_A_PRODUCT else 0 for kind in pages.KINDS}
+    listed = dict.fromkeys(found)
+    shared = [page for page in listed if page.kind not in pages.OWN]
+    shared.sort(key=lambda page: (order[page.kind], page.name, page.kind, page.number))
+    return shared + [page for page in listed if page.kind in pages.OWN]
 
 
 def _batches(listed: list[Page]) -> Iterator[list[Page]]:
@@ -164,8 +168,7 @@ _child: _Child | None = None
 def _begin(content_db: Path | str, build_dir: str, site: Site) -> None:
     global _child
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
-    db, objects, renderer = database.connect(content_db, readonly=True), Objects(build_dir), Renderer(site)
-    objects.hurry()
+    db, objects, renderer = database.connect(content_db, readonly=True), Objects(build_dir, beside=True), Renderer(site)
     db.conn.execute("BEGIN")
     _child = _Child(db, objects, renderer, Looker(Reading(db), renderer, objects))
 

@@ -17,13 +17,13 @@ from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, M
 
 RECENT = 16
 """Answers of a kind that are kept: a page asks what the one before it asked."""
+MENTIONS = 4_096
+"""Mentions that are kept: each review is mentioned by some six others, most of them soon after one another."""
 _LAST_OF_FRONT = "SELECT ordinal FROM places WHERE listing = ? AND live = 1 ORDER BY ordinal DESC LIMIT 1 OFFSET ?"
 _PLACES = "SELECT ordinal, review_id FROM places WHERE listing = ? AND live = 1"
-_BESIDE = " UNION ALL ".join(
-    f"SELECT * FROM (SELECT ordinal, review_id FROM places WHERE listing = ?1 AND live = 1 AND ordinal {side} ?2"
-    f" ORDER BY ordinal {order} LIMIT ?3)"
-    for side, order in (("<", "DESC"), (">", "ASC"))
-)
+_NEAR = f"{_PLACES} AND ordinal BETWEEN ? AND ? ORDER BY ordinal"
+_OLDER = f"{_PLACES} AND ordinal < ? ORDER BY ordinal DESC LIMIT ?"
+_NEWER = f"{_PLACES} AND ordinal > ? ORDER BY ordinal LIMIT ?"
 
 
 class Reading:
@@ -42,6 +42,9 @@ class Reading:
         self.newest = lru_cache(RECENT)(self._newest)
         self._recent_front = lru_cache(RECENT)(self._front)
         self.span = lru_cache(RECENT)(self._span)
+        self.bodies = lru_cache(RECENT)(self._bodies)
+        self.listing = lru_cache(RECENT)(self._listing)
+        self._mention = lru_cache(MENTIONS)(self._read_mention)
 
     def version(self) -> int:
         """The content version: the number of the newest change that readers can see."""
@@ -82,7 +85,7 @@ class Reading:
         row = self._conn.execute("SELECT entity_id FROM slugs WHERE kind = 'editor' AND slug = ?", (slug,)).fetchone()
         return None if row is None else self.editor(row[0])
 
-    def listing(self, name: str) -> Listing:
+    def _listing(self, name: str) -> Listing:
         """How many ordinals a listing gave and how many of its reviews are public; zeros when it never had one."""
         row = self._conn.execute("SELECT given, live FROM listings WHERE name = ?", (name,)).fetchone()
         return Listing(name, *row) if row else Listing(name, 0, 0)
@@ -137,12 +140,20 @@ class Reading:
 
     def beside(self, listing: str, ordinal: int, reach: int) -> tuple[list[Mention], list[Mention]]:
         """The public reviews of a listing nearest to an ordinal, older and newer ones, each the nearest first."""
-        found: tuple[list[Mention], list[Mention]] = [], []
-        for at, card in self._placed(_BESIDE, (listing, ordinal, reach)):
-            found[at > ordinal].append(Mention(card.slug, card.title, card.lang, card.rating))
-        return found
+        near = self._conn.execute(_NEAR, (listing, ordinal - reach, ordinal + reach)).fetchall()
+        older = [row for row in reversed(near) if row[0] < ordinal]
+        newer = [row for row in near if row[0] > ordinal]
+        if len(older) < reach:  # one went, or there are no more
+            older = self._conn.execute(_OLDER, (listing, ordinal, reach)).fetchall()
+        if len(newer) < reach:
+            newer = self._conn.execute(_NEWER, (listing, ordinal, reach)).fetchall()
+        return [self._mention(row[1]) for row in older], [self._mention(row[1]) for row in newer]
 
-    def bodies(self, listing: str, longest: int) -> list[str]:
+    def _read_mention(self, review_id: str) -> Mention:
+        row = self._conn.execute("SELECT slug, title, lang, rating FROM reviews WHERE id = ?", (review_id,)).fetchone()
+        return Mention(*row)
+
+    def _bodies(self, listing: str, longest: int) -> list[str]:
         """The safe HTML of the newest 20 public reviews of a listing, newest first; empty for one that is longer."""
         rows = self._conn.execute(
             "SELECT CASE WHEN length(t.html) <= ? THEN t.html ELSE '' END FROM places q"
@@ -220,10 +231,10 @@ class Reading:
         return [Listing(*row) for row in rows]
 
     def review_slugs(self) -> Iterator[str]:
-        """Every slug, old ones too, of the reviews that readers may see."""
+        """Every slug, old ones too, of the reviews that readers may see: the reviews as they were written."""
         for row in self._conn.execute(
             "SELECT s.slug FROM reviews r JOIN slugs s ON s.kind = 'review' AND s.entity_id = r.id"
-            " WHERE r.state = 'published'"
+            " WHERE r.state = 'published' ORDER BY r.id, s.slug"
         ):
             yield row[0]
 

@@ -18,34 +18,35 @@ from pysqlite3 import dbapi2 as sqlite3
 from publisher.errors import BuildError, DamagedObjectError
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS objects (digest TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT"
-_PRAGMAS = (
-    "busy_timeout = 60000",
-    "page_size = 32768",
-    "journal_mode = WAL",
-    "synchronous = NORMAL",
-    "wal_autocheckpoint = 4000",
-)
+_PRAGMAS = ("busy_timeout = 60000", "page_size = 32768", "wal_autocheckpoint = 4000")
+_CAREFUL = ("journal_mode = WAL", "synchronous = NORMAL")
 
 MUCH = 1_000_000
 """Bytes that wait in memory at most: writing them holds nobody up for long."""
 LONG = 8_000_000
 """Bytes of SQLite's log that are carried into the database at a rest."""
+LARGE = 1_000_000
+"""Bytes of a body from which it is written piece by piece: SQLite would copy it as a whole first."""
+_INSERT = "INSERT OR IGNORE INTO objects VALUES (?, ?)"
+_INSERT_LARGE = "INSERT OR IGNORE INTO objects VALUES (?, zeroblob(?)) RETURNING rowid"
 
 
 class Objects:
     """The content-addressed store below `folder`; safe to share among threads, and to open in several processes.
 
-    What was put is kept in memory until `flush`, or until it is much.
+    What was put is kept in memory until `flush`, or until it is much. `beside` another that is `hurrying`, it hurries
+    as that one does, for as long as it is open.
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, *, beside: bool = False) -> None:
         self._path = Path(folder, "objects.db")
+        self._pragmas = (*_PRAGMAS, *(("synchronous = OFF",) if beside else _CAREFUL))
         self._lock = threading.Lock()
-        self._new: dict[str, bytes] = {}
+        self._new: dict[str, bytes | bytearray] = {}
         self._size = 0
         self._connection = self._opened()
 
-    def put(self, body: bytes) -> str:
+    def put(self, body: bytes | bytearray) -> str:
         """Take a body and return its digest (SHA-256, hex); a body that is there already is not written again."""
         digest = hashlib.sha256(body).hexdigest()
         self._new[digest] = body
@@ -62,12 +63,22 @@ class Objects:
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany("INSERT OR IGNORE INTO objects VALUES (?, ?)", new.items())
+                self._connection.executemany(_INSERT, ((key, body) for key, body in new.items() if len(body) < LARGE))
+                for digest, body in new.items():
+                    if len(body) >= LARGE:
+                        self._write(digest, memoryview(body))
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
                 raise BuildError(f"cannot write to the build store: {error}; make room and build again") from error
+
+    def _write(self, digest: str, body: memoryview) -> None:
+        """Write a large body, unless it is there."""
+        for (rowid,) in self._connection.execute(_INSERT_LARGE, (digest, len(body))).fetchall():
+            with self._connection.open_blob("objects", "body", rowid) as blob:
+                for start in range(0, len(body), LARGE):
+                    blob.write(body[start : start + LARGE])
 
     def rest(self) -> None:
         """Carry what was written from SQLite's log into the database, if it is much, before it must be amid a build."""
@@ -77,23 +88,25 @@ class Objects:
                 with suppress(sqlite3.Error):  # then it is tried again
                     self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
-    def hurry(self) -> None:
-        """From now on do not wait for the disk. After power loss bodies may be missing: reading finds out."""
-        self._connection.execute("PRAGMA synchronous = OFF")
-
     @contextmanager
     def hurrying(self) -> Iterator[None]:
-        """`hurry` for a while."""
-        self.hurry()
+        """For a while do not wait for the disk, and write a store that is empty without a log, so each body once.
+
+        After power loss bodies may be missing: reading finds out. After a crash of the program none is.
+        """
+        self._connection.execute("PRAGMA synchronous = OFF")
+        if self._connection.execute("SELECT NOT EXISTS (SELECT 1 FROM objects)").fetchone()[0]:
+            self._connection.execute("PRAGMA journal_mode = TRUNCATE")  # unless others have it open
         try:
             yield
         finally:
-            self._connection.execute("PRAGMA synchronous = NORMAL")
+            for pragma in _CAREFUL:
+                self._connection.execute(f"PRAGMA {pragma}")
 
     def get(self, digest: str) -> bytes:
         """The body under a digest. Raises DamagedObjectError when it is missing or its bytes are not those."""
         if (fresh := self._new.get(digest)) is not None:
-            return fresh
+            return bytes(fresh)
         with self._lock:
             try:
                 row = self._connection.execute("SELECT body FROM objects WHERE digest = ?", (digest,)).fetchone()
@@ -176,7 +189,7 @@ class Objects:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(str(self._path), isolation_level=None, check_same_thread=False)
-            for pragma in _PRAGMAS:
+            for pragma in self._pragmas:
                 connection.execute(f"PRAGMA {pragma}")
             connection.execute(_SCHEMA)
         except (sqlite3.Error, OSError) as error:

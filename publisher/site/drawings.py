@@ -142,8 +142,8 @@ class Reach(NamedTuple):
     right: float
     top_left: float
     top_right: float
-    focals: list[tuple[int, float]]
-    stops: list[tuple[str, float]]
+    focals: tuple[tuple[int, float], ...]
+    stops: tuple[tuple[str, float], ...]
 
 
 _FOCALS = (8, 14, 24, 35, 50, 85, 135, 300, 600)
@@ -161,8 +161,8 @@ def reach(spec: LensSpec) -> Reach | None:
         right=_along(longest, _SHORTEST, _LONGEST),
         top_left=_along(spec.aperture_wide, _WIDEST, _NARROWEST),
         top_right=_along(spec.aperture_tele or spec.aperture_wide, _WIDEST, _NARROWEST),
-        focals=[(focal, _along(focal, _SHORTEST, _LONGEST)) for focal in _FOCALS],
-        stops=[(stop, _along(float(stop), _WIDEST, _NARROWEST)) for stop in _STOPS],
+        focals=tuple((focal, _along(focal, _SHORTEST, _LONGEST)) for focal in _FOCALS),
+        stops=tuple((stop, _along(float(stop), _WIDEST, _NARROWEST)) for stop in _STOPS),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 LONG = 6_000
 """Characters of HTML (some two screens of words) from which a text gets a table of contents."""
@@ -37,6 +38,7 @@ def outlined(html: str) -> tuple[str, list[tuple[str, str]]]:
     return (made, table) if len(table) >= FEWEST else (html, [])
 
 
+@lru_cache(maxsize=4096)
 def _slug(words: str) -> str:
     plain = unicodedata.normalize("NFKD", words.lower()).encode("ascii", "ignore").decode()
     # What is in front keeps it apart from every id of the page itself and of footnotes.

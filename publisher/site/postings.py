@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import lru_cache, partial
+from itertools import chain, pairwise
 
 import msgspec
 
@@ -27,6 +29,8 @@ _LAST, _BEFORE = _DIGITS[:32], "ABCDEFGHIJKLMNOPQRSTUVWXYZwxyz-_"
 """Digits of base 32: the last one of a number, and those before it, so that numbers need nothing between them."""
 _WEIGHTS, _USUAL = "!#$%&()*+,", 2
 """A character for each weight; that of a word that stands once is left out, for most do."""
+_KEPT = 65_536
+"""Postings whose text is kept: 10 MB at most."""
 _encode = msgspec.json.Encoder().encode
 Postings = dict[str, "array[int]"]
 
@@ -63,28 +67,26 @@ def owns(key: str) -> bool:
 
 def gathered(entries: Iterable[tuple[int, dict[str, int]]]) -> Postings:
     """The postings of reviews, given as ordinal and weights by term, in the order of ordinals."""
-    found: Postings = {}
+    found: Postings = defaultdict(partial(array, "Q"))
     for ordinal, weights in entries:
         at = ordinal * 10
         for term, weight in weights.items():
-            listed = found.get(term)
-            if listed is None:
-                listed = found[term] = array("Q")
-            listed.append(at + weight)
+            found[term].append(at + weight)
     return found
 
 
 def written(listed: Iterable[int]) -> str:
     """Postings as they are written: each from the review before it."""
-    last, parts = 0, list[str]()
-    for one in listed:
-        ordinal, weight = divmod(one, 10)
-        parts.append(_number(ordinal - last) if weight == _USUAL else _number(ordinal - last) + _WEIGHTS[weight])
-        last = ordinal
-    return "".join(parts)
+    return "".join(map(_posting, (one - last + last % 10 for last, one in pairwise(chain((0,), listed)))))
 
 
-@cache
+@lru_cache(maxsize=_KEPT)
+def _posting(said: int) -> str:
+    """A posting, given as ten times its distance plus its weight; most are written many times."""
+    distance, weight = divmod(said, 10)
+    return _number(distance) if weight == _USUAL else _number(distance) + _WEIGHTS[weight]
+
+
 def _number(value: int) -> str:
     said = _LAST[value % 32]
     while value := value // 32:

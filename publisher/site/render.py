@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 import msgspec
-from jinja2 import DictLoader, Environment, StrictUndefined, meta, nodes
+from jinja2 import Environment, StrictUndefined, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from markupsafe import Markup
@@ -46,11 +46,13 @@ _TEMPLATES: dict[type[contexts.Context], str] = {
     contexts.SitemapIndex: "sitemap-index.xml",
     contexts.Sitemap: "sitemap.xml",
 }
-_BODIES: dict[type[contexts.Context], dict[str, str]] = {
+_BODIES: dict[type[contexts.Context], dict[str, Any]] = {
     contexts.ReviewPage: {"html": ""},
     contexts.ReviewDocument: {"markdown": "", "html": "", "plain": ""},
+    contexts.Feed: {"bodies": []},
 }
-"""Fields that a context's digest can do without: forms of a text whose digest the review has."""
+"""Fields that a context's digest can do without: forms of a text whose digest the review has, or of one that another
+version of its card would have changed."""
 _PLAIN = {
     "offline": "offline.html",
     "not-found": "not-found.html",
@@ -71,14 +73,17 @@ _DOCUMENTS: dict[str, Callable[[Site, Any], bytes]] = {
 _LEAVES = frozenset({"review", "review-json", "camera", "lens", "product-json", "finder", "search-cards", "schema",
                      "compare", "offline", "not-found", "robots", "web-manifest"})  # fmt: skip
 _DIRECTORIES = frozenset({"sitemap", "service-worker"})
+REFERENCE = re.compile(r'\{%-? (?:extends|include) "([\w.-]+)"')
+"""How templates name one another: each could be parsed for it, which takes as long as to compile it."""
 _EDITION_OF = re.compile(r'edition\("([\w.-]+)"\)')
 _WEB_ADDRESS = re.compile(
     r"https?://[\w-]+(?:\.[\w-]+)*(?::(\d{1,5}))?"
     r"(?:[/?](?:[\w!$&'()*+,./:;=?@~-]|%[0-9a-f]{2})*)?(?:#(?:[\w!$&'()*+,./:;=?@~-]|%[0-9a-f]{2})*)?",
     re.IGNORECASE,
 )
-_NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way to write, not even escaped."""
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))
+_NO_CHARACTERS = tuple(code.encode() for code in "\ufffe\uffff")
+"""What XML 1.0 has no way to write, not even escaped; nor halves of characters, which UTF-8 has none of either."""
 MEMOS = 16_384
 """Fragments that a renderer keeps: 20 MB at most."""
 _packed = msgspec.msgpack.Encoder().encode
@@ -202,7 +207,7 @@ class Renderer:
         name = self._template(page, context)
         assert name is not None
         said = self._template_named(name).render(page=context, kind=page.kind, path=pages.path(page))
-        body = (_NOT_XML.sub("", said) if name.endswith(".xml") else said).encode("utf-8")
+        body = _xml(said) if name.endswith(".xml") else said.encode("utf-8")
         return assets.uncommented(body) if name.endswith(".js") else body
 
     def _template(self, page: Page, context: contexts.Context) -> str | None:
@@ -218,8 +223,7 @@ class Renderer:
     def _read_references(self, name: str) -> set[str]:
         """What a template extends, includes or imports, and templates whose edition it tells."""
         source = self._sources[name]
-        named = {*meta.find_referenced_templates(self._environment.parse(source)), *_EDITION_OF.findall(source)}
-        return set(filter(None, named))
+        return {*REFERENCE.findall(source), *_EDITION_OF.findall(source)}
 
     def _read_closure(self, name: str) -> str:
         """Digest of a template with all that it extends, includes or imports, and all that those do."""
@@ -242,10 +246,10 @@ class Renderer:
             "asset": lambda name: f"{self._origin}/{pages.key(Page('asset', self._asset_names[name]))}",
         }
         environment = Direct(
-            functions, loader=DictLoader(self._sources), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True, auto_reload=False,
+            self._sources, functions, {"site": self.site}, autoescape=True, undefined=StrictUndefined,
+            trim_blocks=True, lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        environment.globals.update({"site": self.site, "edition": self._edition_of})
+        environment.globals["edition"] = self._edition_of
         environment.filters.update(
             {
                 "date": self.words.date,
@@ -282,6 +286,14 @@ def _is_web_address(said: str | None) -> bool:
     """Whether what an editor wrote is a whole http(s) address, well formed as HTML asks, that may become a link."""
     found = _WEB_ADDRESS.fullmatch(said or "")
     return found is not None and int(found[1] or 0) < 65_536
+
+
+def _xml(said: str) -> bytes:
+    """`said` in UTF-8 without what XML cannot say; of bytes, since a feed has 200,000 characters to be looked at."""
+    body = said.encode("utf-8", "ignore").translate(None, _CONTROLS)
+    for character in _NO_CHARACTERS:
+        body = body.replace(character, b"")
+    return body
 
 
 def _iso(moment: datetime) -> str:

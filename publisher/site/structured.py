@@ -14,7 +14,7 @@ from publisher.content.model import Card, Editor, Product
 from publisher.site import contexts, pages
 from publisher.site.pages import Page, Site
 
-_ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&"}
+_ESCAPED = tuple((letter, f"\\u{ord(letter):04x}") for letter in "<>&")
 
 
 def block(site: Site, context: contexts.Context) -> str:
@@ -28,7 +28,10 @@ def block(site: Site, context: contexts.Context) -> str:
             said = _site(site)
         case _:
             return ""
-    return msgspec.json.encode({"@context": "https://schema.org", **said}).decode().translate(_ESCAPED)
+    text = msgspec.json.encode({"@context": "https://schema.org", **said}).decode()
+    for letter, escaped in _ESCAPED:
+        text = text.replace(letter, escaped)
+    return text
 
 
 def _site(site: Site) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from publisher.site.sync_wire import Bundle, EditorRecord, Gone, ProductRecord, 
 LIFE = timedelta(days=14)
 """How long a head is good without being renewed: a client that gets an older one is being held back, or we are."""
 ATTRIBUTION = "Camera and lens data: Lensfun database (https://lensfun.github.io), CC BY-SA 3.0."
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
+_encode = _encoder.encode
 
 
 def owns(key: str) -> bool:
@@ -28,22 +29,31 @@ def owns(key: str) -> bool:
     return key.startswith("content/sync/") or key == sync_wire.KEYS
 
 
-def bundle(site: Site, effects: Iterable[Effect]) -> bytes:
+def bundle(site: Site, effects: Iterable[Effect]) -> bytearray:
     """The bundle of these effects."""
-    # Each is encoded at once: a bundle can be of thousands of reviews, which must not all be in memory as values.
-    records: dict[str, list[bytes]] = {name: [] for name in ("gone", "editors", "products", "reviews")}
+    # Each is encoded where it will stand: a bundle can be of 80 MB, which must not be there twice.
+    gone, editors, products, reviews = (bytearray() for _ in range(4))
     for effect in effects:
         match effect.value:
             case None:
-                records["gone"] += b",", _encode(Gone(kind=effect.entity, id=effect.entity_id))
+                _add(gone, Gone(kind=effect.entity, id=effect.entity_id))
             case Author():
-                records["editors"] += b",", _encode(_editor(site, effect.value))
+                _add(editors, _editor(site, effect.value))
             case Product():
-                records["products"] += b",", _encode(_product(site, effect.value))
+                _add(products, _product(site, effect.value))
             case Review():
-                records["reviews"] += b",", _encode(_review(site, effect))
-    lists = [part for name, found in records.items() for part in (b',"%b":[' % name.encode(), *found[1:], b"]")]
-    return b"".join((b'{"format":%d' % Bundle().format, *lists, b"}"))
+                _add(reviews, _review(site, effect))
+    lists = ((b'"gone":[', gone), (b'"editors":[', editors), (b'"products":[', products))
+    before = b"".join(part for name, records in lists for part in (b",", name, records[1:], b"]"))
+    reviews[:1] = b'{"format":%d%b,"reviews":[' % (Bundle().format, before)
+    reviews += b"]}"
+    return reviews
+
+
+def _add(records: bytearray, record: Any) -> None:
+    """Add a record, with a comma before it."""
+    records += b","
+    _encoder.encode_into(record, records, -1)
 
 
 def encoded(value: Any) -> bytes:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from functools import lru_cache
 
 import msgspec
@@ -36,6 +37,15 @@ _VERBS = (
 )  # fmt: skip
 _SOUNDS = (("q", "c"), ("z", "c"), ("m", "n"))
 _WORD = re.compile(r"[^\W_]+")
+_BLANKED = {
+    encoding: "".join(
+        letter.lower() if letter.isalnum() else " "
+        for letter in (bytes([code]).decode(encoding, "replace") for code in range(256))
+    ).encode(encoding)
+    for encoding in ("latin-1", "cp1252")
+}
+"""What each byte becomes in lower case with all blank but letters and digits, by encoding; the second has typographic
+quotes."""
 _MARK = frozenset({"mark", "mk"})
 _GENERATIONS = {name: name for name in ("ii", "iii", "iv", "v", "vi", "vii", "viii")}
 _AFTER_MARK = _GENERATIONS | dict(zip("2345678", _GENERATIONS, strict=True))
@@ -106,15 +116,16 @@ def weigh(fields: Iterable[Field], body: str) -> dict[str, int]:
     """Every term of a review with its weight from 1 to 9, by term frequency over fields as in BM25F."""
     counts = _count(body)
     length = 0.5 + 0.5 * sum(counts.values()) / _TYPICAL
+    counts.pop("", None)
     extra: dict[str, float] = {}
     for field in fields:
-        for found, count in _count(field.text).items():
-            extra[found] = extra.get(found, 0.0) + count * field.weight
-    weights = [_weight(count / length) for count in range(max(counts.values(), default=0) + 1)]
-    found_in_all = {found: weights[count] for found, count in counts.items()}
+        for found in _terms(field.text):
+            extra[found] = extra.get(found, 0.0) + field.weight
+    extra.pop("", None)
+    weights = {count: _weight(count / length) for count in set(counts.values())}
+    found_in_all = dict(zip(counts, map(weights.__getitem__, counts.values()), strict=True))
     for found, much in extra.items():
-        found_in_all[found] = _weight(much + counts[found] / length)
-    found_in_all.pop("", None)
+        found_in_all[found] = _weight(much + counts.get(found, 0) / length)
     return found_in_all
 
 
@@ -122,17 +133,39 @@ def _weight(much: float) -> int:
     return 1 + int((_MOST - 0.001) * much / (much + _SATURATION))
 
 
-def _count(text: str) -> Counter[str]:
+def _count(text: str) -> dict[str, int]:
     """How often each term stands in a text; what says nothing counts under the empty one."""
     said = _words(text)
-    counts = Counter(map(term, said))
-    if not _AFTER_MARK.keys().isdisjoint(said):
-        counts.update(term(_joined(said, at)[0]) for at, word in enumerate(said) if word in _AFTER_MARK)
+    spelt = Counter(said)  # a text says the same words again and again
+    counts: dict[str, int] = {}
+    for found, count in zip(map(term, spelt), spelt.values(), strict=True):
+        counts[found] = counts.get(found, 0) + count
+    for found in _generations(said, spelt):
+        counts[found] = counts.get(found, 0) + 1
     return counts
 
 
+def _terms(text: str) -> list[str]:
+    """The terms of a few words, each as often as it stands there."""
+    said = _words(text)
+    return [*map(term, said), *_generations(said, said)]
+
+
+def _generations(said: list[str], spelt: Collection[str]) -> list[str]:
+    """The terms of models with their generation among words, `spelt` of which are different."""
+    if _AFTER_MARK.keys().isdisjoint(spelt):
+        return []
+    return [term(_joined(said, at)[0]) for at, word in enumerate(said) if word in _AFTER_MARK]
+
+
 def _words(text: str) -> list[str]:
-    return _WORD.findall(unicodedata.normalize("NFC", text).lower())
+    """The words of a text, lower case: its runs of letters and digits."""
+    text = unicodedata.normalize("NFC", text)
+    for encoding, blanked in _BLANKED.items():
+        # Byte by byte, and so more quickly than by a pattern: nearly all texts can be written in one of these.
+        with suppress(UnicodeEncodeError):
+            return text.encode(encoding).translate(blanked).decode(encoding).split()
+    return _WORD.findall(text.lower())
 
 
 def _joined(said: list[str], at: int) -> tuple[str, int]:

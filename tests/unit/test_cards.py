@@ -10,7 +10,8 @@ import pytest
 
 from publisher.content import database, editors, products, reviews
 from publisher.content.cards import Cards
-from publisher.content.model import Card, Draft, Review
+from publisher.content.model import Card, Draft, Review, State
+from publisher.content.reading import Reading
 from tests.newsroom import Newsroom, text
 
 
@@ -81,3 +82,17 @@ def test_the_oldest_cards_go_when_there_are_too_many(room: Newsroom) -> None:
     first = now(room, kept, ids[:3])
     assert [card.id for card in now(room, kept, ids)] == ids
     assert now(room, kept, ids[:1])[0] is not first[0]
+
+
+def test_what_lies_beside_a_review_is_the_nearest_that_readers_see(room: Newsroom) -> None:
+    posted = [room.post(f"Reseña {number}") for number in range(12)]
+    for gone in (0, 3, 4, 8):
+        room.writer.run(partial(reviews.move, review_id=posted[gone].id, state=State.archived))
+    seen = [number for number in range(12) if number not in (0, 3, 4, 8)]
+    with database.snapshot(database.connect(room.content_db, readonly=True)) as db:
+        for at in range(12):
+            for reach in (1, 2):
+                older, newer = Reading(db).beside("all", at, reach)
+                assert [one.slug for one in older] == [posted[n].slug for n in reversed(seen) if n < at][:reach]
+                assert [one.slug for one in newer] == [posted[n].slug for n in seen if n > at][:reach]
+    db.close()

@@ -14,7 +14,7 @@ from pysqlite3 import dbapi2 as sqlite3
 from publisher.delivery import diff
 from publisher.delivery.diff import Wave
 from publisher.delivery.ledger import Desired, Held, Ledger
-from publisher.delivery.objects import LONG, MUCH, Objects
+from publisher.delivery.objects import LARGE, LONG, MUCH, Objects
 from publisher.delivery.push import Pusher, plan
 from publisher.errors import BuildError, DamagedObjectError, TargetError
 from tests.newsroom import Memory
@@ -231,6 +231,34 @@ def test_much_does_not_wait_in_memory(objects: Objects, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "objects.db") as other:
         assert other.execute("SELECT count(*) FROM objects").fetchone()[0] == len(digests), "written without a flush"
     other.close()
+
+
+def test_a_large_object_is_stored_whole_and_once(objects: Objects, tmp_path: Path) -> None:
+    body = bytearray(random.Random(1).randbytes(2 * LARGE + 1))
+    digest = objects.put(body)
+    assert objects.get(digest) == body, "before it is written"
+    objects.flush()
+    other = Objects(tmp_path)
+    assert other.put(bytes(body)) == digest
+    other.flush()
+    assert objects.get(digest) == body
+    assert objects.size() == len(body)
+    other.close()
+
+
+def test_a_store_that_was_filled_in_a_hurry_is_like_others(objects: Objects, tmp_path: Path) -> None:
+    for body in (b"uno", b"dos"):  # empty at first, then not
+        with objects.hurrying():
+            digests = [objects.put(body)]
+            objects.flush()
+            other = Objects(tmp_path, beside=True)
+            digests.append(other.put(body + b" beside"))
+            other.flush()
+            other.close()
+        assert [objects.get(digest) for digest in digests] == [body, body + b" beside"]
+        with sqlite3.connect(tmp_path / "objects.db") as reader:
+            assert reader.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        reader.close()
 
 
 @pytest.mark.parametrize("damage", [b"", b"un", b"dos", b"unoo", None])

@@ -19,13 +19,14 @@ from xml.etree import ElementTree
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
+from jinja2 import Environment, meta
 from jinja2.ext import babel_extract
 from msgspec.structs import replace
 
 from publisher.content.model import Slug
 from publisher.site import assets, contexts, pages
 from publisher.site.pages import Page, Site
-from publisher.site.render import Renderer
+from publisher.site.render import REFERENCE, Renderer, _Memo
 from tests.page_kinds import (
     ABSOLUTE,
     CARD,
@@ -46,6 +47,9 @@ from tests.page_kinds import (
 LANGUAGES = ("es", "pt", "en")
 EXTRACTION = {"silent": "false", "extensions": "publisher.site.render._Memo"}
 TEMPLATES = resources.files("site_templates")
+TEMPLATE_NAMES = sorted(
+    one.name for one in TEMPLATES.iterdir() if one.name.endswith((".html", ".xml", ".txt", ".json"))
+)
 ASSETS = {
     one.name: one.read_text("utf-8")
     for one in TEMPLATES.joinpath("assets").iterdir()
@@ -317,6 +321,13 @@ def test_every_word_is_translated_with_its_places(language: str) -> None:
         for word, translation in zip(asked, given, strict=True):
             assert translation, word
             assert place.findall(word) == place.findall(translation)
+
+
+@pytest.mark.parametrize("name", TEMPLATE_NAMES)
+def test_what_a_template_is_made_of_is_known(name: str) -> None:
+    source = TEMPLATES.joinpath(name).read_text("utf-8")
+    found = meta.find_referenced_templates(Environment(autoescape=True, extensions=[_Memo]).parse(source))
+    assert set(REFERENCE.findall(source)) == set(found), "or a page is not rendered anew when a part of it changes"
 
 
 def test_scripts_build_nodes_and_only_one_registers_a_worker() -> None:

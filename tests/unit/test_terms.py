@@ -49,6 +49,15 @@ def test_questions(question: str, expected: list[str]) -> None:
     assert terms.words(question) == expected
 
 
+WESTERN = "".join(bytes([code]).decode("cp1252", "ignore") for code in range(256))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(st.sampled_from(WESTERN + "".join(map(chr, range(256))) + "\u0301日İ"), max_size=40))
+def test_the_words_of_a_text_are_the_same_whatever_others_stand_beside_them(text: str) -> None:
+    assert terms.words(f"{text} ωμέγα") == [*terms.words(text), terms.term("ωμέγα")]
+
+
 def test_a_model_is_found_in_a_text_with_and_without_its_generation() -> None:
     found = terms.weigh([], "Con la α7 IV y la 5D Mk II")
     assert {"a7", "a7iv", "5d", "5dii"} <= set(found)
