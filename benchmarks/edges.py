@@ -60,13 +60,14 @@ class Edge(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def start_nginx(store: str, name: str, *, host: str = LOOPBACK) -> Iterator[Edge]:
-    """nginx as we ship it, before the bucket `name` of the store at host:port."""
+def start_nginx(store: str, name: str, *, host: str = LOOPBACK, trusted: str = "") -> Iterator[Edge]:
+    """nginx as we ship it, before the bucket `name` of the store at host:port, or https://host:port."""
     with tempfile.TemporaryDirectory(prefix="nginx-") as home:
         port, inner = _free(host), _free()
         how = nginx.Nginx(
-            listen=f"{host}:{port}", inner=f"{LOOPBACK}:{inner}", home=home, log=f"{home}/error.log", user=_user()
-        )
+            listen=f"{host}:{port}", inner=f"{LOOPBACK}:{inner}", home=home, log=f"{home}/error.log", user=_user(),
+            trusted=trusted,
+        )  # fmt: skip
         with _nginx(home, nginx.configuration(store, name, how), port, host) as edge:
             yield edge
 

@@ -19,8 +19,9 @@ def group() -> None:
 @group.command()
 @click.argument("kind", type=click.Choice(["nginx", "varnish", "caddy", "cloudfront", "bunny"]))
 @click.option(
-    "--store", default="127.0.0.1:8333", metavar="HOST:PORT", show_default=True, help="The S3 store, over HTTP."
-)
+    "--store", default="127.0.0.1:8333", metavar="HOST:PORT", show_default=True,
+    help="The S3 store, over HTTP; or, with nginx, https://HOST.",
+)  # fmt: skip
 @click.option("--bucket", default="content", show_default=True, help="The bucket, which anyone may read.")
 @click.option("--listen", default="", metavar="ADDRESS", help="Where to listen.  [default: 80; 8080 for Caddy]")
 @click.option(
@@ -39,6 +40,7 @@ def config(kind: Kind, store: str, bucket: str, listen: str, purgers: tuple[str,
     \b
     Examples:
       publisher edge config nginx --store 10.0.0.5:8333 --purger 10.0.0.2 > /etc/nginx/nginx.conf
+      publisher edge config nginx --store https://nyc3.digitaloceanspaces.com --bucket reviews
       publisher edge config varnish --store 10.0.0.5:8333 > /etc/varnish/default.vcl
       publisher edge config cloudfront > template.yaml
     """
@@ -55,6 +57,8 @@ def text(
     brotli: bool = True,
 ) -> str:
     """The configuration of one kind of edge."""
+    if "://" in store and kind in ("varnish", "caddy"):
+        raise click.UsageError(f"{kind} asks a store over HTTP only: give HOST:PORT, or take nginx for one over HTTPS")
     if kind == "nginx":
         return nginx.configuration(store, bucket, nginx.Nginx(listen=listen or "80", purgers=purgers, brotli=brotli))
     if kind == "varnish":

@@ -9,7 +9,7 @@ nginx asks the store through a server of its own, which takes `stale-if-error` o
 404 for an error too, and would serve for a week what was removed (ngx_http_upstream_test_next). What readers are told
 is as it was put. A page past its time is fetched whole and not by a condition, because at a 304 nginx keeps the headers
 it had, and a change of headers alone would never arrive.
-Brotli needs libnginx-mod-http-brotli-filter; without it leave `brotli` out.
+Brotli needs libnginx-mod-http-brotli-filter; without it leave `brotli` out. A store over HTTPS must prove its name.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ http {
 		"~^(?<first>.*?),?\s*stale-if-error=\d+(?<last>.*)$" $first$last;
 	}
 
-	upstream store { server @STORE@; keepalive 64; }
+	upstream store { server @SERVER@; keepalive 64; }
 	upstream asking { server @INNER@; keepalive 64; }
 
 	server {
@@ -93,10 +93,11 @@ http {
 			proxy_set_header Connection "";
 			proxy_connect_timeout 1s;
 			proxy_read_timeout 10s;
+			@TLS@
 			proxy_hide_header Cache-Control;
 			add_header Cache-Control $kept always;
 			add_header X-Put-Cache-Control $upstream_http_cache_control always;
-			proxy_pass http://store;
+			proxy_pass @SCHEME@://store;
 		}
 	}
 
@@ -207,6 +208,13 @@ proxy_hide_header Set-Cookie;
 @HIDDEN@
 """
 
+_TLS = r"""
+proxy_ssl_server_name on;
+proxy_ssl_name @HOST@;
+proxy_ssl_verify on;
+proxy_ssl_verify_depth 3;
+proxy_ssl_trusted_certificate @TRUSTED@;
+"""
 
 _SWITCHED = [
     *((name, value, "data") for name, value in READ_BY_OTHERS.items()),
@@ -229,10 +237,15 @@ class Nginx(msgspec.Struct, frozen=True, kw_only=True):
     purgers: tuple[str, ...] = ("127.0.0.1",)
     cache_size: str = "2g"
     brotli: bool = True
+    trusted: str = "/etc/ssl/certs/ca-certificates.crt"
+    """Whose certificates are believed of a store over HTTPS: a file of them."""
 
 
 def configuration(store: str, bucket: str, how: Nginx) -> str:
-    """nginx's whole configuration to serve `bucket` of the S3 store at `store` (host:port)."""
+    """nginx's whole configuration to serve `bucket` of the S3 store at `store`: `host:port`, or `https://host`."""
+    scheme, _, store = store.rstrip("/").rpartition("://")
+    host, _, port = store.partition(":")
+    is_secret = scheme == "https"
     types = " ".join(name for name in COMPRESSED if name != "text/html")
     hidden = "\n".join(f"proxy_hide_header {name};" for name in OF_THE_STORE)
     proxy = filled(_PROXY, {"STORE": store, "HIDDEN": hidden})
@@ -260,6 +273,9 @@ def configuration(store: str, bucket: str, how: Nginx) -> str:
         "PURGERS": " ".join(f"allow {address};" for address in how.purgers),
         "CACHE_SIZE": how.cache_size,
         "STORE": store,
+        "SERVER": f"{host}:{port or (443 if is_secret else 80)}",
+        "SCHEME": "https" if is_secret else "http",
+        "TLS": filled(_TLS, {"HOST": host, "TRUSTED": how.trusted}) if is_secret else "",
         "BUCKET": bucket,
     }
     return filled(_CONFIGURATION, words)

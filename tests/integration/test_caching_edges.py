@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from benchmarks.edges import start_nginx, start_varnish
 from publisher.delivery.cdn import tag
 from tests.integration.asking import ask, until
+from tests.receiver import certificate
 from tests.serving import serving
 
 SHORT = "public, max-age=1, s-maxage=1, stale-while-revalidate=600, stale-if-error=604800"
@@ -76,6 +78,17 @@ def origin_server() -> Iterator[Origin]:
     """An origin that serves until the block ends."""
     with serving(Origin()) as server:
         yield server
+
+
+@pytest.mark.parametrize(("name", "status"), [("localhost", 200), ("elsewhere.example", 503)])
+def test_nginx_reads_a_store_over_https_that_proves_its_name(tmp_path: Path, name: str, status: int) -> None:
+    tls, _ = certificate(tmp_path, name)
+    store = Origin()
+    store.socket = tls.wrap_socket(store.socket, server_side=True, do_handshake_on_connect=False)
+    place, trusted = f"https://localhost:{store.server_address[1]}", str(tmp_path / f"{name}.crt")
+    with serving(store), start_nginx(place, "site", trusted=trusted) as edge:
+        assert ask(edge.port, "/reviews/una/").status == status
+    assert store.times("/site/reviews/una/index.html") == (1 if status == 200 else 0)
 
 
 @pytest.fixture(params=["nginx", "varnish"])
