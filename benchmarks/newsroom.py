@@ -99,6 +99,19 @@ class Watch:
             time.sleep(0.02)
         return newest
 
+    def await_purges(self, seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait until nothing waits to be built, sent or forgotten by a CDN."""
+        until = time.monotonic() + seconds
+        while (
+            self._ledger.waiting(self._target)
+            or self._ledger.connection.execute(
+                "SELECT EXISTS (SELECT 1 FROM purges WHERE target = ?)", (self._target,)
+            ).fetchone()[0]
+        ):
+            if time.monotonic() > until:
+                raise RuntimeError(f"purges still wait after {seconds:.0f} s")
+            time.sleep(0.02)
+
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of a command that works on the data directory of `settings`."""

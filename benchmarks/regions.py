@@ -88,6 +88,8 @@ def run(folder: Path, quick: bool) -> Report:
         asked = _api_requests(settings) - asked
         with _publishing(settings) as published:
             seen[PUBLISHING] = _phase(regions, seconds)
+        _await_purges(settings)
+        _phase(regions, seconds)  # readers come once more, so that edges have again what they had to forget
         stack.close()
         seen[DEAD] = _phase(regions, seconds)
     return Report(
@@ -98,7 +100,8 @@ def run(folder: Path, quick: bool) -> Report:
         f"the store in Virginia {', '.join(f'{ms:g} ms from {name}' for name, ms in ORIGIN_MS.items())} (between "
         "regions of AWS; the sources are in `benchmarks/regions.py`). Plain HTTP: TLS would add a round trip to each "
         f"new connection. {VISITS:g} visits a second in each region, with the mission's mix of pages, reviews by Zipf. "
-        "Cold: the edges were empty. Warm: each page was asked for once before.",
+        "Cold: the edges were empty. Warm: each page was asked for once before. When store and API died, readers had "
+        f"come for {seconds:g} s since the last purge: what was purged and not asked for since is away with the store.",
         results=list(_results(seen)),
         notes=_notes(seen, asked - 1, len(published)),
     )
@@ -211,6 +214,15 @@ def _ask(settings: Settings, method: str, path: str, token: str = "", body: byte
     if answer.status not in (200, 201):
         raise RuntimeError(f"{method} {path} answered {answer.status}: {text[:500]}")
     return text
+
+
+def _await_purges(settings: Settings) -> None:
+    """Wait until every edge forgot what was replaced."""
+    watch = newsroom.Watch(settings)
+    try:
+        watch.await_purges()
+    finally:
+        watch.close()
 
 
 _QUANTITIES: dict[str, Callable[[Answer], bool]] = {
