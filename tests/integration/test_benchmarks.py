@@ -28,6 +28,7 @@ from benchmarks import (
     machine,
     peers,
     processes,
+    regions,
     results,
     search,
     sync,
@@ -92,6 +93,15 @@ def test_questions_to_the_search_are_measured(tmp_path: Path) -> None:
     assert texts[:3] == [one.markdown for one in vocabulary.spread(generator.generate(3))], "the same in every run"
     different = sum(len(set(text.lower().split())) for text in texts) / len(texts)
     assert 250 < different < 400, "as posts of a corpus of real ones have"
+
+
+def test_four_regions_read_from_their_edges_alone(short_folder: Path) -> None:
+    report = regions.run(short_folder, quick=True)
+    hits = {one.case: one.median for one in report.results if one.quantity == "answered by the edge alone"}
+    assert len(hits) == 16
+    assert all(share == 100 for case, share in hits.items() if case.endswith(", warm"))
+    assert all(share < 100 for case, share in hits.items() if case.endswith(", cold"))
+    assert "requests of readers that reached the API: 0" in report.notes
 
 
 def test_the_parts_of_a_write_are_measured(tmp_path: Path) -> None:
