@@ -86,7 +86,7 @@ def run(folder: Path, quick: bool) -> Report:
             "WebAssembly being in what its first question fetches. Ours finds products by name too: its first question "
             "fetches their catalogue.",
             f"A publish: of ours the mean of {PUBLISHES} new reviews, one after the other; of the others a rebuild "
-            "with one review more. Ours writes blocks of 4,096 changes and a new base more seldom than that.",
+            "with one review more. Ours writes blocks of 3,840 changes and a new base more seldom than that.",
         ],
     )
 

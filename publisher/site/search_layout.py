@@ -1,17 +1,18 @@
 """Which search segments there are after `n` public changes: a function of numbers alone, as with the bundles.
 
 All reviews as they were at a snapshot are the base, in parts. What changed since is in one segment for each size: whole
-blocks of 4,096 changes, then the part of the next block up to the last multiple of 512, from there to that of 64, of 8,
-and the few newest. So a change is written once in 8 changes, once in 64, once in 512 and once in 4,096, and a question
-asks of few segments.
+blocks of 3,840 changes, then the part of the next block up to the last multiple of 480, from there to that of 60, of
+12, and the few newest. So a change is written once in 12 changes, once in 60, once in 480 and once in 3,840, and a
+question asks of few segments.
 """
 
 from __future__ import annotations
 
 from publisher.site.sync_layout import Span
 
-SIZES = (512, 64, 8)
-BLOCK = 4096
+SIZES = (480, 60, 12)
+BLOCK = 3840
+"""Each a multiple of the next, so that a border is one of all smaller sizes, and one segment is written at it."""
 PART = 16_384
 """Ordinals in one part of the base."""
 
