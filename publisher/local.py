@@ -15,6 +15,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -286,7 +287,7 @@ class Stack:
             argv=[binary("weed"), *seaweed.arguments(ports, home, self._dir / "s3.json", s3.bucket)],
             environ=_plain_environment() | seaweed.environment(home, self._held.volume_key),
             cwd=home,
-            ready=lambda: b"<Code>NoSuchKey<" in _ask(ports["s3"], f"/{s3.bucket}/.ready")[1],
+            ready=_Readable(ports["s3"], s3.bucket),
             death_signal=signal.SIGKILL,
         )
 
@@ -325,6 +326,28 @@ def binary(name: str) -> str:
 def _plain_environment() -> dict[str, str]:
     """What a foreign program needs of our environment, and none of our settings or keys."""
     return {name: os.environ[name] for name in ("PATH", "LANG", "TZ", "TMPDIR") if name in os.environ}
+
+
+class _Readable:
+    """Whether a store is ready: it knows its keys, and shows the home page, when there is one.
+
+    Its volumes come a moment after its keys. A home page that cannot be read at all keeps it from nothing for long.
+    """
+
+    PATIENCE_SECONDS = 5.0
+
+    def __init__(self, port: int, bucket: str) -> None:
+        self._port, self._bucket = port, bucket
+        self._known_since: float | None = None
+
+    def __call__(self) -> bool:
+        """Ask once."""
+        if b"<Code>NoSuchKey<" not in _ask(self._port, f"/{self._bucket}/.ready")[1]:
+            self._known_since = None
+            return False
+        self._known_since = self._known_since or time.monotonic()
+        status = _ask(self._port, f"/{self._bucket}/index.html")[0]
+        return status in (200, 404) or time.monotonic() - self._known_since > self.PATIENCE_SECONDS
 
 
 def _ask(port: int, path: str, method: str = "GET", host: str = LOOPBACK) -> tuple[int, bytes]:

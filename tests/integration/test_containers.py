@@ -25,7 +25,8 @@ from tests.running import read_until
 ROOT = Path(__file__).parents[2]
 PUBLISHER, WEB = 10001, 33
 VOLUME = "/mnt"
-# The interpreter may lie in a home that nobody else may enter: within the namespace it is where all can read it.
+# The interpreter may lie in a home that nobody else may enter: within the namespace it is where all can read it. So is
+# this project, which may lie in a /tmp that is another there.
 _NAMESPACE = r"""
 set -eu
 mount --make-rprivate /
@@ -37,10 +38,12 @@ if [ "$(stat -c %a "$home")" = 700 ]; then
     mount -t tmpfs -o mode=755 tmpfs "$home"
     mkdir -p "$python" && mount --bind /media/python "$python"
 fi
+mount --bind "$3" /srv
 mount --bind / /
 mount -o remount,ro,bind /
 mount -t tmpfs -o mode=1777 tmpfs /tmp
-user=$3; shift 3
+case $3 in /tmp/*) mkdir -p "$3" && mount --bind /srv "$3";; esac
+user=$4; shift 4
 cd /mnt
 exec setpriv --reuid "$user" --regid "$user" --clear-groups --bounding-set=-all --no-new-privs "$@"
 """
@@ -48,7 +51,19 @@ exec setpriv --reuid "$user" --regid "$user" --clear-groups --bounding-set=-all 
 
 def contained(user: int, volume: Path, *command: str) -> list[str]:
     """What runs `command` as in a container of `user`, whose volume is mounted at /mnt."""
-    return ["unshare", "--mount", "sh", "-c", _NAMESPACE, "sh", str(volume), sys.base_prefix, str(user), *command]
+    return [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        _NAMESPACE,
+        "sh",
+        str(volume),
+        sys.base_prefix,
+        str(ROOT),
+        str(user),
+        *command,
+    ]
 
 
 def may_unshare() -> bool:
@@ -160,11 +175,11 @@ def test_a_container_can_write_nothing_but_its_volume(tmp_path: Path, user: int,
 
 def test_root_goes_on_as_the_owner_of_the_data_directory(tmp_path: Path) -> None:
     data = volume(tmp_path / "data", PUBLISHER)
-    as_root = _NAMESPACE.partition("exec setpriv")[0] + 'exec "$@"\n'
-    command = [f"{sys.prefix}/bin/publisher", "init"]
+    command = contained(PUBLISHER, data, f"{sys.prefix}/bin/publisher", "init")
+    as_root = [_NAMESPACE.partition("exec setpriv")[0] + 'exec "$@"\n' if one == _NAMESPACE else one for one in command]
     environ = {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "DATA_DIR": VOLUME, "PYTHONPATH": str(ROOT)}
     made = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", as_root, "sh", str(data), sys.base_prefix, str(PUBLISHER), *command],
+        as_root,
         env=environ | {"PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.server
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ from publisher.errors import StackError
 from publisher.local import Held, Stack
 from publisher.settings import Settings
 from tests.integration.asking import ask, bucket, put, runs, until
+from tests.serving import serving
 
 ROOT = Path(__file__).parents[2]
 STUB_API = """
@@ -131,6 +133,33 @@ def test_a_second_start_keeps_ports_keys_and_data(tmp_path: Path) -> None:
     with Stack(blank(tmp_path), parts=("s3", "edge")) as second:
         assert second.settings == first.settings
         assert ask(second.settings.stack.edge_port, "/").body == b"kept"
+
+
+def test_a_store_is_ready_when_what_it_knows_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"/content/.ready": (503, b""), "/content/index.html": (500, b"")}
+
+    class Store(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = said[self.path]
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            return
+
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Store)) as server:
+        ready = local._Readable(server.server_address[1], "content")
+        assert not ready(), "it does not know its keys yet"
+        said["/content/.ready"] = (404, b"<Code>NoSuchKey<")
+        assert not ready(), "its volumes are not there yet"
+        for status in (200, 404):
+            said["/content/index.html"] = (status, b"")
+            assert ready()
+        said["/content/index.html"] = (500, b"")
+        assert not ready()
+        monkeypatch.setattr(local._Readable, "PATIENCE_SECONDS", -1.0)
+        assert ready(), "a home page that is lost does not keep it from starting"
 
 
 def test_data_survives_new_ports(tmp_path: Path) -> None:
