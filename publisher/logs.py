@@ -20,6 +20,8 @@ import msgspec
 
 Layout = Literal["json", "text"]
 STANDARD_ERROR = 2
+OURS = ("publisher", "api")
+"""Loggers that may say more than INFO: what libraries say then, such as whole requests to a store, holds secrets."""
 BLOT = b"[redacted]"
 _SECRET = re.compile(
     rb"(?<=bearer )[\w.~+/=-]{8,}"
@@ -34,10 +36,16 @@ _SECRET = re.compile(
 
 
 def setup(layout: Layout, level: str) -> None:
-    """Send everything that this process logs to standard error as lines, warnings and fatal errors too."""
+    """Send everything that this process logs to standard error as lines, warnings and fatal errors too.
+
+    Below INFO only what we say ourselves.
+    """
     root = logging.getLogger()
     root.handlers[:] = [Lines(layout)]
-    root.setLevel(level.upper())
+    chosen = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(chosen, logging.INFO))
+    for name in OURS:
+        logging.getLogger(name).setLevel(chosen)
     logging.captureWarnings(True)
     fatal = logging.getLogger("publisher")
 

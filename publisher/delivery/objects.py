@@ -18,7 +18,8 @@ from pysqlite3 import dbapi2 as sqlite3
 from publisher.errors import BuildError, DamagedObjectError
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS objects (digest TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT"
-_PRAGMAS = ("busy_timeout = 60000", "page_size = 32768", "wal_autocheckpoint = 4000")
+PATIENTLY_MS, BRIEFLY_MS = 60_000, 200
+_PRAGMAS = (f"busy_timeout = {PATIENTLY_MS}", "page_size = 32768", "wal_autocheckpoint = 4000")
 _CAREFUL = ("journal_mode = WAL", "synchronous = NORMAL")
 
 MUCH = 1_000_000
@@ -96,12 +97,20 @@ class Objects:
         """
         self._connection.execute("PRAGMA synchronous = OFF")
         if self._connection.execute("SELECT NOT EXISTS (SELECT 1 FROM objects)").fetchone()[0]:
-            self._connection.execute("PRAGMA journal_mode = TRUNCATE")  # unless others have it open
+            self._log_to("TRUNCATE", BRIEFLY_MS)
         try:
             yield
         finally:
-            for pragma in _CAREFUL:
-                self._connection.execute(f"PRAGMA {pragma}")
+            self._log_to("WAL", PATIENTLY_MS)
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def _log_to(self, mode: str, patience_ms: int) -> None:
+        """Change how SQLite logs, unless others are at it: then it stays as it is until the store is opened again."""
+        with self._lock:
+            self._connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+            with suppress(sqlite3.OperationalError):
+                self._connection.execute(f"PRAGMA journal_mode = {mode}").fetchall()
+            self._connection.execute(f"PRAGMA busy_timeout = {PATIENTLY_MS}")
 
     def get(self, digest: str) -> bytes:
         """The body under a digest. Raises DamagedObjectError when it is missing or its bytes are not those."""

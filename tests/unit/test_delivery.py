@@ -261,6 +261,20 @@ def test_a_store_that_was_filled_in_a_hurry_is_like_others(objects: Objects, tmp
         reader.close()
 
 
+def test_a_store_that_others_read_is_filled_all_the_same(objects: Objects, tmp_path: Path) -> None:
+    reader = sqlite3.connect(tmp_path / "objects.db", isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM objects").fetchone()[0] == 0
+    with objects.hurrying():
+        digest = objects.put(b"uno")
+        objects.flush()
+    assert objects.get(digest) == b"uno"
+    reader.execute("COMMIT")
+    assert reader.execute("SELECT count(*) FROM objects").fetchone()[0] == 1
+    assert reader.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    reader.close()
+
+
 @pytest.mark.parametrize("damage", [b"", b"un", b"dos", b"unoo", None])
 def test_a_damaged_object_is_never_returned(objects: Objects, tmp_path: Path, damage: bytes | None) -> None:
     digest = objects.put(b"uno")

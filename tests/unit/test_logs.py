@@ -140,6 +140,19 @@ def test_a_process_that_ends_says_why_as_a_line() -> None:
     assert said[2]["error"].endswith("ValueError: the end")
 
 
+def test_more_than_information_is_told_by_ourselves_only() -> None:
+    program = (
+        "import logging; from publisher import logs; logs.setup('json', 'debug')\n"
+        "for name in ('publisher.delivery', 'api.requests', 'botocore.auth', 'urllib3'):\n"
+        "    logging.getLogger(name).debug('every detail'); logging.getLogger(name).info('the gist')"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    said = [json.loads(line) for line in run.stderr.splitlines()]
+    detailed = [line["logger"] for line in said if line["message"] == "every detail"]
+    assert detailed == ["publisher.delivery", "api.requests"]
+    assert len([line for line in said if line["message"] == "the gist"]) == 4
+
+
 def test_the_server_can_read_its_configuration(pipe: tuple[int, Lines]) -> None:
     configuration = json.loads(json.dumps(logs.server_configuration("json", "warning")))
     program = (
