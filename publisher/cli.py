@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from importlib import import_module
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-from publisher import privileges, settings
+from publisher import logs, privileges, settings
 from publisher.errors import PublisherError, SettingsError
 
 COMMANDS = {
@@ -61,6 +62,8 @@ AS_OWNER = frozenset(
 """Commands that read and write nothing but the data directory: as root, they go on as its owner."""
 FOR_LONG = frozenset({"api", "up", "worker"})
 """Those of them that run for long, and say so when they do it as root."""
+LOGGING = frozenset({"api", "worker"})
+"""Those that say nothing but lines of the log."""
 
 
 class _Command(click.Group):
@@ -108,7 +111,16 @@ def main(ctx: click.Context, path: Path | None, data_dir: str | None) -> None:
     if ctx.invoked_subcommand in AS_OWNER and not ctx.resilient_parsing and "--help" not in sys.argv:
         decided = privileges.act_as_owner(Path(ctx.obj.data.dir))
         if decided.act == "become" or (decided.act == "warn" and ctx.invoked_subcommand in FOR_LONG):
-            click.secho(f"publisher: {decided.why}", err=True, fg="yellow")
+            _tell(ctx, decided.why)
+
+
+def _tell(ctx: click.Context, why: str) -> None:
+    """Say it to people; or as a line of the log, where that is all the command says."""
+    if ctx.invoked_subcommand not in LOGGING:
+        click.secho(f"publisher: {why}", err=True, fg="yellow")
+        return
+    logs.setup(ctx.obj.logs.format, ctx.obj.logs.level)
+    logging.getLogger("publisher.cli").warning(why)
 
 
 if __name__ == "__main__":
