@@ -2,7 +2,7 @@
 
 All reviews as they were at a snapshot are the base, in parts. What changed since is in one segment for each size: whole
 blocks of 3,840 changes, then the part of the next block up to the last multiple of 480, from there to that of 60, of
-12, and the few newest. So a change is written once in 12 changes, once in 60, once in 480 and once in 3,840, and a
+10, and the few newest. So a change is written once in 10 changes, once in 60, once in 480 and once in 3,840, and a
 question asks of few segments.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from publisher.site.sync_layout import Span
 
-SIZES = (480, 60, 12)
+SIZES = (480, 60, 10)
 BLOCK = 3840
 """Each a multiple of the next, so that a border is one of all smaller sizes, and one segment is written at it."""
 PART = 16_384

@@ -26,13 +26,13 @@ def test_spans_follow_one_another_from_the_base_to_the_newest_change(since: int,
     borders = [since, *(span.high for span in older), recent.high]
     assert [Span(low, high) for low, high in pairwise(borders)] == [*older, recent]
     assert all(span.low < span.high for span in older)
-    assert recent.high - recent.low < 12
+    assert recent.high - recent.low < 10
     assert len(older) <= more // search_layout.BLOCK + 1 + len(search_layout.SIZES)
 
 
 def test_most_segments_stay_when_something_is_published() -> None:
     written = sum(len({*search_layout.spans(n, 0)[0]} - {*search_layout.spans(n - 1, 0)[0]}) for n in range(1, 3841))
-    assert written == 3840 // 12, "one in twelve changes, of whatever size"
+    assert written == 3840 // 10, "one in ten changes, of whatever size"
 
 
 def test_postings_are_distances_with_weights() -> None:
