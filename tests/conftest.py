@@ -30,7 +30,6 @@ from tests.integration.laptops import second_laptop as second_laptop
 from tests.servers import aws as aws
 from tests.servers import nginx_edge as nginx_edge
 from tests.servers import object_store as object_store
-from tests.servers import varnish_edge as varnish_edge
 
 ARCHIVE = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus" / "corpus.tar.xz"
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)

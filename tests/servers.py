@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.edges import Edge, running, start_nginx, start_varnish
+from benchmarks.edges import Edge, running, start_nginx
 from publisher import local, settings
 from publisher.edges import bunny
 from publisher.ports import is_free, kept_or_new
@@ -43,13 +43,6 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]
 def nginx_edge(object_store: Settings) -> Iterator[Edge]:
     """nginx from Debian, as `deploy/` has it, before the store."""
     with start_nginx(f"127.0.0.1:{object_store.stack.s3_port}", object_store.s3.bucket) as edge:
-        yield edge
-
-
-@pytest.fixture(scope="session")
-def varnish_edge(object_store: Settings) -> Iterator[Edge]:
-    """Varnish from Debian, as `deploy/` has it, before the store."""
-    with start_varnish(f"127.0.0.1:{object_store.stack.s3_port}", object_store.s3.bucket) as edge:
         yield edge
 
 

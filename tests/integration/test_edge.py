@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.edges import start_nginx, start_varnish
 from publisher.edges import ALWAYS, DOCUMENT
 from publisher.settings import Settings
 from tests.integration.asking import ask, bucket, put
+from tests.servers import start_store
 
 HOME_PAGE = b"<h1>home</h1>" * 300
 STORES = ("x-amz", "seaweed", "via", "x-varnish")
@@ -16,9 +19,15 @@ STORES = ("x-amz", "seaweed", "via", "x-varnish")
 
 
 @pytest.fixture(scope="session")
-def small_site(object_store: Settings) -> Settings:
-    """The store with a bucket that holds a small site."""
-    store = bucket(object_store)
+def small_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A store of its own that holds a small site: nobody else's 404 page is kept before it."""
+    with start_store(tmp_path_factory.mktemp("small_site")) as own:
+        _fill(own)
+        yield own
+
+
+def _fill(own: Settings) -> None:
+    store = bucket(own)
     put(store, "index.html", HOME_PAGE)
     put(store, "404.html", b"<h1>lost</h1>" * 100)
     put(store, "reviews/a/index.html", b"<h1>review</h1>")
@@ -27,7 +36,6 @@ def small_site(object_store: Settings) -> Settings:
     put(store, "content/reviews/a.json", b"{}", "application/json")
     put(store, ".well-known/jwks.json", b"{}", "application/json")
     put(store, "feed.json", b'{"items":[]}' * 99, "application/feed+json")
-    return object_store
 
 
 @pytest.fixture(scope="session", params=["caddy", "nginx", "varnish"])
@@ -37,12 +45,14 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def edge(request: pytest.FixtureRequest, kind: str, small_site: Settings) -> int:
+def edge(kind: str, small_site: Settings) -> Iterator[int]:
     """Port of an edge of this kind before the small site."""
     if kind == "caddy":
-        return small_site.stack.edge_port
-    port: int = request.getfixturevalue(f"{kind}_edge").port
-    return port
+        yield small_site.stack.edge_port
+        return
+    start = {"nginx": start_nginx, "varnish": start_varnish}[kind]
+    with start(f"127.0.0.1:{small_site.stack.s3_port}", small_site.s3.bucket) as running:
+        yield running.port
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,7 @@ def test_a_killed_store_comes_back_with_its_data(tmp_path: Path) -> None:
         port, store = stack.settings.stack.edge_port, bucket(stack.settings)
         for n in range(50):
             put(store, f"{n}/index.html", b"page %d" % n)
+        put(store, "index.html", b"home")  # by which it is told whether pages can be read
         os.kill(stack.pids()["seaweedfs"], signal.SIGKILL)
         down = ask(port, "/0/")
         assert (down.status, down.headers["retry-after"]) == (503, "5")
