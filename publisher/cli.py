@@ -56,14 +56,11 @@ COMMANDS = {
     "worker": "publisher.cli_publish",
 }
 """Where each command lives. Its module is loaded when it is called: processes that render load this one again."""
-AS_OWNER = frozenset(
-    {"api", "build", "garbage", "init", "probe", "publish", "push", "reconcile", "up", "verify", "worker"}
-)
-"""Commands that read and write nothing but the data directory: as root, they go on as its owner."""
-FOR_LONG = frozenset({"api", "up", "worker"})
-"""Those of them that run for long, and say so when they do it as root."""
+AS_OWNER = frozenset({"api", "build", "garbage", "init", "probe", "publish", "push", "reconcile", "verify", "worker"})
+"""Commands that read and write nothing but the data directory: as root, they go on as its owner.
+`up` sees to it itself: it may be told of another directory."""
 LOGGING = frozenset({"api", "worker"})
-"""Those that say nothing but lines of the log."""
+"""Those that run for long, and say nothing but lines of the log: also that they run as root."""
 
 
 class _Command(click.Group):
@@ -110,7 +107,7 @@ def main(ctx: click.Context, path: Path | None, data_dir: str | None) -> None:
     ctx.obj = settings.load(environ, path)
     if ctx.invoked_subcommand in AS_OWNER and not ctx.resilient_parsing and "--help" not in sys.argv:
         decided = privileges.act_as_owner(Path(ctx.obj.data.dir))
-        if decided.act == "become" or (decided.act == "warn" and ctx.invoked_subcommand in FOR_LONG):
+        if decided.act == "become" or (decided.act == "warn" and ctx.invoked_subcommand in LOGGING):
             _tell(ctx, decided.why)
 
 

@@ -13,7 +13,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from publisher import local
+from publisher import local, privileges
 from publisher.cli_output import console
 from publisher.content import catalogue, database, editors, effects, log
 from publisher.content.model import Role
@@ -69,6 +69,9 @@ def up(
     """
     chosen = _with_flags(held, data_dir, edge_port, api_port, s3_port)
     say = console()
+    decided = privileges.act_as_owner(Path(chosen.data.dir))
+    if decided.why:
+        say.print(f"publisher: {decided.why}", style="yellow", markup=False, soft_wrap=True)
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())

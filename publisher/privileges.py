@@ -37,7 +37,8 @@ def decide(uid: int, data_dir: Path, needed: Iterable[Path]) -> Decision:
     if there != data_dir or owner.st_uid == ROOT:
         return Decision(
             "warn",
-            why=f"this runs as root, and need not: `chown -R` {data_dir} to a user of its own, and it is that user",
+            why=f"runs as root, which it need not: give {data_dir} to another user (`chown -R`), and it goes on as that"
+            " user",
         )
     shut = [path for path in needed if not _may_enter(path, owner.st_uid, owner.st_gid)]
     if shut:

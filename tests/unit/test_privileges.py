@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +45,18 @@ def test_root_stays_and_says_why_where_the_owner_cannot_or_is_root(owned: Path) 
     assert (shut.act, "may not enter" in shut.why) == ("warn", True)
     for folder in (owned.parent / "open", owned / "new" / "deeper"):
         assert (decide(0, folder, ()).act, "chown" in decide(0, folder, ()).why) == ("warn", True)
+
+
+def test_the_whole_stack_looks_at_the_directory_that_it_is_told(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        argv = [
+            sys.executable, "-m", "publisher", "up", "--data-dir", str(tmp_path / "told"),
+            "--edge-port", str(taken.getsockname()[1]),
+        ]  # fmt: skip
+        ran = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 1, ran.stderr
+    is_root = os.geteuid() == 0
+    assert (f"runs as root, which it need not: give {tmp_path / 'told'} to another user" in ran.stderr) == is_root
+    assert str(tmp_path / "data") not in ran.stderr
