@@ -69,7 +69,8 @@ def up(
     """
     chosen = _with_flags(held, data_dir, edge_port, api_port, s3_port)
     say = console()
-    decided = privileges.act_as_owner(Path(chosen.data.dir))
+    ports = (chosen.stack.edge_port, chosen.api.port, chosen.stack.s3_port)
+    decided = privileges.act_as_owner(Path(chosen.data.dir), ports)
     if decided.why:
         say.print(f"publisher: {decided.why}", style="yellow", markup=False, soft_wrap=True)
     stop = threading.Event()

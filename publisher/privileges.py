@@ -17,6 +17,8 @@ from typing import Literal
 import msgspec
 
 ROOT = 0
+OPEN_PORTS = 1024
+"""From here on anybody may listen."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -28,8 +30,10 @@ class Decision(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-def decide(uid: int, data_dir: Path, needed: Iterable[Path]) -> Decision:
-    """Whether a process of `uid` should become the owner of `data_dir`, who must be able to enter what is `needed`."""
+def decide(uid: int, data_dir: Path, needed: Iterable[Path], ports: Iterable[int] = ()) -> Decision:
+    """Whether a process of `uid` should become the owner of `data_dir`, who must be able to enter what is `needed` and
+    to listen on `ports`.
+    """
     if uid != ROOT:
         return Decision("stay")
     there = next((path for path in (data_dir, *data_dir.parents) if path.exists()), data_dir)
@@ -41,15 +45,21 @@ def decide(uid: int, data_dir: Path, needed: Iterable[Path]) -> Decision:
             " user",
         )
     shut = [path for path in needed if not _may_enter(path, owner.st_uid, owner.st_gid)]
+    closed = [port for port in ports if 0 < port < OPEN_PORTS]
+    if closed:
+        return Decision("warn", why=f"goes on as root, who alone may listen on port {closed[0]}")
     if shut:
         return Decision("warn", why=f"this goes on as root, for the owner of {data_dir} may not enter {shut[0]}")
     return Decision("become", owner.st_uid, owner.st_gid, f"goes on as the owner of {data_dir} (user {owner.st_uid})")
 
 
-def act_as_owner(data_dir: Path) -> Decision:
-    """Become the owner of `data_dir`, for good, if this is root and can; returns what was decided."""
+def act_as_owner(data_dir: Path, ports: Iterable[int] = ()) -> Decision:
+    """Become the owner of `data_dir`, for good, if this is root and can; returns what was decided.
+
+    `ports` are those that will be listened on.
+    """
     needed = (Path(sys.executable).resolve().parent, Path(sys.prefix), Path(__file__).parent)
-    decision = decide(os.geteuid(), data_dir.absolute(), needed)
+    decision = decide(os.geteuid(), data_dir.absolute(), needed, ports)
     if decision.act == "become":
         _become(decision.uid, decision.gid)
     return decision

@@ -40,6 +40,12 @@ def test_root_becomes_the_owner_who_can_get_at_the_program(owned: Path) -> None:
     assert (became.act, became.uid, became.gid) == ("become", OWNER, OWNER)
 
 
+def test_root_stays_where_the_owner_may_not_listen(owned: Path) -> None:
+    assert decide(0, owned, (), (8080, 0)).act == "become"
+    decision = decide(0, owned, (), (8080, 80))
+    assert (decision.act, decision.why) == ("warn", "goes on as root, who alone may listen on port 80")
+
+
 def test_root_stays_and_says_why_where_the_owner_cannot_or_is_root(owned: Path) -> None:
     shut = decide(0, owned, [owned.parent / "shut"])
     assert (shut.act, "may not enter" in shut.why) == ("warn", True)
