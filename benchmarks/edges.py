@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.processes import end
 from publisher.edges import caddy, nginx, varnish
 from publisher.errors import StackError
 from publisher.local import binary
@@ -134,8 +135,7 @@ def running(
                 time.sleep(0.05)
             yield Edge(port, process, host)
         finally:
-            process.terminate()
-            process.wait(10)
+            end(process)
 
 
 @contextmanager

@@ -79,12 +79,12 @@ def cpu_seconds(pid: int) -> float:
     return total
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process that we started, by force when it does not listen."""
+def end(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
+    """End a process that we started, by force when it does not listen for so long."""
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -66,6 +66,12 @@ async def make(
     return Response(PreviewAnswer(url=url, token=token, version=version, expires_at=at + life))
 
 
+def _page(description: str, example: str) -> Answer:
+    """An answer that is a page."""
+    examples = [Example(summary="A page", value=example)]
+    return Answer(str, description=description, media_type="text/html", generate_examples=False, examples=examples)
+
+
 @get(
     "/preview/{preview_token:str}",
     operation_id="getPreview",
@@ -74,22 +80,8 @@ async def make(
     "Whoever asks for HTML gets a page that says what to do when the link has ended (410) or leads nowhere (404); "
     "anybody else gets a problem document.",
     responses={
-        200: Answer(
-            str,
-            description="The review as readers would see it.",
-            media_type="text/html",
-            generate_examples=False,
-            examples=[Example(summary="A page", value=PREVIEW_PAGE)],
-        )
-    }
-    | {
-        410: Answer(
-            str,
-            description="For who asks for HTML: the link has ended.",
-            media_type="text/html",
-            generate_examples=False,
-            examples=[Example(summary="A page", value=PREVIEW_ENDED)],
-        )
+        200: _page("The review as readers would see it.", PREVIEW_PAGE),
+        410: _page("For who asks for HTML: the link has ended.", PREVIEW_ENDED),
     }
     | refusals("bad_token", "forbidden", "not_found", "store_failed"),
 )

@@ -6,6 +6,7 @@ their documented interfaces and keep pages as an edge would.
 
 from __future__ import annotations
 
+import abc
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ class Keeping(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-class _Interface(BaseHTTPRequestHandler):
+class _Interface(BaseHTTPRequestHandler, abc.ABC):
     server: Keeping
 
     def answer(self) -> None:
@@ -69,8 +70,9 @@ class _Interface(BaseHTTPRequestHandler):
     do_POST = do_GET = answer  # noqa: N815 — names that the base class calls
     content_type: ClassVar[str] = "application/json"
 
+    @abc.abstractmethod
     def purged(self, body: bytes) -> tuple[int, bytes]:
-        raise NotImplementedError
+        """What a purge is answered with: status and body."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         return

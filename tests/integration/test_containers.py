@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.processes import end
 from publisher.edges import nginx
 from publisher.ports import is_free, kept_or_new
 from tests.running import read_until
@@ -79,12 +80,7 @@ def running(log: Path, command: list[str], environ: dict[str, str]) -> Iterator[
             yield
             assert process.poll() is None, log.read_text()
         finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process, 30)
 
 
 def volume(folder: Path, user: int) -> Path:

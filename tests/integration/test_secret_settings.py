@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.processes import end
 from publisher import settings
 from tests.newsroom import Newsroom
 from tests.serving import serving
@@ -132,12 +133,7 @@ def test_no_worker_and_no_api_logs_a_secret(tmp_path: Path, refusing: str) -> No
                     assert process.poll() is None, path.read_text(encoding="utf-8")
                     time.sleep(0.1)
             finally:
-                process.terminate()
-                try:
-                    process.wait(30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+                end(process, 30)
         assert leaks(path.read_text(encoding="utf-8"), environ) == []
 
 

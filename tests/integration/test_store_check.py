@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import pytest
 
+from benchmarks.processes import end
 from publisher import settings
 from publisher.delivery import store_check
 from publisher.delivery.cdn import address, tag
@@ -53,8 +54,7 @@ def liar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
             time.sleep(0.05)
         yield S3("content", endpoint=f"http://127.0.0.1:{port}", access_key="key", secret_key="secret-key", name="liar")
     finally:
-        process.terminate()
-        process.wait(10)
+        end(process)
 
 
 def missing(checked: Checked) -> set[str]:
