@@ -40,7 +40,7 @@ class Keeping(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, handler: type[_Interface]) -> None:
+    def __init__(self, handler: Callable[..., _Interface]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
         self.kept = set(PAGES)
         self.references: list[str] = []
@@ -179,8 +179,10 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def _hosted(kind: str) -> Iterator[tuple[Cdn, Keeping]]:
-    handler = {"cloudflare": _Cloudflare, "fastly": _Fastly, "bunny": _Bunny, "cloudfront": _CloudFront}[kind]
-    with serving(Keeping(handler)) as server:
+    handlers: dict[str, Callable[..., _Interface]] = {
+        "cloudflare": _Cloudflare, "fastly": _Fastly, "bunny": _Bunny, "cloudfront": _CloudFront,
+    }  # fmt: skip
+    with serving(Keeping(handlers[kind])) as server:
         cdns: dict[str, Callable[[], Cdn]] = {
             "cloudflare": lambda: Cloudflare("z1", SECRET, SITE, api=server.url),
             "fastly": lambda: Fastly("s1", SECRET, api=server.url),
