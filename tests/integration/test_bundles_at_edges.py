@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from benchmarks.edges import start_nginx, start_varnish
 from publisher.settings import Settings
 from publisher.site.artifact import content_type
 from randomcamerareviews import Client
@@ -31,12 +33,15 @@ def stored(object_store: Settings) -> Settings:
     return object_store
 
 
-@pytest.fixture(params=["caddy", "nginx", "varnish"])
-def edge(request: pytest.FixtureRequest, stored: Settings) -> str:
-    """The address of each kind of edge."""
+@pytest.fixture(scope="module", params=["caddy", "nginx", "varnish"])
+def edge(request: pytest.FixtureRequest, stored: Settings) -> Iterator[str]:
+    """The address of an edge of each kind."""
     if request.param == "caddy":
-        return f"http://127.0.0.1:{stored.stack.edge_port}"
-    return f"http://127.0.0.1:{request.getfixturevalue(request.param + '_edge').port}"
+        yield f"http://127.0.0.1:{stored.stack.edge_port}"
+        return
+    start = {"nginx": start_nginx, "varnish": start_varnish}[request.param]
+    with start(f"127.0.0.1:{stored.stack.s3_port}", stored.s3.bucket) as running:
+        yield running.url
 
 
 @pytest.mark.parametrize("begin", [0, 28])
