@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from publisher import bundler, indexer, looking
+from publisher import bundler, indexer, looking, memory
 from publisher.breathing import Breathe, at_once
 from publisher.bundler import Bundled, Bundler, Signer
 from publisher.content import database, log
@@ -240,6 +240,7 @@ class Builder:
             held = (lambda batch: {}) if clean else self._held
             self._ledger.stage([looking.desired(asset, "asset", self._objects) for asset in self._renderer.assets()])
             rendered = done = 0
+            memory.give_back()
             with self._children.crew(len(listed)) as crew:
                 making = self._begin_beside(crew, clean=clean) if with_all and crew.count else None
                 for outcome in looker.look_at_all(listed, held, crew):

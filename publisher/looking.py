@@ -16,12 +16,12 @@ from pathlib import Path
 
 import msgspec
 
-from publisher import bundler, indexer
+from publisher import bundler, indexer, memory
 from publisher.content import database
 from publisher.content.reading import Reading
 from publisher.delivery.ledger import Desired
 from publisher.delivery.objects import Objects
-from publisher.site import pages
+from publisher.site import pages, postings, terms
 from publisher.site.artifact import Artifact
 from publisher.site.gather import gather
 from publisher.site.pages import Page, Site
@@ -167,6 +167,7 @@ _child: _Child | None = None
 
 def _begin(content_db: Path | str, build_dir: str, site: Site) -> None:
     global _child
+    memory.give_back()
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
     db, objects, renderer = database.connect(content_db, readonly=True), Objects(build_dir, beside=True), Renderer(site)
     db.conn.execute("BEGIN")
@@ -180,7 +181,11 @@ def _look(batch: list[Page], held: dict[str, str]) -> Outcome:
 
 def _index(was: indexer.State | None) -> indexer.Made:
     assert _child is not None
-    return indexer.make(_child.db, _child.objects, was)
+    try:
+        return indexer.make(_child.db, _child.objects, was)
+    finally:
+        terms.term.cache_clear()  # it is made once, and pages come next
+        postings.forget()
 
 
 def _bundle(memory: bundler.Memory) -> bundler.Made:

@@ -143,7 +143,7 @@ class Reading:
         near = self._conn.execute(_NEAR, (listing, ordinal - reach, ordinal + reach)).fetchall()
         older = [row for row in reversed(near) if row[0] < ordinal]
         newer = [row for row in near if row[0] > ordinal]
-        if len(older) < reach:  # one went, or there are no more
+        if len(older) < reach < ordinal:  # one went, or there are no more
             older = self._conn.execute(_OLDER, (listing, ordinal, reach)).fetchall()
         if len(newer) < reach:
             newer = self._conn.execute(_NEWER, (listing, ordinal, reach)).fetchall()

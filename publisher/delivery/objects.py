@@ -22,8 +22,10 @@ PATIENTLY_MS, BRIEFLY_MS = 60_000, 200
 _PRAGMAS = (f"busy_timeout = {PATIENTLY_MS}", "page_size = 32768", "wal_autocheckpoint = 4000")
 _CAREFUL = ("journal_mode = WAL", "synchronous = NORMAL")
 
-MUCH = 1_000_000
-"""Bytes that wait in memory at most: writing them holds nobody up for long."""
+MUCH, MUCH_IN_A_HURRY = 1_000_000, 4_000_000
+"""Bytes that wait in memory at most: writing them holds nobody up for long. In a hurry nobody waits, and the pages of
+the index by digest, nearly all of which change each time, are written less often.
+"""
 LONG = 8_000_000
 """Bytes of SQLite's log that are carried into the database at a rest."""
 LARGE = 1_000_000
@@ -44,7 +46,7 @@ class Objects:
         self._pragmas = (*_PRAGMAS, *(("synchronous = OFF",) if beside else _CAREFUL))
         self._lock = threading.Lock()
         self._new: dict[str, bytes | bytearray] = {}
-        self._size = 0
+        self._size, self._much = 0, MUCH_IN_A_HURRY if beside else MUCH
         self._connection = self._opened()
 
     def put(self, body: bytes | bytearray) -> str:
@@ -52,7 +54,7 @@ class Objects:
         digest = hashlib.sha256(body).hexdigest()
         self._new[digest] = body
         self._size += len(body)
-        if self._size > MUCH:
+        if self._size > self._much:
             self.flush()
         return digest
 
@@ -95,6 +97,7 @@ class Objects:
 
         After power loss bodies may be missing: reading finds out. After a crash of the program none is.
         """
+        self._much = MUCH_IN_A_HURRY
         self._connection.execute("PRAGMA synchronous = OFF")
         if self._connection.execute("SELECT NOT EXISTS (SELECT 1 FROM objects)").fetchone()[0]:
             self._log_to("TRUNCATE", BRIEFLY_MS)
@@ -103,6 +106,7 @@ class Objects:
         finally:
             self._log_to("WAL", PATIENTLY_MS)
             self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._much = MUCH
 
     def _log_to(self, mode: str, patience_ms: int) -> None:
         """Change how SQLite logs, unless others are at it: then it stays as it is until the store is opened again."""

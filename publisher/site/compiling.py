@@ -7,7 +7,7 @@ may be another template each time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from jinja2 import DictLoader, Environment, nodes
@@ -49,6 +49,13 @@ class Direct(Environment):
         self.globals.update(values)
         self.put_out = put_out
         self.code_generator_class = _Code
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """What templates know besides their context: one dictionary, for it is copied at each rendering and inclusion.
+
+        Jinja2 chains two, so that what is added later is known too; here nothing is, once a template was asked for.
+        """
+        return {**self.globals, **(d or {})}
 
     def _generate(
         self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False

@@ -128,6 +128,8 @@ _PATHS = {
     "asset": "assets/{name}",
 }
 KINDS = tuple(_PATHS)
+_NAMED = {kind: said.split("{name}") for kind, said in _PATHS.items() if "{name}" in said and "{place}" not in said}
+"""The paths that a name alone completes, cut at the name: hundreds of thousands are asked for in a full build."""
 OWN = frozenset({"review", "review-json"})
 """Pages that show one review and none besides."""
 ABOUT_A_PRODUCT = frozenset({"camera", "camera-page", "lens", "lens-page", "product-json"})
@@ -136,6 +138,8 @@ ABOUT_A_PRODUCT = frozenset({"camera", "camera-page", "lens", "lens-page", "prod
 
 def key(page: Page) -> str:
     """The object key of a page; series count from 1 in addresses."""
+    if (cut := _NAMED.get(page.kind)) is not None:
+        return page.name.join(cut)
     return _PATHS[page.kind].format(name=page.name, place=page.number + 1)
 
 

@@ -87,6 +87,11 @@ def _posting(said: int) -> str:
     return _number(distance) if weight == _USUAL else _number(distance) + _WEIGHTS[weight]
 
 
+def forget() -> None:
+    """Forget the texts of postings that are kept."""
+    _posting.cache_clear()
+
+
 def _number(value: int) -> str:
     said = _LAST[value % 32]
     while value := value // 32:

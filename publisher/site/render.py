@@ -86,6 +86,8 @@ _NO_CHARACTERS = tuple(code.encode() for code in "\ufffe\uffff")
 """What XML 1.0 has no way to write, not even escaped; nor halves of characters, which UTF-8 has none of either."""
 MEMOS = 16_384
 """Fragments that a renderer keeps: 20 MB at most."""
+PACKED = 2_048
+"""Values of which it is kept how they are packed."""
 _packed = msgspec.msgpack.Encoder().encode
 _TOOLS = ("jinja2", "babel", "msgspec", "markupsafe")
 
@@ -257,7 +259,7 @@ class Renderer:
                 "number": self.words.number,
                 "iso": _iso,
                 "safe_html": self._safe,
-                "packed": _packed,
+                "packed": _packing(),
                 "absolute": lambda html: bundles.absolute(self.site.url, html),
                 "outlined": outlined,
                 "structured": lambda context: structured.block(self.site, context),
@@ -280,6 +282,20 @@ def _url(origin: str) -> Callable[..., str]:
         return origin + pages.path(Page(kind, name, number)) if number or not name else name.join(parts[kind])
 
     return url
+
+
+def _packing() -> Callable[[Any], bytes]:
+    """`_packed` for what templates name again and again, such as a product: each is packed once, being frozen."""
+    kept: dict[int, tuple[Any, bytes]] = {}
+
+    def packed(value: Any) -> bytes:
+        if (known := kept.get(id(value))) is None:
+            if len(kept) >= PACKED:
+                kept.clear()
+            known = kept[id(value)] = (value, _packed(value))  # the value is kept too, so that its id stays its own
+        return known[1]
+
+    return packed
 
 
 def _is_web_address(said: str | None) -> bool:

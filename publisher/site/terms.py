@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 
@@ -155,7 +155,15 @@ def _generations(said: list[str], spelt: Collection[str]) -> list[str]:
     """The terms of models with their generation among words, `spelt` of which are different."""
     if _AFTER_MARK.keys().isdisjoint(spelt):
         return []
-    return [term(_joined(said, at)[0]) for at, word in enumerate(said) if word in _AFTER_MARK]
+    return [term(_joined(said, at)[0]) for word in _AFTER_MARK if word in spelt for at in _places(said, word)]
+
+
+def _places(said: list[str], word: str) -> Iterator[int]:
+    """Where a word stands."""
+    at = -1
+    for _ in range(said.count(word)):
+        at = said.index(word, at + 1)
+        yield at
 
 
 def _words(text: str) -> list[str]:
