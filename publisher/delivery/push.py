@@ -101,13 +101,14 @@ class Pusher:
         fitness: Fitness | None = None,
         tries: int = 1,
         cap: Cap = USUAL,
+        require_past: Callable[[], None] = lambda: None,
     ) -> None:
         """`purging`: a CDN stands before the target, and must forget what is replaced. `place` is where the target is:
         one that moved is owed the whole site. With a `lease`, nothing is written without it, nor before `fitness` found
         the store fit. PUTs that fail are tried up to `tries` times, while the store takes others. `cap` is how much may
-        be removed at once.
+        be removed at once. `require_past` refuses, by a PublisherError, to follow what another publisher left.
         """
-        self._tries, self._cap = tries, cap
+        self._tries, self._cap, self._require_past = tries, cap, require_past
         self._ledger, self._objects, self._target, self._purging = ledger, objects, target, purging
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"push-{target.name}")
         self.failures: Counter[str] = Counter()
@@ -216,7 +217,7 @@ class Pusher:
 
     def hold(self) -> bool:
         """Have the lease, where there is one. Whether another publisher had it before: what can be replaced is doubted
-        then, and owed. Raises LeaseHeldError, LeaseLostError or TargetError.
+        then, and owed. Raises LeaseHeldError, LeaseLostError or TargetError, and what `require_past` raises.
         """
         if self._lease is None:
             return False
@@ -228,6 +229,11 @@ class Pusher:
             self._lease.is_honoured = False
         if not self._lease.was_another:
             return False
+        try:
+            self._require_past()
+        except PublisherError:
+            self._lease.release()
+            raise
         with self._ledger.transaction():
             Holdings(self._ledger.connection, self._target.name).distrusted()
         journal.rest(self._ledger.connection)  # on disk, before the lease says that it is done
