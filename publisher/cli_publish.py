@@ -17,10 +17,11 @@ from publisher.builder import Builder
 from publisher.cli_output import Advance, progress, size
 from publisher.content import hint
 from publisher.delivery import export as exporting
-from publisher.delivery import foresight, indexnow, rollout
+from publisher.delivery import foresight, indexnow
 from publisher.delivery.caps import FLOOR, Cap
 from publisher.delivery.diff import Step, Wave
 from publisher.delivery.history import Rollback
+from publisher.delivery.lane import Lane
 from publisher.delivery.push import Pushed
 from publisher.errors import HaltedError, PublisherError, UnseenError
 from publisher.settings import Settings, Target
@@ -168,7 +169,7 @@ def _deliver(parts: plant.Plant, region: Target, builder: Builder, cap: Cap, adv
     pusher = parts.pusher(region, cap)
     probe = parts.probe(region, pusher) if look and region.probe_url else None
     purger = parts.purger(region, pusher) if look and region.cdn.kind != "none" else None
-    lane = rollout.Lane(pusher, clock=worker.now, probe=probe, purger=purger)
+    lane = Lane(pusher, clock=worker.now, probe=probe, purger=purger)
     pushed = lane.deliver(builder.heal, advance)
     if probe is not None and not probe.wait_until_seen(pusher.delivered(), region.seen_seconds):
         raise UnseenError(f"{region.name}: readers do not get what was pushed after {region.seen_seconds:.0f} s")
