@@ -50,6 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     names = chosen.names or list(BENCHMARKS)
     before = machine.moment()
     reports = []
+    if chosen.dir is not None:
+        chosen.dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="b-", dir=chosen.dir) as folder:
         for name in names:
             print(f"{name} …", file=sys.stderr, flush=True)

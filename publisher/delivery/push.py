@@ -24,7 +24,7 @@ from publisher.delivery.history import LASTING
 from publisher.delivery.holdings import Holdings
 from publisher.delivery.journal import Journal
 from publisher.delivery.lease import Lease
-from publisher.delivery.ledger import Held, Ledger
+from publisher.delivery.ledger import Desired, Held, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.purges import Purging
 from publisher.delivery.targets import Conditional, Target, Telling
@@ -102,13 +102,14 @@ class Pusher:
         fitness: Fitness | None = None,
         tries: int = 1,
         cap: Cap = USUAL,
+        require_past: Callable[[], None] = lambda: None,
     ) -> None:
         """`purging`: a CDN stands before the target, and must forget what is replaced. `place` is where the target is:
         one that moved is owed the whole site. With a `lease`, nothing is written without it, nor before `fitness` found
         the store fit. PUTs that fail are tried up to `tries` times, while the store takes others. `cap` is how much may
-        be removed at once.
+        be removed at once. `require_past` refuses, by a PublisherError, to follow what another publisher left.
         """
-        self._tries, self._cap = tries, cap
+        self._tries, self._cap, self._require_past = tries, cap, require_past
         self._ledger, self._objects, self._target, self._has_cdn = ledger, objects, target, purging
         self._purging: Purging | None = "each" if purging else None
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"push-{target.name}")
@@ -119,6 +120,8 @@ class Pusher:
         self.was_limited = False
         """Whether the last run stopped at an older release, and more is owed."""
         self._aim = self.seq = 0
+        self._ahead: list[Step] = []
+        self._ahead_bytes = 0
         self._own: Ledger | None = None
         self._lease, self._fitness = lease, fitness
         self._fence = None if lease is None else Fence(cast(Conditional, target), lease)
@@ -199,8 +202,30 @@ class Pusher:
             if batch[0].wave is Wave.bundle and is_overtaken():
                 self._leave(steps[done:])
                 break
-        self.sample = diff.sample(steps[:done])
-        return Pushed(puts, deletes, size)
+        pushed = Pushed(puts + len(self._ahead), deletes, size + self._ahead_bytes)
+        self.sample = diff.sample([*self._ahead, *steps[:done]])
+        self._ahead, self._ahead_bytes = [], 0
+        return pushed
+
+    def ahead(self, pages: Sequence[Desired]) -> None:
+        """Put pages that are new and that nothing leads to yet, before the ledger is told of the build that makes them.
+
+        They are promised and owed first. So the next run finds them as they should be, or takes them away again when
+        nothing came of the build. Where anything is not as usual, and what fails, is left to that run.
+        """
+        conn, name = self._ledger.connection, self._target.name
+        if not self.is_alone or self._ledger.history.rollback() is not None:
+            return
+        holdings = Holdings(conn, name)
+        steps = [Step(Wave.new_leaf, one.key, "new", one) for one in pages if not holdings.has(one.key)]
+        if not steps:
+            return
+        promises.make(conn, name, [step.key for step in steps], ahead=True)
+        done = [(step, *put) for step, put in zip(steps, self._pool.map(self._one, steps), strict=True)
+                if isinstance(put, tuple)]  # fmt: skip
+        self._ledger.settle(name, [held for _, held, _ in done], (), (), purging=self._purging)
+        self._ahead += [step for step, _, _ in done]
+        self._ahead_bytes += sum(size for *_, size in done)
 
     def _leave(self, steps: Sequence[Step]) -> None:
         """End amid the bundles. The target holds the release, but for pages that are still to go."""
@@ -219,7 +244,7 @@ class Pusher:
 
     def hold(self) -> bool:
         """Have the lease, where there is one. Whether another publisher had it before: what can be replaced is doubted
-        then, and owed. Raises LeaseHeldError, LeaseLostError or TargetError.
+        then, and owed. Raises LeaseHeldError, LeaseLostError or TargetError, and what `require_past` raises.
         """
         if self._lease is None:
             return False
@@ -231,6 +256,11 @@ class Pusher:
             self._lease.is_honoured = False
         if not self._lease.was_another:
             return False
+        try:
+            self._require_past()
+        except PublisherError:
+            self._lease.release()
+            raise
         with self._ledger.transaction():
             Holdings(self._ledger.connection, self._target.name).distrusted()
         journal.rest(self._ledger.connection)  # on disk, before the lease says that it is done

@@ -28,7 +28,7 @@ from pysqlite3 import dbapi2
 
 from publisher import settings, worker
 from publisher.builder import Builder
-from publisher.delivery import rollout
+from publisher.delivery import lane
 from publisher.delivery.push import Pusher
 from publisher.errors import LeaseHeldError, PublisherError
 from publisher.plant import Plant
@@ -105,7 +105,7 @@ def publish(is_patient: bool) -> None:
 def delivered(pusher: Pusher, builder: Builder, may_wait: bool) -> bool:
     """Push; False while another has the lease, and it may be waited for."""
     try:
-        rollout.deliver(pusher, builder.heal, worker.now)
+        lane.deliver(pusher, builder.heal, worker.now)
     except LeaseHeldError:
         if not may_wait:
             raise

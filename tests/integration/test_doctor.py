@@ -22,6 +22,7 @@ from publisher.delivery import halts
 from publisher.doctor import Finding
 from publisher.plant import Plant
 from publisher.settings import S3, Cdn, Data, Settings
+from tests.integration.asking import as_new
 from tests.newsroom import Newsroom
 from tests.serving import serving
 
@@ -43,6 +44,7 @@ def well(object_store: Settings, tmp_path: Path) -> Settings:
     keys.load(tmp_path / "data" / "keys", now())
     with Plant(chosen) as parts:
         plant.bucket(plant.regions(chosen)[0]).ensure_bucket()
+        as_new(chosen)
         parts.builder().build()
         parts.pusher().run()
     return chosen
