@@ -20,6 +20,7 @@ from benchmarks import (
     publish_vs_hugo,
     regions,
     results,
+    rollback,
     search,
     sync,
     write_parts,
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     draining.NAME: draining.run,
     crowded.NAME: crowded.run,
     regions.NAME: regions.run,
+    rollback.NAME: rollback.run,
 }
 PROGRAMS = ("weed", "caddy", "hugo", "rclone")
 

@@ -30,6 +30,7 @@ from benchmarks import (
     processes,
     regions,
     results,
+    rollback,
     search,
     sync,
     vocabulary,
@@ -192,6 +193,12 @@ def _commands() -> str:
             except OSError:
                 continue
     return "\n".join(found)
+
+
+def test_going_back_is_measured_beside_the_same_by_a_build(short_folder: Path) -> None:
+    report = rollback.run(short_folder, quick=True)
+    assert {one.case for one in report.results} == {rollback.BACK, rollback.FORWARD, rollback.ANEW}
+    assert report.results[-1].median > 1_000, "every page of the catalogue too"
 
 
 def test_draining_is_measured_beside_a_bare_loop(short_folder: Path) -> None:
