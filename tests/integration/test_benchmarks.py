@@ -103,6 +103,7 @@ def test_four_regions_read_from_their_edges_alone(short_folder: Path) -> None:
     assert all(share == 100 for case, share in hits.items() if case.endswith(", warm"))
     assert all(share < 100 for case, share in hits.items() if case.endswith(", cold"))
     assert "requests of readers that reached the API: 0" in report.notes
+    assert all(" 0 of " in note for note in report.notes if "failed" in note), report.notes
 
 
 def test_the_parts_of_a_write_are_measured(tmp_path: Path) -> None:
