@@ -93,6 +93,7 @@ def publish(is_patient: bool) -> None:
         builder = parts.builder()
         pushers = [parts.pusher(region) for region in parts.regions()]
         until = time.monotonic() + PATIENCE_SECONDS
+
         def on_new(made: Sequence[Desired]) -> None:
             for pusher in pushers:
                 with suppress(PublisherError):
