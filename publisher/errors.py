@@ -38,7 +38,8 @@
     │   ├── PurgeError                purge_failed
     │   ├── AnnouncingError           announcing_failed
     │   ├── HaltedError               halted
-    │   └── LeaseHeldError            lease_held
+    │   ├── LeaseHeldError            lease_held
+    │   └── DivergedError             diverged
     ├── BackupError                   backup_failed
     │   └── PassphraseError           bad_passphrase
     ├── StackError                    stack_failed
@@ -342,6 +343,12 @@ class LeaseHeldError(DeliveryError):
     """Another publisher is at work on the same data directory, or has the lease of the same bucket."""
 
     code = "lease_held"
+
+
+class DivergedError(DeliveryError):
+    """A target shows what the content here does not continue: it would fall for readers and apps."""
+
+    code = "diverged"
 
 
 class BackupError(PublisherError):
