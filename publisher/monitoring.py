@@ -85,7 +85,7 @@ class WorkerMetrics:
             self.webhook_attempts.labels(outcome)
 
     def target(self, name: str, state: str, **figures: float | None) -> None:
-        """How a target of the settings fares, and its figures: `waiting`, `release`, `fence`, `unpurged`, `purge_seconds`."""
+        """How a target fares, and its figures: `waiting`, `release`, `fence`, `unpurged`, `purge_seconds`."""
         for figure, value in figures.items():
             if value is not None:
                 self._targets[figure].labels(name).set(value)
