@@ -17,8 +17,12 @@ PATIENCE_SECONDS = 20.0
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reader got: a status, and milliseconds to its last byte; `first` of a visit, its connection included."""
+    """What a reader got: a status, and milliseconds to its last byte; `first` of a visit, its connection included.
 
+    The status is 0 where the visit broke off; there is no address then.
+    """
+
+    address: str
     status: int
     ms: float
     first: bool
@@ -54,9 +58,11 @@ class Readers:
         return self.answers
 
     async def see_all(self) -> None:
-        """Ask for every address once, over four connections."""
-        every = [address for some in self._addresses.values() for address in some]
-        await asyncio.gather(*(self._visit(every[start::4]) for start in range(4)))
+        """Ask for every address once, over sixteen connections. RuntimeError when one of them broke off."""
+        every, self.answers = [address for some in self._addresses.values() for address in some], []
+        await asyncio.gather(*(self._visit(every[start::16], PATIENCE_SECONDS * 15) for start in range(16)))
+        if not all(answer.status for answer in self.answers):
+            raise RuntimeError("a reader who asked for every address was not answered in time")
 
     def _wishes(self) -> list[str]:
         wished = list[str]()
@@ -65,21 +71,23 @@ class Readers:
             wished += self._chance.choices(self._addresses[kind], cum_weights=self._weights[kind], k=times)
         return wished
 
-    async def _visit(self, wished: Sequence[str]) -> None:
+    async def _visit(self, wished: Sequence[str], patience: float = PATIENCE_SECONDS) -> None:
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(patience):
                 reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
                 try:
                     for number, address in enumerate(wished):
                         status = await self._get(reader, writer, address)
                         now = time.perf_counter()
-                        self.answers.append(Answer(status=status, ms=1e3 * (now - began), first=number == 0))
+                        self.answers.append(
+                            Answer(address=address, status=status, ms=1e3 * (now - began), first=number == 0)
+                        )
                         began = now
                 finally:
                     writer.close()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            self.answers.append(Answer(status=0, ms=1e3 * (time.perf_counter() - began), first=True))
+            self.answers.append(Answer(address="", status=0, ms=1e3 * (time.perf_counter() - began), first=True))
 
     async def _get(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str) -> int:
         held = self._tags.get(address) if self._chance.random() < self._traffic.unchanged else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -25,6 +25,7 @@ from publisher.delivery.lane import Lane
 from publisher.delivery.push import Pushed
 from publisher.errors import HaltedError, PublisherError, UnseenError
 from publisher.settings import Settings, Target
+from publisher.succession import require_past
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -176,7 +177,11 @@ def _deliver(parts: plant.Plant, region: Target, builder: Builder, cap: Cap, adv
 
 
 def _rehearse(parts: plant.Plant, every: Sequence[Target], cap: Cap, in_json: bool) -> None:
-    foreseen = [foresight.foresee(parts.ledger, plant.bucket(region), region.place, cap) for region in every]
+    foreseen = list[foresight.Foreseen]()
+    for region in every:
+        target = plant.bucket(region)
+        past = partial(require_past, parts.settings.data.content_db, target)
+        foreseen.append(foresight.foresee(parts.ledger, target, region.place, cap, past))
     for note in (note for one in foreseen for note in one.notes):
         click.echo(note, err=True)
     steps = [(one.target, step) for one in foreseen for step in one.steps]

@@ -37,6 +37,11 @@ class Holdings:
         row = self._conn.execute("SELECT count(*) FROM held WHERE target = ?", (self._target,)).fetchone()
         return int(row[0])
 
+    def is_empty(self) -> bool:
+        """Whether there is none."""
+        query = "SELECT 1 FROM held WHERE target = ? LIMIT 1"
+        return self._conn.execute(query, (self._target,)).fetchone() is None
+
     def pointers(self) -> list[tuple[str, str]]:
         """Keys that lead to all others, with the digests of their bodies."""
         query = "SELECT key, body FROM held WHERE target = ? AND tier IN (?, ?) ORDER BY key"
