@@ -27,9 +27,9 @@ from publisher.content.model import (
 )
 from publisher.site import sync_wire
 
-CARDS = 4
-"""Reviews in one file of what search shows of them: a question's answers lie far apart, so that most of a larger one
-would be fetched in vain."""
+CARDS = 1
+"""Reviews in one file of what search shows of them: a question's answers lie far apart, so that others would be
+fetched in vain."""
 
 
 NEXT, OF_PRODUCT = 1, 2
