@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from litestar import Litestar, Request, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 
-from api import docs, document, room
+from api import docs, document, room, short_way
 from api.auth import Tokens
 from api.ending import told_of_signals
 from api.gauges import Stores
@@ -43,12 +43,13 @@ from api.routes import (
     system,
     webhooks,
 )
+from api.scribe import Scribe
 from api.shell import Application
+from api.short_way import ShortWay
 from api.wire import Addresses
 from api.works import Works
 from publisher import logs, sandbox, settings, tracing
 from publisher.content import hint
-from publisher.content.writer import Writer
 from publisher.delivery.receipts import Receipts
 from publisher.settings import Settings
 
@@ -79,12 +80,14 @@ def create_app(settings: Settings) -> Litestar:
     async def open_newsroom(app: Litestar) -> AsyncIterator[None]:
         newsroom = _newsroom(settings, metrics)
         app.state["newsroom"] = newsroom
+        application = cast(Application, app)
+        application.short_path, application.short = short_way.PATH, ShortWay(newsroom, settings.api.max_body).answer
         try:
             with told_of_signals(newsroom.end):
                 yield
         finally:
             await newsroom.end_streams()
-            newsroom.close()
+            await asyncio.to_thread(newsroom.close)
             if traces is not None:
                 traces.close()
 
@@ -120,12 +123,7 @@ def _newsroom(settings: Settings, metrics: Metrics) -> Newsroom:
     data_dir.mkdir(parents=True, exist_ok=True)
     signing = Ring(data_dir / "keys")
     wake = hint.Hint(hint.path(data_dir))
-    writer = Writer(
-        settings.data.content_db,
-        wake=wake,
-        measure=metrics.committed,
-        deliver=asyncio.get_running_loop().call_soon_threadsafe,
-    )
+    writer = Scribe(settings.data.content_db, hint=hint.path(data_dir), imports=__name__, measure=metrics.committed)
     renderer = sandbox.Sandbox()
     addresses = Addresses(base)
     desk = Desk(

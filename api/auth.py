@@ -175,6 +175,15 @@ class Gate:
             raise TokenError("the Authorization header is not of the form Bearer …")
         return await self._holder_of(self._claims(token.strip()), "access token")
 
+    def known(self, authorization: bytes | None) -> Principal | None:
+        """Who asks, when token and session were looked up a moment ago; None for others, who may be good as well."""
+        scheme, _, token = (authorization or b"").decode("latin-1").partition(" ")
+        claims = self._verified.get(token) if scheme == "Bearer" else None
+        if claims is None or claims.exp <= time.time() or self._tokens.keys.find(claims.kid) is None:
+            return None
+        principal = self._known.get(claims.sid)
+        return principal if principal is not None and principal.editor_id == claims.sub else None
+
     async def show(self, token: str) -> tuple[Principal, Look]:
         """Who made the link of a preview, and what it shows. Raises TokenError for one that is no good any more."""
         look = self._tokens.verify_preview(token)

@@ -29,11 +29,12 @@ import msgspec
 from api import editing, problems
 from api.auth import Principal
 from api.body import Reader
+from api.scribe import Scribe
 from api.wire import Addresses, Standing, chosen
 from api.wire_jobs import ImportedReview, ImportEnd, RowAnswer, answer
 from publisher.content import editors, hold, log
 from publisher.content.model import Text
-from publisher.content.writer import Transaction, Writer
+from publisher.content.writer import Transaction
 from publisher.errors import ForbiddenError, InvalidError, PublisherError, StoreError
 from publisher.jobs import Job, Jobs, Progress, settle
 from publisher.logs import fields
@@ -66,7 +67,7 @@ class Tally(msgspec.Struct):
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """What an import works with: `render` and `wake` are the application's, `largest` is the most bytes of a row."""
 
-    writer: Writer
+    writer: Scribe
     render: Callable[[str], Text]
     wake: Callable[[], None]
     addresses: Addresses
@@ -248,7 +249,7 @@ class Importer:
                     self._each(job, batch, file)
                 finally:
                     batch.settle_all()
-                tally.change = self._desk.writer.run(lambda tx: log.head(tx.db))
+                tally.change = self._desk.writer.run(log.reached)
         except OSError as error:
             raise StoreError(f"the rows cannot be read: {error.strerror}; send them again") from error
 

@@ -76,7 +76,7 @@ class Metrics:
         self._sign_ins.labels(outcome).inc()
 
     def committed(self, operations: int, seconds: float) -> None:
-        """Count a commit; called by the writer's thread."""
+        """Count a commit, once its answers are here."""
         self._groups.observe(operations)
         self._commits.observe(seconds)
 

@@ -22,6 +22,7 @@ from api.health import Health
 from api.keys import Ring
 from api.metrics import Metrics
 from api.previews import Previews
+from api.scribe import Scribe
 from api.shell import request_id
 from api.throttle import PER_ACCOUNT, WINDOW_SECONDS, SignIns, Throttle
 from api.under_way import UnderWay
@@ -31,7 +32,7 @@ from publisher.content import editors, sessions
 from publisher.content.database import Database, connect
 from publisher.content.hint import Hint
 from publisher.content.model import Editor, Text
-from publisher.content.writer import SYSTEM, Transaction, Writer
+from publisher.content.writer import SYSTEM, Transaction
 from publisher.delivery.receipts import Receipts
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ class Newsroom:
         *,
         data_dir: Path,
         content_db: Path,
-        writer: Writer,
+        writer: Scribe,
         wake: Hint,
         renderer: Renderer,
         is_small: Callable[[str], bool],
@@ -163,6 +164,10 @@ class Newsroom:
 
         self._writer.hand_in(operation, answered, actor=actor, request_id=request_id)
         return await future
+
+    def rendered_at_once(self, text: str) -> Text | None:
+        """The rendered text when that takes a fraction of a millisecond; else None, or MarkdownError."""
+        return self._renderer.at_once(text)
 
     async def render(self, text: str) -> Text:
         """The rendered text; a large one waits for other large ones, never a small one for them."""

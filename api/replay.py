@@ -31,7 +31,7 @@ async def once(
 ) -> Reply:
     """The answer to `operation`, which is not run again when this key came before with the same `said`."""
     if key is None:
-        return answer(await written(request, operation))
+        return await written(request, answered(operation, answer))
     if not _KEY.fullmatch(key):
         raise InvalidError(HEADER, "use 1 to 255 printable ASCII characters without spaces")
     call = Call(
@@ -42,6 +42,15 @@ async def once(
     )
     with newsroom_of(request).under_way.only(call):
         return await written(request, partial(_once, call=call, operation=operation, answer=answer))
+
+
+def answered(operation: Callable[[Transaction], T], answer: Callable[[T], Reply]) -> Callable[[Transaction], Reply]:
+    """An operation that answers what `operation` leaves."""
+    return partial(_answered, operation=operation, answer=answer)
+
+
+def _answered(tx: Transaction, operation: Callable[[Transaction], T], answer: Callable[[T], Reply]) -> Reply:
+    return answer(operation(tx))
 
 
 def _once(tx: Transaction, call: Call, operation: Callable[[Transaction], T], answer: Callable[[T], Reply]) -> Reply:

@@ -10,10 +10,13 @@ from typing import Any
 
 from litestar import Request
 
+from api.health import Health
 from api.newsroom import newsroom_of
 from api.queries import refuse_null
 from publisher.errors import NoRoomError
 
+REFUSAL = "refusal"
+"""Where a request on its long way carries what it was refused for on the short one (`api.short_way`)."""
 GROWING = ("/reviews", "/products", "/jobs")
 """Where what is written stays: every version is kept."""
 FREEING = ("/unpublish", "/archive", "/cancel", "/preview")
@@ -26,12 +29,19 @@ def grows(method: str, path: str) -> bool:
 
 
 async def look(request: Request[Any, Any, Any]) -> None:
-    """What is looked at before every request. Raises NoRoomError and InvalidError."""
+    """What is looked at before every request. Raises NoRoomError, InvalidError, and what the short way was refused."""
+    refusal: Any = request.scope.get(REFUSAL)
+    if isinstance(refusal, Exception):
+        raise refusal
     if grows(request.method, request.scope["path"]):
-        health = newsroom_of(request).health
-        if health.free() < health.low_water:
-            raise NoRoomError(
-                "the disk is nearly full, and nothing new is kept until there is room; nothing was written. Reading,"
-                " deleting and signing in go on. Keep your text, and tell whoever runs the service"
-            )
+        require_room(newsroom_of(request).health)
     await refuse_null(request)
+
+
+def require_room(health: Health) -> None:
+    """Raise NoRoomError when the disk has less room than it needs."""
+    if health.free() < health.low_water:
+        raise NoRoomError(
+            "the disk is nearly full, and nothing new is kept until there is room; nothing was written. Reading,"
+            " deleting and signing in go on. Keep your text, and tell whoever runs the service"
+        )

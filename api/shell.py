@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any, cast
 
@@ -48,9 +48,12 @@ class Application(Litestar):
     """Litestar with the outermost layer around it.
 
     `observe` is told of each request when its answer begins: the scope, the method as it came, the status, the seconds.
+    A `POST` to `short_path` is shown to `short` first, which answers it or gives what the framework is to receive.
     """
 
     observe: Callable[[Mapping[str, Any], str, int, float], None]
+    short_path: str = ""
+    short: Callable[[dict[str, Any], Receive, Send], Awaitable[Receive | None]]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request (ASGI)."""
@@ -76,7 +79,13 @@ class Application(Litestar):
                 message["body"] = b""
             await send(message)
 
-        await super().__call__(cast(Scope, scope), patient(cast(Receive, receive)), cast(Send, dress))
+        coming = patient(cast(Receive, receive))
+        if method == "POST" and scope["path"] == self.short_path:
+            left = await self.short(scope, coming, dress)
+            if left is None:
+                return
+            coming = left
+        await super().__call__(cast(Scope, scope), coming, cast(Send, dress))
 
     def _methods(self, scope: Mapping[str, Any]) -> bytes:
         """Every method of an address: Litestar's own answer forgets handlers that were registered later."""

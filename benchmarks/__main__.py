@@ -20,6 +20,7 @@ from benchmarks import (
     publish_vs_hugo,
     regions,
     results,
+    rollback,
     search,
     sync,
     write_parts,
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     draining.NAME: draining.run,
     crowded.NAME: crowded.run,
     regions.NAME: regions.run,
+    rollback.NAME: rollback.run,
 }
 PROGRAMS = ("weed", "caddy", "hugo", "rclone")
 
@@ -50,6 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     names = chosen.names or list(BENCHMARKS)
     before = machine.moment()
     reports = []
+    if chosen.dir is not None:
+        chosen.dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="b-", dir=chosen.dir) as folder:
         for name in names:
             print(f"{name} …", file=sys.stderr, flush=True)

@@ -61,13 +61,15 @@ class Edge(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def start_nginx(store: str, name: str, *, host: str = LOOPBACK, trusted: str = "") -> Iterator[Edge]:
+def start_nginx(
+    store: str, name: str, *, host: str = LOOPBACK, trusted: str = "", purgers: tuple[str, ...] = (LOOPBACK,)
+) -> Iterator[Edge]:
     """nginx as we ship it, before the bucket `name` of the store at host:port, or https://host:port."""
     with tempfile.TemporaryDirectory(prefix="nginx-") as home:
         port, inner = _free(host), _free()
         how = nginx.Nginx(
             listen=f"{host}:{port}", inner=f"{LOOPBACK}:{inner}", home=home, log=f"{home}/error.log", user=_user(),
-            trusted=trusted,
+            trusted=trusted, purgers=purgers,
         )  # fmt: skip
         with _nginx(home, nginx.configuration(store, name, how), port, host) as edge:
             yield edge
@@ -85,11 +87,11 @@ def start_bare_nginx(store: str, name: str = "", *, also: str = "") -> Iterator[
 
 
 @contextmanager
-def start_varnish(store: str, name: str) -> Iterator[Edge]:
+def start_varnish(store: str, name: str, *, purgers: tuple[str, ...] = (LOOPBACK,)) -> Iterator[Edge]:
     """Varnish as we ship it, before the bucket `name` of the store at host:port."""
     with tempfile.TemporaryDirectory(prefix="varnish-") as home:
         port = _free()
-        Path(home, "edge.vcl").write_text(varnish.configuration(store, name), encoding="utf-8")
+        Path(home, "edge.vcl").write_text(varnish.configuration(store, name, purgers=purgers), encoding="utf-8")
         program = [
             *(_program("varnishd"), "-F", "-n", f"{home}/work", "-f", f"{home}/edge.vcl", "-a", f"{LOOPBACK}:{port}"),
             *("-s", "malloc,64m", "-j", "none", "-p", "feature=+http2", "-T", "none"),

@@ -17,8 +17,12 @@ PATIENCE_SECONDS = 20.0
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reader got: a status, and milliseconds to its last byte; `first` of a visit, its connection included."""
+    """What a reader got: a status, and milliseconds to its last byte; `first` of a visit, its connection included.
 
+    The status is 0 where the visit broke off; there is no address then.
+    """
+
+    address: str
     status: int
     ms: float
     first: bool
@@ -74,12 +78,14 @@ class Readers:
                     for number, address in enumerate(wished):
                         status = await self._get(reader, writer, address)
                         now = time.perf_counter()
-                        self.answers.append(Answer(status=status, ms=1e3 * (now - began), first=number == 0))
+                        self.answers.append(
+                            Answer(address=address, status=status, ms=1e3 * (now - began), first=number == 0)
+                        )
                         began = now
                 finally:
                     writer.close()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            self.answers.append(Answer(status=0, ms=1e3 * (time.perf_counter() - began), first=True))
+            self.answers.append(Answer(address="", status=0, ms=1e3 * (time.perf_counter() - began), first=True))
 
     async def _get(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str) -> int:
         held = self._tags.get(address) if self._chance.random() < self._traffic.unchanged else None

@@ -30,6 +30,7 @@ from benchmarks import newsroom, peers, results
 from benchmarks.results import Report
 from publisher.content import database, log
 from publisher.content.database import Database
+from publisher.content.known import Known
 from publisher.content.model import Role, Text
 from publisher.content.writer import Transaction
 from publisher.sandbox import Sandbox
@@ -38,7 +39,7 @@ from publisher.settings import Settings
 NAME = "write-parts"
 REVIEWS, ROUNDS, GROUP = 1_000, 100, 16
 QUICK_REVIEWS, QUICK_ROUNDS = 30, 3
-HTTP, DECODE, ANSWER = "HTTP", "HTTP: body decoded and checked", "HTTP: answer encoded"
+HTTP, DECODE, ANSWER = "HTTP", "HTTP: body decoded and checked", "answer encoded"
 RENDER, WRITE, COMMIT = "Markdown to safe HTML", "database", f"commit, by {GROUP}"
 _TABLE = re.compile(r"(?:INTO|FROM|UPDATE) (\w+)")
 T = TypeVar("T")
@@ -96,7 +97,7 @@ def _stored(settings: Settings, rounds: Sequence[Sequence[bytes]], timed: Times)
     reader, sandbox, addresses = Reader(NewReview), Sandbox(), Addresses(settings.site.url)
     db = database.connect(settings.data.content_db)
     held: Any = db.conn
-    spent = dict[str, float]()
+    spent, known = dict[str, float](), Known()
     standing = list[Standing]()
     row = held.execute("SELECT id FROM editors WHERE email = ?", (newsroom.EMAIL,)).fetchone()
     who = Principal(row[0], Role.administrator)
@@ -107,7 +108,7 @@ def _stored(settings: Settings, rounds: Sequence[Sequence[bytes]], timed: Times)
             # Counting each statement takes time itself, so every other round is counted as a whole only.
             db.conn = cast(Any, _Connection(held, spent)) if turn % 2 else held
             held.execute("BEGIN IMMEDIATE")
-            write = partial(_write, db, who, datetime.now(UTC))
+            write = partial(_write, db, known, who, datetime.now(UTC))
             standing = _each(timed if turn % 2 == 0 else Times(), WRITE, write, list(zip(said, texts, strict=True)))
             db.conn = held
             began = time.thread_time()
@@ -129,13 +130,13 @@ def _rendered(sandbox: Sandbox, content: str) -> Text:
     return made
 
 
-def _write(db: Database, who: Principal, at: datetime, given: tuple[NewReview, Text]) -> Standing:
+def _write(db: Database, known: Known, who: Principal, at: datetime, given: tuple[NewReview, Text]) -> Standing:
     said, text = given
     product = chosen(said)
     assert product is not None
-    tx = Transaction(db=db, at=at, actor=who.editor_id, request_id="a-request-of-16")
+    tx = Transaction(db=db, at=at, actor=who.editor_id, request_id="a-request-of-16", known=known)
     standing = editing.create(tx, who, said, product, text, "es")
-    return msgspec.structs.replace(standing, seq=log.head(db))
+    return msgspec.structs.replace(standing, seq=log.reached(tx))
 
 
 async def _asked(settings: Settings, rounds: Sequence[Sequence[bytes]], standing: Standing, timed: Times) -> None:
@@ -147,7 +148,8 @@ async def _asked(settings: Settings, rounds: Sequence[Sequence[bytes]], standing
         with _silent():
             answer = await _ask(app, "/auth/token", msgspec.json.encode(said))
             token = msgspec.json.decode(answer)["access_token"]
-            vars(held)["write"], vars(held)["render"] = partial(_at_once, standing), partial(_at_once, standing.text)
+            made = reply(held.addresses, standing, 201)
+            vars(held)["write"], vars(held)["render"] = partial(_at_once, made), partial(_at_once, standing.text)
             for bodies in rounds:
                 began = time.thread_time()
                 for body in bodies:

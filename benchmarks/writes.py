@@ -46,11 +46,12 @@ def run(folder: Path, quick: bool) -> Report:
         benchmark=NAME,
         title="Writing reviews, beside other APIs",
         about="POST of a review of about 5 kB with a token by wrk, each connection sending its next request when the "
-        "last is answered, each body different; the sides take turns. Ours does all that it does for editors: "
-        "validation that names the field, Markdown rendered to safe HTML, revision, hash-chained log, address, places "
-        "in listings, metrics, a line of log for each request. The peers check a token and store the fields as a row. "
-        "Each answered write was found in its side's database afterwards. Processor time is that of a side's server, "
-        "kernel included, for each answer: it says least about the other programs of the machine.",
+        "last is answered, each body different; the sides take turns, now in this order, now in the other. Ours does "
+        "all that it does for editors: validation that names the field, Markdown rendered to safe HTML, revision, "
+        "hash-chained log, address, places in listings, metrics, a line of log for each request. The peers check a "
+        "token and store the fields as a row. Each answered write was found in its side's database afterwards. "
+        "Processor time is that of a side's server and its processes, kernel included, for each answer: it says least "
+        "about the other programs of the machine.",
         results=list(_results(timed, [side.name for side in sides])),
         notes=[*notes, *failures, _load(timed, sizes[2])],
     )
@@ -76,10 +77,11 @@ def _durability(side: Side, folder: Path) -> str:
     """How often a side waited for the disk in some lone requests."""
     side.post()
     found = fsyncs.count(side.pid, partial(side.post, POSTS), folder / "strace.log")
+    name = f"{side.name} (`synchronous={side.synchronous}`)"
     if found is None:
-        return f"{side.name}: waits for the disk could not be counted (strace)"
+        return f"{name}: waits for the disk could not be counted (strace)"
     judged = "each answer waited for the disk" if found >= POSTS else "answers do not wait for the disk"
-    return f"{side.name}: {found} waits for the disk in {POSTS} lone requests: {judged}"
+    return f"{name}: {found} waits for the disk in {POSTS} lone requests: {judged}"
 
 
 def measured(

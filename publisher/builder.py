@@ -8,7 +8,7 @@ context digest is the same.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -34,6 +34,9 @@ from publisher.site.pages import Page, Site
 from publisher.site.render import Renderer
 
 Progress = Callable[[int, int], None]
+OnNew = Callable[[Sequence[Desired]], None]
+AHEAD = 16
+"""New pages of reviews that may be put before a build is done, at most: so many are rendered in some milliseconds."""
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,18 +153,27 @@ class Builder:
         """Whether the head of the bundles should soon be said to stand anew."""
         return self._bundler.is_due_for_renewal(now)
 
-    def build_pages(self, *, clean: bool = False, on_progress: Progress = lambda done, total: None) -> Built:
+    def build_pages(
+        self,
+        *,
+        clean: bool = False,
+        on_progress: Progress = lambda done, total: None,
+        on_new: OnNew = lambda made: None,
+    ) -> Built:
         """Bring the pages up to the newest change; `clean` renders every page anew.
 
-        Every page is looked at when templates, words, code or site settings changed since the last build. Raises
-        BuildError when a page cannot be rendered; the ledger is then as it was.
+        Every page is looked at when templates, words, code or site settings changed since the last build; else `on_new`
+        is given a few new pages of reviews before the others are rendered. Raises BuildError when a page cannot be
+        rendered; the ledger is then as it was.
         """
-        return self._pages(clean, on_progress)[0]
+        return self._pages(clean, on_progress, on_new=on_new)[0]
 
-    def _pages(self, clean: bool, on_progress: Progress, *, with_all: bool = False) -> tuple[Built, Beside | None]:
+    def _pages(
+        self, clean: bool, on_progress: Progress, *, with_all: bool = False, on_new: OnNew = lambda made: None
+    ) -> tuple[Built, Beside | None]:
         """Bring the pages up to date; `with_all` make the rest too, where that can be done at the same time."""
         if not (clean or self._must_look_at_all()):
-            return self._changes(on_progress), None
+            return self._changes(on_progress, on_new), None
         with self._ledger.staging(), self._objects.hurrying():
             full, beside = self._everything(clean, on_progress, with_all=with_all)
         if self.behind() <= 0:
@@ -200,16 +212,23 @@ class Builder:
                 found |= pages.of_editor(reading, entity_id)
         return found
 
-    def _changes(self, on_progress: Progress) -> Built:
+    def _changes(self, on_progress: Progress, on_new: OnNew = lambda made: None) -> Built:
         with database.snapshot(self._db):
             self._cards.catch_up(self._db)
             reading, head = Reading(self._db, self._cards), log.head(self._db)
             changes = log.since(self._db, self._ledger.cursor())
             touched = looking.in_order(sorted(self.affected(reading, changes)))
-            version = reading.version()
-            outcome = Looker(reading, self._renderer, self._objects).look(touched, self._held(touched))
+            version, held = reading.version(), self._held(touched)
+            looker = Looker(reading, self._renderer, self._objects)
+            new = [page for page in touched if page.kind in pages.OWN and pages.key(page) not in held][: AHEAD + 1]
+            ahead = looker.look(new if len(new) <= AHEAD else [], held)
+            if ahead.written:
+                on_new(ahead.written)
+            done = {*new} if len(new) <= AHEAD else set[Page]()
+            rest = looker.look((page for page in touched if page not in done), held)
+            written, absent = ahead.written + rest.written, ahead.absent + rest.absent
             on_progress(len(touched), len(touched))
-        return self._record(outcome.written, outcome.absent, len(touched), len(outcome.written), head, version)
+        return self._record(written, absent, len(touched), len(written), head, version)
 
     def _everything(self, clean: bool, on_progress: Progress, *, with_all: bool) -> tuple[Built, Beside | None]:
         with database.snapshot(self._db):

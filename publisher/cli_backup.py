@@ -16,15 +16,13 @@ import click
 import msgspec
 
 from publisher import drill as drilling
-from publisher import local, logs, plant, recovery
+from publisher import local, logs, plant, recovery, succession
 from publisher import settings as configuration
 from publisher.cli_output import progress, size
-from publisher.delivery.s3 import S3
 from publisher.errors import TargetError
 from publisher.monitoring import BackupMetrics
 from publisher.ports import LOOPBACK, is_free
 from publisher.settings import Settings
-from publisher.site import sync_wire
 from publisher.site.pages import Site
 from publisher.site.sync_wire import Head
 
@@ -211,16 +209,8 @@ def published(chosen: Settings) -> tuple[list[Head | None], bool]:
     heads: list[Head | None] = []
     for region in chosen.regions:
         with suppress(TargetError):
-            heads.append(_head(plant.bucket(region)))
+            heads.append(succession.shown(plant.bucket(region)))
     return heads, bool(heads) and len(heads) == len(chosen.regions)
-
-
-def _head(bucket: S3) -> Head | None:
-    body = bucket.get(sync_wire.HEAD)
-    try:
-        return None if body is None else msgspec.json.decode(body, type=Head)
-    except msgspec.DecodeError as error:
-        raise TargetError(f"{bucket.name}: its head cannot be read: {error}") from error
 
 
 @contextmanager

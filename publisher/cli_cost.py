@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -111,6 +112,15 @@ def _show(costs: Costs) -> None:
     beyond = [one.name for one in costs.providers if not one.fits]
     if beyond:
         click.secho(f"\nabove {costs.budget_usd:,.0f} USD a month: {', '.join(beyond)}", fg="yellow", err=True)
+    _doubt("written down without a copy of the price list", {one.name: one.remembered for one in costs.providers})
+    _doubt("read elsewhere, or in a copy without a date", {one.name: list(one.elsewhere) for one in costs.providers})
+
+
+def _doubt(why: str, figures: Mapping[str, Sequence[str]]) -> None:
+    """Name the prices that one should look at before relying on them."""
+    named = "; ".join(f"{name}: {', '.join(some)}" for name, some in figures.items() if some)
+    if named:
+        click.echo(f"\nprices {why}: {named}")
 
 
 def _table(costs: Costs) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import webbrowser
 from pathlib import Path
 
 import click
@@ -192,8 +193,8 @@ def preview(review: str, version: int | None, minutes: int | None, opens: bool, 
     else:
         click.echo(link.url)
         click.echo(f"for whoever has it, until {link.expires_at:%Y-%m-%d %H:%M} UTC", err=True)
-    if opens:
-        click.launch(link.url)
+    if opens and not webbrowser.open(link.url):
+        raise DeskError("no browser could be started; open the link yourself, or name one by BROWSER")
 
 
 def _meant(review: str) -> tuple[str, bool]:

@@ -19,7 +19,7 @@ _MARKS = {"well": ("✓", "green"), "look": ("!", "yellow"), "ill": ("✗", "red
 @click.option("--json", "in_json", is_flag=True, help="Print one JSON document, for scripts.")
 @click.pass_obj
 def doctor(held: Settings, in_json: bool) -> None:
-    """Look at disk, clock, SQLite, database, keys, outbox, and each target's store and edge, and say what to do.
+    """Look at disk, clock, SQLite, database, keys, outbox, and each target's store, edge and CDN, and say what to do.
 
     Changes nothing. Exit status 1 when something is ill.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -17,13 +17,15 @@ from publisher.builder import Builder
 from publisher.cli_output import Advance, progress, size
 from publisher.content import hint
 from publisher.delivery import export as exporting
-from publisher.delivery import foresight, indexnow, rollout
+from publisher.delivery import foresight, indexnow
 from publisher.delivery.caps import FLOOR, Cap
 from publisher.delivery.diff import Step, Wave
 from publisher.delivery.history import Rollback
+from publisher.delivery.lane import Lane
 from publisher.delivery.push import Pushed
 from publisher.errors import HaltedError, PublisherError, UnseenError
 from publisher.settings import Settings, Target
+from publisher.succession import require_past
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -167,7 +169,7 @@ def _deliver(parts: plant.Plant, region: Target, builder: Builder, cap: Cap, adv
     pusher = parts.pusher(region, cap)
     probe = parts.probe(region, pusher) if look and region.probe_url else None
     purger = parts.purger(region, pusher) if look and region.cdn.kind != "none" else None
-    lane = rollout.Lane(pusher, clock=worker.now, probe=probe, purger=purger)
+    lane = Lane(pusher, clock=worker.now, probe=probe, purger=purger)
     pushed = lane.deliver(builder.heal, advance)
     if probe is not None and not probe.wait_until_seen(pusher.delivered(), region.seen_seconds):
         raise UnseenError(f"{region.name}: readers do not get what was pushed after {region.seen_seconds:.0f} s")
@@ -175,7 +177,11 @@ def _deliver(parts: plant.Plant, region: Target, builder: Builder, cap: Cap, adv
 
 
 def _rehearse(parts: plant.Plant, every: Sequence[Target], cap: Cap, in_json: bool) -> None:
-    foreseen = [foresight.foresee(parts.ledger, plant.bucket(region), region.place, cap) for region in every]
+    foreseen = list[foresight.Foreseen]()
+    for region in every:
+        target = plant.bucket(region)
+        past = partial(require_past, parts.settings.data.content_db, target)
+        foreseen.append(foresight.foresee(parts.ledger, target, region.place, cap, past))
     for note in (note for one in foreseen for note in one.notes):
         click.echo(note, err=True)
     steps = [(one.target, step) for one in foreseen for step in one.steps]

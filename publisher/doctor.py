@@ -1,6 +1,7 @@
 """What is amiss with an installation, and what to do about it: each check looks at one thing and says one line.
 
-Nothing is changed, and a store is asked for one object only: `publisher target check` proves more of it.
+Nothing is changed, and a store is asked for one object only: `publisher target check` proves more of it. A CDN is
+asked for what needs its credential and purges nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from publisher.content import database, log
 from publisher.delivery import halts
 from publisher.delivery.cdn import address
 from publisher.delivery.ledger import Ledger
-from publisher.errors import PublisherError, SettingsError
+from publisher.errors import PublisherError, PurgeError, SettingsError
 from publisher.settings import Settings
 from publisher.settings import Target as Region
 from publisher.site import sync_wire
@@ -69,6 +70,7 @@ def examine(chosen: Settings, now: Callable[[], datetime]) -> Iterator[Finding]:
     for region in regions:
         yield from _guarded(f"store {region.name}", partial(_store, region))
         yield from _guarded(f"edge {region.name}", partial(_edge, region, now))
+        yield from _guarded(f"cdn {region.name}", partial(_cdn, region, chosen))
 
 
 def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -85,8 +87,18 @@ ADVICE = {
     "outbox": "remove ledger.db and run `publisher reconcile`: it is made anew",
     "store": "check endpoint, bucket and credentials; then `publisher target check`",
     "edge": "is it running, and does it lead to the bucket of this target?",
+    "cdn": "set what this kind of CDN needs (CDN_…, or `cdn` of the target)",
 }
 """What to do when a check cannot be made."""
+MAY_PURGE = {
+    "cloudfront": "AWS credentials with cloudfront:CreateInvalidation and GetInvalidation for this distribution",
+    "cloudflare": "a user's token with the permission Cache Purge of the zone; an account's own cannot be checked",
+    "fastly": "a token with the scopes purge_select and purge_all for this service",
+    "bunny": "the account's API key, the pull zone's number as CDN_SITE, and the site's host among its hostnames",
+    "nginx": "each edge of CDN_EDGES running, with the address of this machine in its list of purgers",
+    "varnish": "each edge of CDN_EDGES running, with the address of this machine in its list of purgers",
+}
+"""What purging takes with each CDN."""
 
 
 def _sqlite() -> Iterator[Finding]:
@@ -245,3 +257,19 @@ def _edge(region: Region, now: Callable[[], datetime]) -> Iterator[Finding]:
             advice="let a time service set it: stores refuse requests signed at another time",
         )  # fmt: skip
     yield Finding(check=check, state="well", found="serves the site")
+
+
+def _cdn(region: Region, chosen: Settings) -> Iterator[Finding]:
+    """Whether its credentials are taken, as far as can be told without purging anything."""
+    from publisher import cdns
+
+    check = f"cdn {region.name}"
+    if region.cdn.kind == "none":
+        return
+    try:
+        shown = cdns.chosen(region.cdn, chosen.site.url, region.name if region in chosen.targets else "").check()
+    except PurgeError as error:
+        needed = f"needed: {MAY_PURGE[region.cdn.kind]}"
+        yield Finding(check=check, state="ill", found=str(error).splitlines()[0], advice=needed)
+    else:
+        yield Finding(check=check, state="well", found=shown)

@@ -38,7 +38,8 @@
     │   ├── PurgeError                purge_failed
     │   ├── AnnouncingError           announcing_failed
     │   ├── HaltedError               halted
-    │   └── LeaseHeldError            lease_held
+    │   ├── LeaseHeldError            lease_held
+    │   └── DivergedError             diverged
     ├── BackupError                   backup_failed
     │   └── PassphraseError           bad_passphrase
     ├── StackError                    stack_failed
@@ -51,13 +52,24 @@ Adapters translate foreign exceptions into these with ``raise … from`` at the 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class PublisherError(Exception):
     """The root: a failure that the program foresaw and can explain."""
 
     code: ClassVar[str] = "internal_error"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go from process to process whole, whatever its constructor takes."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[PublisherError], args: tuple[Any, ...], state: dict[str, Any]) -> PublisherError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class SettingsError(PublisherError):
@@ -331,6 +343,12 @@ class LeaseHeldError(DeliveryError):
     """Another publisher is at work on the same data directory, or has the lease of the same bucket."""
 
     code = "lease_held"
+
+
+class DivergedError(DeliveryError):
+    """A target shows what the content here does not continue: it would fall for readers and apps."""
+
+    code = "diverged"
 
 
 class BackupError(PublisherError):

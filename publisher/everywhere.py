@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 
 from publisher.builder import Builder
-from publisher.delivery import rollout
+from publisher.delivery import lane
 from publisher.delivery.purges import Purges
 from publisher.delivery.push import Progress, Pusher
 from publisher.errors import PublisherError
@@ -57,7 +57,7 @@ def _one(
     if pusher.target_name in pusher.journal.halted():
         return msgspec.structs.replace(went, failure=f"halted; `publisher rollout resume {went.target}` ends it")
     try:
-        pushed = rollout.deliver(pusher, builder.heal, clock, on_progress)
+        pushed = lane.deliver(pusher, builder.heal, clock, on_progress)
         went = Went(target=pusher.target_name, puts=pushed.puts, deletes=pushed.deletes, bytes=pushed.bytes)
         if owed is None:
             return went

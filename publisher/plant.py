@@ -42,6 +42,7 @@ from publisher.settings import Settings
 from publisher.settings import Target as Region
 from publisher.signing import Signing
 from publisher.site.pages import Site
+from publisher.succession import require_past
 from publisher.turns import Turn
 from publisher.webhooks.courier import Courier
 from publisher.worker import Round
@@ -188,6 +189,7 @@ class Plant:
         pusher = Pusher(
             self.ledger, self.objects, target, lease=lease, fitness=fitness, tries=TRIES, concurrency=where.concurrency,
             purging=where.cdn.kind != "none", place=where.place, cap=cap,
+            require_past=partial(require_past, self.settings.data.content_db, target),
         )  # fmt: skip
         self._open.callback(pusher.close)
         return pusher

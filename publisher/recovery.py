@@ -21,6 +21,7 @@ from publisher.content.writer import Writer
 from publisher.errors import BackupError
 from publisher.sandbox import Sandbox
 from publisher.site.sync_wire import Head
+from publisher.succession import continues
 
 DATABASE = "content.db"
 _BESIDE = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal")
@@ -91,11 +92,6 @@ def settle(content_db: Path, published: Iterable[Head | None], *, is_complete: b
     with Writer(content_db) as writer:
         writer.run(partial(effects.begin_epoch, after=max((head.epoch for head in heads), default=0)))
     return True
-
-
-def continues(db: Database, head: Head) -> bool:
-    """Whether what is in the database has all that the head told of."""
-    return effects.epoch(db) == head.epoch and log.hash_at(db, head.version) == head.log
 
 
 def take_place(coming: Path, content_db: Path) -> None:

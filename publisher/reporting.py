@@ -13,9 +13,9 @@ import msgspec
 
 from publisher.content import log
 from publisher.content.database import connect
+from publisher.delivery.lane import Outcome, State
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.push import Pusher
-from publisher.delivery.rollout import Outcome, State
 from publisher.logs import fields
 from publisher.monitoring import WorkerMetrics
 from publisher.worker import Round

@@ -27,11 +27,12 @@ from publisher.content.database import Database, SqliteError, connect
 from publisher.content.hint import Listener
 from publisher.content.model import State as ReviewState
 from publisher.content.writer import SCHEDULER, Transaction, Writer
+from publisher.delivery.lane import SEEN_SECONDS, Lane, Outcome, State, patience
 from publisher.delivery.probe import Probe
 from publisher.delivery.purging import Purger
 from publisher.delivery.push import Pushed, Pusher
 from publisher.delivery.receipts import BUILD
-from publisher.delivery.rollout import SEEN_SECONDS, Lane, Outcome, Rollout, State, first_error, patience
+from publisher.delivery.rollout import Rollout, first_error
 from publisher.errands import Errands
 from publisher.errors import ConflictError, DeliveryError, GivenUpError, NotFoundError, PublisherError, StoreError
 from publisher.turns import Turn
@@ -291,8 +292,8 @@ class Worker:
         """Build what changed, unless an import holds: then all that it brings is built at its end."""
         if not self._builder.is_behind():
             return None
-        with self._turnstile.passing() as may_build:
-            built = self._builder.build_pages() if may_build else None
+        with self._turnstile.passing() as may_build, self.rollout.building() as go_ahead:
+            built = self._builder.build_pages(on_new=go_ahead) if may_build else None
         if built is not None and built.release is not None:
             self.rollout.owe()
         return built

@@ -16,7 +16,7 @@ from api import patterns
 from api.auth import Principal
 from api.editing import Precondition
 from api.newsroom import newsroom_of
-from api.replay import once
+from api.replay import answered, once
 from api.routes.answers import etag
 from api.routes.examples import PRODUCT_ID, REVIEW_ID
 from api.under_way import HEADER
@@ -73,9 +73,12 @@ IdempotencyKey = Annotated[
 ]
 
 
+Operation = Callable[[Transaction], Standing]
+
+
 async def changed(
     request: Asking,
-    operation: Callable[[Transaction], Standing],
+    operation: Operation,
     *,
     key: str | None = None,
     said: object = None,
@@ -102,10 +105,15 @@ async def altered(
     return await changed(request, doing, key=key, said=said)
 
 
+def following(addresses: Addresses, operation: Operation, status: int) -> Callable[[Transaction], Reply]:
+    """What `changed` has done without a key: an operation that answers the review that `operation` leaves."""
+    return answered(partial(_followed, operation=operation), partial(reply, addresses, status=status))
+
+
 def _followed(tx: Transaction, operation: Callable[[Transaction], Standing]) -> Standing:
     """What `operation` leaves, with the change whose publish brings it to the readers."""
     standing = operation(tx)
-    return msgspec.structs.replace(standing, seq=log.head(tx.db))
+    return msgspec.structs.replace(standing, seq=log.reached(tx))
 
 
 def monitor(seq: int) -> str:

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from api import editing
 from api.access import SECURITY, signed_in
+from api.auth import Principal
 from api.body import Json
 from api.editing import Precondition
 from api.newsroom import newsroom_of, written
@@ -22,6 +23,7 @@ from api.routes.asking import (
     IdempotencyKey,
     IfMatch,
     Limit,
+    Operation,
     ReviewId,
     changed,
     monitor,
@@ -30,6 +32,7 @@ from api.routes.asking import (
 )
 from api.routes.examples import LISTED, WRITTEN
 from api.wire import (
+    Chosen,
     NewReview,
     PartOfReview,
     ReviewAnswer,
@@ -39,7 +42,7 @@ from api.wire import (
     chosen,
 )
 from publisher.content import browsing
-from publisher.content.model import State
+from publisher.content.model import State, Text
 
 SIMPLE = Example(
     summary="The simplest review",
@@ -89,10 +92,13 @@ async def create(
     newsroom, product = newsroom_of(request), chosen(data)
     assert product is not None
     body = await newsroom.render(data.content)
-    operation = partial(
-        editing.create, who=request.user, said=data, product=product, body=body, language=newsroom.language
-    )
+    operation = creation(request.user, data, product, body, newsroom.language)
     return await changed(request, operation, key=key, said=data, status=201)
+
+
+def creation(who: Principal, said: NewReview, product: Chosen, body: Text, language: str) -> Operation:
+    """The operation that writes a new review."""
+    return partial(editing.create, who=who, said=said, product=product, body=body, language=language)
 
 
 @get(

@@ -47,7 +47,7 @@ async def merged(
 
 def _numbered(tx: Transaction, operation: Callable[[Transaction], T]) -> tuple[T, int]:
     """What `operation` leaves, with the number of the change whose publish brings it to the readers."""
-    return operation(tx), log.head(tx.db)
+    return operation(tx), log.reached(tx)
 
 
 def _product(addresses: Addresses, left: tuple[Product, int], *, status: int) -> Reply:

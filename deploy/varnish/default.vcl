@@ -1,5 +1,6 @@
 vcl 4.1;
 
+import purge;
 import std;
 
 backend store {
@@ -22,10 +23,15 @@ backend store {
 acl purgers { "127.0.0.1"; }
 
 sub vcl_recv {
-	if (req.restarts > 0 && req.method == "PURGE") {
+	if (req.restarts > 0 && req.http.X-Purge == "forget") {
 		return (purge);
 	}
+	if (req.restarts > 0 && req.http.X-Purge) {
+		set req.hash_always_miss = true;
+		return (hash);
+	}
 	if (req.restarts == 0) {
+		unset req.http.X-Purge;
 		unset req.http.X-Plain;
 		unset req.http.X-Missing;
 		unset req.http.X-Past;
@@ -45,8 +51,8 @@ sub vcl_recv {
 				return (synth(200, "Banned"));
 			}
 			call address;
-			unset req.http.X-Plain;
-			return (purge);
+			call refresh;
+			return (hash);
 		}
 		if (req.method == "OPTIONS") {
 			return (synth(704, "No Content"));
@@ -107,6 +113,39 @@ sub plain {
 	}
 }
 
+# One request fetches both forms of an object, one after the other: compressed, and then plain if it is kept so. A
+# failure turns it into one that deletes both.
+sub refresh {
+	set req.http.X-Purge = "refresh";
+	set req.method = "GET";
+	unset req.http.Range;
+	unset req.http.If-None-Match;
+	unset req.http.If-Modified-Since;
+	unset req.http.Cookie;
+	unset req.http.Authorization;
+	set req.hash_always_miss = true;
+}
+
+# What is kept is past its time from now on, and bridges the time until the new one is there.
+sub vcl_miss {
+	if (req.http.X-Purge && purge.soft(0s, 1m, 0s) == 0 && req.http.X-Plain) {
+		return (synth(200, "Purged"));
+	}
+}
+
+sub refreshed {
+	if (resp.status != 200) {
+		set req.http.X-Purge = "forget";
+		unset req.http.X-Plain;
+		return (restart);
+	}
+	if (!req.http.X-Plain) {
+		set req.http.X-Plain = "1";
+		return (restart);
+	}
+	return (synth(200, "Purged"));
+}
+
 sub vcl_purge {
 	if (!req.http.X-Plain) {
 		set req.http.X-Plain = "1";
@@ -122,6 +161,9 @@ sub vcl_hash {
 }
 
 sub vcl_backend_fetch {
+	if (bereq.http.X-Purge) {
+		set bereq.first_byte_timeout = 4s;
+	}
 	unset bereq.http.X-Path;
 	unset bereq.http.X-Missing;
 	unset bereq.http.X-Past;
@@ -131,6 +173,10 @@ sub vcl_backend_fetch {
 }
 
 sub vcl_backend_response {
+	if (bereq.http.X-Purge) {
+		# Nobody hears that it is there before all of it is.
+		set beresp.do_stream = false;
+	}
 	unset beresp.http.Vary;
 	unset beresp.http.Set-Cookie;
 	unset beresp.http.x-amz-request-id; unset beresp.http.x-amz-id-2; unset beresp.http.x-amz-version-id; unset beresp.http.x-amz-server-side-encryption; unset beresp.http.x-amz-storage-class; unset beresp.http.x-amz-replication-status; unset beresp.http.x-amz-expiration; unset beresp.http.x-amz-bucket-region; unset beresp.http.seaweed-x-amz-etag; unset beresp.http.seaweed-x-amz-owner;
@@ -158,6 +204,9 @@ sub vcl_backend_error {
 }
 
 sub vcl_deliver {
+	if (req.http.X-Purge) {
+		call refreshed;
+	}
 	if (!req.http.X-Missing && (resp.status == 400 || resp.status == 403 || resp.status == 404)) {
 		set req.http.X-Missing = "1";
 		unset req.http.Range;
@@ -178,6 +227,11 @@ sub vcl_deliver {
 }
 
 sub vcl_synth {
+	if (resp.status == 503 && req.http.X-Purge == "refresh") {
+		set req.http.X-Purge = "forget";
+		unset req.http.X-Plain;
+		return (restart);
+	}
 	if (resp.status == 503 && req.http.X-Past == "ask") {
 		set req.http.X-Past = "keep";
 		return (restart);

@@ -17,14 +17,14 @@ from typing import Any
 import msgspec
 
 from publisher.content.database import Database, moment, stamp
+from publisher.content.known import LEAST_LOG, remember
+from publisher.content.known import Standing as Standing
 from publisher.content.model import SHARD, Author, Effect, Product, Review, State, Text
 from publisher.content.writer import Transaction
 
 BLOCK = 1024
 """Public changes within which only the last word of an entity counts as weight of the log."""
 GONE_WEIGHT, FIELDS_WEIGHT = 80, 1000
-LEAST_LOG = 64_000
-"""Bytes of log below which no new snapshot is worth its objects."""
 _REVIEW, _PRODUCT, _AUTHOR = msgspec.json.Decoder(Review), msgspec.json.Decoder(Product), msgspec.json.Decoder(Author)
 _SHARD = (
     "INSERT INTO shards SELECT ?, ordinal / {size}, ? FROM {table} WHERE {key} = ?"
@@ -40,20 +40,11 @@ _PRODUCT_ROW = (
     " JOIN product_revisions r ON r.product_id = p.id AND r.version = p.version WHERE p.id = ?"
 )
 _REVIEW_ROW = (
-    "SELECT r.state, r.editor_id, octet_length(t.markdown) + octet_length(t.html) + octet_length(t.plain),"
-    " EXISTS (SELECT 1 FROM effects e WHERE e.entity = 'editor' AND e.entity_id = r.editor_id)"
+    "SELECT r.state, r.editor_id, octet_length(t.markdown) + octet_length(t.html) + octet_length(t.plain)"
     " FROM reviews r JOIN texts t ON t.digest = r.text_digest WHERE r.id = ?"
 )
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """How things stood after a public change: its number and change, the weight of the log up to it, and of all."""
-
-    number: int = 0
-    seq: int = 0
-    log_weight: int = 0
-    weight: int = 0
-    due: int = LEAST_LOG
+_NEVER = (0, 0)
+"""Number and weight of the effect before an entity's first."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -74,18 +65,26 @@ class _Said(msgspec.Struct, frozen=True):
     data: str | None = None
 
 
-def note(tx: Transaction, seq: int, entity: str, entity_id: str, version: int) -> None:
-    """Number a change that readers can see, with all that they see of it; a change of nothing public gets none."""
-    said = list(_said(tx, entity, entity_id, version))
+class Shown(msgspec.Struct, frozen=True):
+    """What readers see of a review: who wrote it, the bytes of its text (Markdown, HTML, words), whether it is new."""
+
+    editor_id: str
+    size: int
+    is_new: bool = False
+
+
+def note(tx: Transaction, seq: int, entity: str, entity_id: str, version: int, shown: Shown | None = None) -> None:
+    """Number a change that readers can see, with all that they see of it; a change of nothing public gets none.
+
+    `shown` is what a review shows, from a caller that has it at hand; what is public is read from the tables otherwise.
+    """
+    said = list(_said(tx, entity, entity_id, version) if shown is None else _of_review(tx, entity_id, version, shown))
     if not said:
         return
-    before, connection = newest(tx.db), tx.db.conn
+    before, connection = tx.known.standing or newest(tx.db), tx.db.conn
     number, log_weight, weight = before.number + 1, before.log_weight, before.weight
     for one in said:
-        was = connection.execute(
-            "SELECT number, weight FROM effects WHERE entity = ? AND entity_id = ? ORDER BY number DESC LIMIT 1",
-            (one.entity, one.entity_id),
-        ).fetchone() or (0, 0)
+        was = _NEVER if one.entity_id == entity_id and shown is not None and shown.is_new else _was(tx.db, one)
         weight += one.weight - was[1]
         log_weight += max(one.weight, GONE_WEIGHT)
         if (was[0] - 1) // BLOCK == before.number // BLOCK:
@@ -98,22 +97,41 @@ def note(tx: Transaction, seq: int, entity: str, entity_id: str, version: int) -
         due = log_weight + max(weight // 2, LEAST_LOG)
         connection.execute("INSERT INTO snapshots VALUES (?,?,?)", (number, *_given(tx.db)))
     connection.execute("INSERT INTO published VALUES (?,?,?,?,?)", (number, seq, log_weight, weight, due))
+    tx.known.standing = Standing(number, seq, log_weight, weight, due)
+
+
+def _was(db: Database, one: _Said) -> tuple[int, int]:
+    """Number and weight of the effect before, on the same entity."""
+    row = db.conn.execute(
+        "SELECT number, weight FROM effects WHERE entity = ? AND entity_id = ? ORDER BY number DESC LIMIT 1",
+        (one.entity, one.entity_id),
+    ).fetchone()
+    return (row[0], row[1]) if row else _NEVER
 
 
 def _said(tx: Transaction, entity: str, entity_id: str, version: int) -> Iterator[_Said]:
     """What a change of this entity tells readers, as the transaction left the tables."""
     connection = tx.db.conn
     if entity == "review":
-        state, editor_id, size, is_known = connection.execute(_REVIEW_ROW, (entity_id,)).fetchone()
-        public = state == State.published
-        yield _Said("review", entity_id, version, FIELDS_WEIGHT + size if public else 0)
-        if public and not is_known:
-            yield _author(tx.db, editor_id)
+        state, editor_id, size = connection.execute(_REVIEW_ROW, (entity_id,)).fetchone()
+        if state == State.published:
+            yield from _of_review(tx, entity_id, version, Shown(editor_id, size))
+        else:
+            yield _Said("review", entity_id, version, 0)
     elif entity == "product":
         merged_into, size = connection.execute(_PRODUCT_ROW, (entity_id,)).fetchone()
         yield _Said("product", entity_id, version, size if merged_into is None else 0)
     elif _is_known(tx.db, entity_id):
         yield _author(tx.db, entity_id)
+
+
+def _of_review(tx: Transaction, review_id: str, version: int, shown: Shown) -> Iterator[_Said]:
+    """What a public review tells readers: itself, and its author when they do not know them yet."""
+    yield _Said("review", review_id, version, FIELDS_WEIGHT + shown.size)
+    if shown.editor_id not in tx.known.authors:
+        if not _is_known(tx.db, shown.editor_id):
+            yield _author(tx.db, shown.editor_id)
+        remember(tx.known.authors, shown.editor_id)
 
 
 def _author(db: Database, editor_id: str) -> _Said:

@@ -20,6 +20,7 @@ from publisher.content.writer import Transaction
 Entity = Literal["review", "product", "editor", "session", "key", "webhook"]
 COLUMNS = "seq, at, actor, request_id, entity, entity_id, version, kind, digest, prev_hash, hash"
 _NAMES = COLUMNS.split(", ")
+_APPEND = f"INSERT INTO changes ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 
 
 def digest(value: Any) -> str:
@@ -33,20 +34,42 @@ def chained(prev_hash: str, fields: tuple[Any, ...]) -> str:
 
 
 def append(
-    tx: Transaction, entity: Entity, entity_id: str, version: int, kind: str, content_digest: str, *, public: bool
+    tx: Transaction,
+    entity: Entity,
+    entity_id: str,
+    version: int,
+    kind: str,
+    content_digest: str,
+    *,
+    public: bool,
+    shown: effects.Shown | None = None,
 ) -> int:
-    """Add a row and return its sequence number; `public` says that readers can see what the transaction now holds."""
-    connection = tx.db.conn
-    row = connection.execute("SELECT seq, hash FROM changes ORDER BY seq DESC LIMIT 1").fetchone()
-    seq, prev_hash = (row[0] + 1, row[1]) if row else (1, "")
+    """Add a row and return its sequence number; `public` says that readers can see what the transaction now holds.
+
+    `shown` is what they see of a review, from a caller that has it at hand.
+    """
+    before, prev_hash = _newest(tx)
+    seq = before + 1
     fields = (seq, stamp(tx.at), tx.actor, tx.request_id, entity, entity_id, version, kind, content_digest)
-    connection.execute(
-        f"INSERT INTO changes ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-        (*fields, prev_hash, chained(prev_hash, fields)),
-    )
+    hashed = chained(prev_hash, fields)
+    tx.db.conn.execute(_APPEND, (*fields, prev_hash, hashed))
+    tx.known.head = (seq, hashed)
     if public:
-        effects.note(tx, seq, entity, entity_id, version)
+        effects.note(tx, seq, entity, entity_id, version, shown)
     return seq
+
+
+def reached(tx: Transaction) -> int:
+    """The sequence number of the newest row, within a transaction; 0 when there is none."""
+    return _newest(tx)[0]
+
+
+def _newest(tx: Transaction) -> tuple[int, str]:
+    """Number and hash of the newest row; 0 and nothing when there is none."""
+    if tx.known.head is None:
+        row = tx.db.conn.execute("SELECT seq, hash FROM changes ORDER BY seq DESC LIMIT 1").fetchone()
+        tx.known.head = (row[0], row[1]) if row else (0, "")
+    return tx.known.head
 
 
 def head(db: Database) -> int:

@@ -136,6 +136,18 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     url: Annotated[str, Meta(pattern=r"^https?://[^\s<>]+$(?!\n)", max_length=500)] | None = None
     origin: Literal["editor", "lensfun"] = "editor"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go between processes without what is a default: JSON leaves out the default itself, and no copy of it."""
+        said = {field: value for field in self.__struct_fields__ if (value := getattr(self, field)) is not _ORIGIN}
+        return _source, (said,)
+
+
+_ORIGIN = Source().origin
+
+
+def _source(said: dict[str, Any]) -> Source:
+    return Source(**said)
+
 
 def figures(spec: Spec) -> dict[str, Any]:
     """Every figure that a spec sheet can hold, in its order; None or an empty tuple where it is not known."""

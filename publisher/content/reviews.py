@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from publisher.content import identity, listings, log, names, products
+from publisher.content import identity, known, listings, log, names, products
 from publisher.content.database import Database, moment, stamp
+from publisher.content.effects import Shown
 from publisher.content.model import Draft, Product, ProductId, Review, ReviewId, Slug, State, Text
 from publisher.content.writer import Transaction
 from publisher.errors import ConflictError, InvalidError, NotFoundError, StaleVersionError
@@ -122,7 +123,7 @@ def create(
         publish_at=None,
     )  # fmt: skip
     review = _in_state(_said(tx, blank, draft, body, about), state, tx.at, publish_at)
-    return _save(tx, None, review, "created", about)
+    return _save(tx, None, review, "created", about, body)
 
 
 def update(tx: Transaction, review_id: str, draft: Draft, body: Text, *, expected: int | None = None) -> Review:
@@ -132,7 +133,7 @@ def update(tx: Transaction, review_id: str, draft: Draft, body: Text, *, expecte
     """
     held = _held(tx, review_id, expected)
     about = _about(tx, draft)
-    return _save(tx, held, _said(tx, held, draft, body, about), "updated", about)
+    return _save(tx, held, _said(tx, held, draft, body, about), "updated", about, body)
 
 
 def move(
@@ -215,8 +216,10 @@ def _about(tx: Transaction, draft: Draft) -> Product | None:
 
 
 def _editor(tx: Transaction, editor_id: str) -> Any:
-    if tx.db.conn.execute("SELECT 1 FROM editors WHERE id = ?", (editor_id,)).fetchone() is None:
-        raise InvalidError("$.editor_id", "no editor has this id")
+    if editor_id not in tx.known.editors:
+        if tx.db.conn.execute("SELECT 1 FROM editors WHERE id = ?", (editor_id,)).fetchone() is None:
+            raise InvalidError("$.editor_id", "no editor has this id")
+        known.remember(tx.known.editors, editor_id)
     return editor_id
 
 
@@ -286,8 +289,15 @@ def _in_state(held: Review, state: State, at: datetime, publish_at: datetime | N
     return msgspec.structs.replace(held, state=state, publish_at=publish_at, published_at=published_at)
 
 
-def _save(tx: Transaction, held: Review | None, review: Review, kind: str, about: Product | None = None) -> Review:
-    """Store a version of a review; `about` is its product, where it is at hand."""
+def _save(
+    tx: Transaction,
+    held: Review | None,
+    review: Review,
+    kind: str,
+    about: Product | None = None,
+    body: Text | None = None,
+) -> Review:
+    """Store a version of a review; `about` is its product and `body` its text, where they are at hand."""
     if held is not None and held == review:
         return held
     if not any(letter.isprintable() and not letter.isspace() for letter in review.title):
@@ -300,9 +310,16 @@ def _save(tx: Transaction, held: Review | None, review: Review, kind: str, about
         (review.id, review.version, stamp(tx.at), tx.actor, kind, data),
     )
     listings.place(tx, review.id, _memberships(tx, review, about), is_new=held is None)
-    public = review.state in VISIBLE or (held is not None and held.state in VISIBLE)
-    log.append(tx, "review", review.id, review.version, kind, log.digest(review), public=public)
+    is_public = review.state in VISIBLE
+    public = is_public or (held is not None and held.state in VISIBLE)
+    shown = None if body is None or not is_public else Shown(review.editor_id, _size(body), is_new=held is None)
+    log.append(tx, "review", review.id, review.version, kind, log.digest(review), public=public, shown=shown)
     return review
+
+
+def _size(body: Text) -> int:
+    """The bytes of a text in all its forms."""
+    return sum(len(form.encode()) for form in (body.markdown, body.html, body.plain))
 
 
 def stand(tx: Transaction, review: Review) -> None:

@@ -1,20 +1,10 @@
-"""One writer thread with group commit: what many callers ask for is made durable by one fsync.
-
-A refused operation undoes only itself; one COMMIT answers them all. Nearly all that is refused is refused before it
-wrote anything, so a group runs without savepoints, which cost a tenth of a write: within one, SQLite keeps a copy of
-each page that it changes. Only a group in which an operation was refused after it wrote is undone and run once more,
-each operation in its own SAVEPOINT. Operations therefore do nothing beside the database.
-
-`BEGIN IMMEDIATE` takes the write lock first: a deferred transaction that reads and then writes fails as soon as another
-process (an import, the worker) wrote between the two.
-"""
+"""One writer thread: what many callers ask for is committed in groups (`publisher.content.group`)."""
 
 from __future__ import annotations
 
 import contextlib
 import queue
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -22,57 +12,37 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
-from publisher.content import migrations
-from publisher.content.database import Database, SqliteError, connect
-from publisher.errors import PublisherError, StoreError
+from publisher.content.group import MOST, Asked, Book
+from publisher.content.group import Transaction as Transaction
+from publisher.errors import StoreError
 
 T = TypeVar("T")
 SYSTEM, SCHEDULER = "system", "scheduler"
 """Who acts when nobody asked: the program itself, and a schedule that came due."""
-GROUP = 256
-"""Operations in one commit at most; keeps the wait of the first of them short."""
-CHECKPOINT = 1_000
-"""Pages in the write-ahead log after which they are brought into the database."""
-
-
-class Transaction(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operation is given: the connection, its moment (one for each commit), who asks, under which request."""
-
-    db: Database
-    at: datetime
-    actor: str
-    request_id: str
-
 
 Answered = Callable[[Any, BaseException | None], None]
 """Told what an operation returned, or else what it raised."""
 
 
 class _Job:
-    __slots__ = ("actor", "answered", "future", "operation", "request_id")
+    __slots__ = ("answered", "asked", "future")
 
-    def __init__(
-        self,
-        operation: Callable[[Transaction], Any],
-        actor: str,
-        request_id: str,
-        waiting: Future[Any] | Answered,
-    ) -> None:
-        self.operation, self.actor, self.request_id = operation, actor, request_id
+    def __init__(self, asked: Asked, waiting: Future[Any] | Answered) -> None:
+        self.asked = asked
         self.future = waiting if isinstance(waiting, Future) else None
-        self.answered = _answering(waiting) if isinstance(waiting, Future) else waiting
+        self.answered = answering(waiting) if isinstance(waiting, Future) else waiting
 
     def begin(self) -> bool:
         """Whether somebody still waits for it."""
         return self.future is None or self.future.set_running_or_notify_cancel()
 
 
-Answer = tuple[_Job, Any, BaseException | None]
+Told = tuple[_Job, Any, BaseException | None]
 
 
-def _answering(future: Future[Any]) -> Answered:
+def answering(future: Future[Any]) -> Answered:
+    """What sets a future to what it is told."""
+
     def answered(answer: Any, refusal: BaseException | None) -> None:
         if refusal is None:
             future.set_result(answer)
@@ -83,7 +53,7 @@ def _answering(future: Future[Any]) -> Answered:
 
 
 class Writer:
-    """The only way to write content.db from this process.
+    """Writes content.db from a thread of this process.
 
     `clock` gives the moment of each commit; `wake` is called after every commit that wrote something (a hint for the
     worker; its failure is of no consequence); `measure` is told how many operations a commit answered and how many
@@ -100,15 +70,8 @@ class Writer:
         measure: Callable[[int, float], None] = lambda operations, seconds: None,
         deliver: Callable[[Callable[[], None]], object] = lambda tell: tell(),
     ) -> None:
-        self._db = connect(path)
-        try:
-            migrations.migrate(self._db)
-        except SqliteError as error:
-            self._db.close()
-            raise StoreError(f"cannot prepare the database {path}: {error}") from error
-        self._db.conn.execute("PRAGMA wal_autocheckpoint = 0")
-        self._long = CHECKPOINT
-        self._clock, self._wake, self._measure, self._deliver = clock, wake, measure, deliver
+        self._book = Book(path, clock)
+        self._wake, self._measure, self._deliver = wake, measure, deliver
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closing = False
         self._gate = threading.Lock()
@@ -118,7 +81,7 @@ class Writer:
     def submit(self, operation: Callable[[Transaction], T], *, actor: str = SYSTEM, request_id: str = "") -> Future[T]:
         """Queue `operation`; the future resolves after the commit is on disk, or raises what the operation raised."""
         future: Future[T] = Future()
-        self._queue(_Job(operation, actor, request_id, future))
+        self._queue(_Job(Asked(operation, actor, request_id), future))
         return future
 
     def hand_in(
@@ -128,7 +91,7 @@ class Writer:
 
         Whoever waits in an event loop is woken once for each commit, not once for each operation.
         """
-        self._queue(_Job(operation, actor, request_id, answered))
+        self._queue(_Job(Asked(operation, actor, request_id), answered))
 
     def run(self, operation: Callable[[Transaction], T], *, actor: str = SYSTEM, request_id: str = "") -> T:
         """`submit` and wait."""
@@ -147,7 +110,7 @@ class Writer:
             self._closing = True
             self._jobs.put(None)
         self._thread.join()
-        self._db.close()
+        self._book.close()
 
     def __enter__(self) -> Writer:
         return self
@@ -164,7 +127,7 @@ class Writer:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             group, last = [job], False
-            while len(group) < GROUP:
+            while len(group) < MOST:
                 try:
                     following = self._jobs.get_nowait()
                 except queue.Empty:
@@ -179,45 +142,16 @@ class Writer:
 
     def _commit(self, queued: list[_Job]) -> None:
         group = [job for job in queued if job.begin()]
-        connection: Any = self._db.conn
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            at, before = self._clock(), connection.total_changes
-            answers = self._all(group, at)
-            if answers is None:
-                connection.execute("ROLLBACK")
-                connection.execute("BEGIN IMMEDIATE")
-                before = connection.total_changes
-                answers = [(job, *self._apart(job, at)) for job in group]
-            began = time.perf_counter()
-            connection.execute("COMMIT")
-            took = time.perf_counter() - began
-        except BaseException as error:
-            with contextlib.suppress(SqliteError):
-                connection.execute("ROLLBACK")
-            failure = error if isinstance(error, PublisherError) else StoreError(f"the commit failed: {error}")
-            self._answer([(job, None, failure) for job in group])
-            return
-        if connection.total_changes != before:
+        done = self._book.commit([job.asked for job in group])
+        if done.wrote:
             with contextlib.suppress(Exception):
                 self._wake()
             with contextlib.suppress(Exception):
-                self._measure(len(group), took)
-        self._answer(answers)
-        self._checkpoint()
+                self._measure(len(group), done.seconds)
+        self._answer([(job, *answer) for job, answer in zip(group, done.answers, strict=True)])
+        self._book.checkpoint()
 
-    def _checkpoint(self) -> None:
-        """Bring the write-ahead log into the database once it is long: after the answers, and not in a commit."""
-        connection: Any = self._db.conn
-        with contextlib.suppress(SqliteError):  # it is tried again after the next commit
-            pages = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()[1]
-            if pages < CHECKPOINT:
-                self._long = CHECKPOINT
-            if pages >= self._long:
-                _, pages, done = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                self._long = CHECKPOINT if done == pages else pages + CHECKPOINT  # somebody reads what was before
-
-    def _answer(self, answers: list[Answer]) -> None:
+    def _answer(self, answers: list[Told]) -> None:
         for job, answer, refusal in answers:
             if job.future is not None:
                 job.answered(answer, refusal)
@@ -226,44 +160,7 @@ class Writer:
             with contextlib.suppress(RuntimeError):  # the event loop was closed: nobody waits in it any more
                 self._deliver(partial(_tell, handed_in))
 
-    def _all(self, group: list[_Job], at: datetime) -> list[Answer] | None:
-        """What each operation answers; None when one was refused after it wrote, so that all have to be undone."""
-        connection, answers = self._db.conn, list[Answer]()
-        for job in group:
-            before = connection.total_changes
-            answer, refusal = self._one(job, at)
-            if refusal is not None and connection.total_changes != before:
-                return None
-            answers.append((job, answer, refusal))
-        return answers
 
-    def _apart(self, job: _Job, at: datetime) -> tuple[Any, BaseException | None]:
-        """What an operation answers that undoes itself when it is refused."""
-        connection = self._db.conn
-        connection.execute("SAVEPOINT operation")
-        answer, refusal = self._one(job, at)
-        if refusal is not None:
-            connection.execute("ROLLBACK TO operation")
-        connection.execute("RELEASE operation")
-        return answer, refusal
-
-    def _one(self, job: _Job, at: datetime) -> tuple[Any, BaseException | None]:
-        transaction = Transaction(db=self._db, at=at, actor=job.actor, request_id=job.request_id)
-        try:
-            return job.operation(transaction), None
-        except Exception as refusal:  # handed to the caller through its future
-            return None, _translated(refusal)
-
-
-def _tell(answers: list[Answer]) -> None:
+def _tell(answers: list[Told]) -> None:
     for job, answer, refusal in answers:
         job.answered(answer, refusal)
-
-
-def _translated(refusal: Exception) -> Exception:
-    """SQLite's own errors as ours; all others as they are."""
-    if not isinstance(refusal, SqliteError):
-        return refusal
-    failure = StoreError(f"the database refused a write: {refusal}")
-    failure.__cause__ = refusal
-    return failure

@@ -64,6 +64,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     read: date
     source: list[str]
     remembered: list[str] = []
+    elsewhere: dict[str, str] = {}
     note: str = ""
     plan: float = 0.0
     host: float = 0.0
@@ -115,6 +116,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     prices_read: date
     source: list[str]
     remembered: list[str]
+    elsewhere: dict[str, str]
     note: str
 
 
@@ -165,7 +167,8 @@ def bill(provider: Provider, traffic: Traffic, used: Use, budget: float) -> Bill
     return Bill(
         name=provider.name, title=provider.title, usd_per_month=total, fits=total <= budget and not beyond,
         lines={name: round(usd, 2) for name, usd in lines.items() if round(usd, 2)},
-        prices_read=provider.read, source=provider.source, remembered=provider.remembered, note=provider.note,
+        prices_read=provider.read, source=provider.source, remembered=provider.remembered,
+        elsewhere=provider.elsewhere, note=provider.note,
     )  # fmt: skip
 
 

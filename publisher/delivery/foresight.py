@@ -6,7 +6,7 @@ replaced is compared and put again. So the lease is looked at, and nothing else;
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,8 +56,10 @@ def doubt(ledger: Ledger, target: Conditional) -> Doubt:
     return Doubt(is_anothers=True, note=f"{target.name}: {note}")
 
 
-def foresee(ledger: Ledger, target: Conditional, place: str, cap: Cap) -> Foreseen:
-    """The steps of a push now to a target that is at `place`."""
+def foresee(
+    ledger: Ledger, target: Conditional, place: str, cap: Cap, require_past: Callable[[], None] = lambda: None
+) -> Foreseen:
+    """The steps of a push now to a target that is at `place`; `require_past` as in `Pusher`."""
     found, name = doubt(ledger, target), target.name
     notes = [found.note] if found.note else []
     with undone(ledger.connection):
@@ -71,6 +73,8 @@ def foresee(ledger: Ledger, target: Conditional, place: str, cap: Cap) -> Forese
     if name in ledger.journal.halted():
         notes.append(f"{name} is halted: nothing is sent before `publisher rollout resume {name}`")
     try:
+        if found.is_anothers:
+            require_past()
         push.require(ledger, name, steps, cap)
     except DeliveryError as error:
         notes.append(f"a push would be refused: {error}")

@@ -27,10 +27,20 @@ class Holdings:
         for row in self._conn.execute(query, (self._target,)):
             yield Held(*row)
 
+    def has(self, key: str) -> bool:
+        """Whether the target is known to hold a key."""
+        query = "SELECT 1 FROM held WHERE target = ? AND key = ?"
+        return self._conn.execute(query, (self._target, key)).fetchone() is not None
+
     def count(self) -> int:
         """How many there are."""
         row = self._conn.execute("SELECT count(*) FROM held WHERE target = ?", (self._target,)).fetchone()
         return int(row[0])
+
+    def is_empty(self) -> bool:
+        """Whether there is none."""
+        query = "SELECT 1 FROM held WHERE target = ? LIMIT 1"
+        return self._conn.execute(query, (self._target,)).fetchone() is None
 
     def pointers(self) -> list[tuple[str, str]]:
         """Keys that lead to all others, with the digests of their bodies."""

@@ -19,7 +19,7 @@ from publisher.delivery import fading, halts, history, journal, promises, purges
 from publisher.delivery.cdn import Cdn
 from publisher.delivery.history import LASTING, History
 from publisher.delivery.journal import Journal
-from publisher.delivery.purges import Purges
+from publisher.delivery.purges import Purges, Purging
 from publisher.delivery.staging import Staging
 from publisher.errors import DeliveryError
 from publisher.site.artifact import Tier
@@ -336,8 +336,9 @@ class Ledger:
         return Purges(self.connection, target, cdn)
 
     def settle(
-        self, target: str, put: Sequence[Held], deleted: Iterable[str], same: Iterable[str], *, purging: bool = False
-    ) -> None:
+        self, target: str, put: Sequence[Held], deleted: Iterable[str], same: Iterable[str], *,
+        purging: Purging | None = None,
+    ) -> None:  # fmt: skip
         """Record what a target confirmed. A key stays owed when what it should hold changed meanwhile.
 
         With `purging`, its CDN owes it a purge of whatever may be kept as it was.
@@ -365,7 +366,7 @@ class Ledger:
             conn.executemany("DELETE FROM pending WHERE target = ? AND key = ?", ((target, key) for key in same))
             promises.keep(conn, target, [*(held.key for held in put), *gone])
             if purging:
-                purges.owe(conn, target, stale)
+                purges.owe(conn, target, stale, purging)
 
     def delivered(self, target: str, release: int, at: datetime, puts: int, deletes: int) -> None:
         """Note that a target now holds everything up to `release`, unless it was rolled back to an older one."""

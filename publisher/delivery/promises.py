@@ -19,12 +19,18 @@ CREATE TABLE IF NOT EXISTS promised (
 """
 
 
-def make(conn: Any, target: str, keys: Iterable[str]) -> None:
-    """Note what is about to change: on disk when this returns, and so is all that the ledger was told before."""
+def make(conn: Any, target: str, keys: Iterable[str], *, ahead: bool = False) -> None:
+    """Note what is about to change: on disk when this returns, and so is all that the ledger was told before.
+
+    `ahead`: the ledger does not want the keys yet. Until it does, the target is owed that they go again.
+    """
+    rows = [(target, key) for key in keys]
     journal.wait_for_disk(conn, True)
     try:
         with journal.transaction(conn):
-            conn.executemany("INSERT OR IGNORE INTO promised VALUES (?, ?)", ((target, key) for key in keys))
+            conn.executemany("INSERT OR IGNORE INTO promised VALUES (?, ?)", rows)
+            if ahead:
+                conn.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?)", rows)
     finally:
         journal.wait_for_disk(conn, False)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from pysqlite3 import dbapi2 as sqlite3
@@ -17,6 +17,10 @@ from pysqlite3 import dbapi2 as sqlite3
 from publisher.delivery.cdn import Cdn, Limits, address
 from publisher.errors import DeliveryError
 
+Purging = Literal["each", "whole"]
+"""Of what a CDN owes a purge: of each address that was put or deleted, or of the whole site."""
+EVERYTHING = "*"
+"""The address of a debt that is the whole site."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS purges (
     id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, address TEXT NOT NULL,
@@ -46,16 +50,20 @@ class Order(msgspec.Struct, frozen=True):
         return hashlib.sha256(ids.encode()).hexdigest()[:32]
 
 
-def owe(conn: Any, target: str, keys: Iterable[str]) -> None:
-    """Record debts for `keys`, inside the caller's transaction."""
-    conn.executemany("REPLACE INTO purges (target, address) VALUES (?, ?)", ((target, address(key)) for key in keys))
+def owe(conn: Any, target: str, keys: Iterable[str], purging: Purging = "each") -> None:
+    """Record debts for `keys`, or one for the whole site, inside the caller's transaction."""
+    addresses = map(address, keys) if purging == "each" else [EVERYTHING]
+    conn.executemany("REPLACE INTO purges (target, address) VALUES (?, ?)", ((target, one) for one in addresses))
 
 
 def orders(debts: Sequence[Debt], limits: Limits) -> list[Order]:
-    """The calls that settle `debts`: batches, or one for the whole site where there are more than are worth naming."""
-    if limits.whole_above and len(debts) > limits.whole_above:
+    """The calls that settle `debts`: batches, or one for the whole where it is owed, or more than is worth naming."""
+    all_of_it = [debt for debt in debts if debt.address == EVERYTHING]
+    if limits.whole_above and (all_of_it or len(debts) > limits.whole_above):
         return [Order(tuple(debts), whole=True)]
-    return [Order(tuple(debts[at : at + limits.batch]), whole=False) for at in range(0, len(debts), limits.batch)]
+    debts = [debt for debt in debts if debt.address != EVERYTHING]
+    batches = [debts[at : at + limits.batch] for at in range(0, len(debts), limits.batch)]
+    return [Order((debt,), whole=True) for debt in all_of_it] + [Order(tuple(one), whole=False) for one in batches]
 
 
 class Purges:
@@ -83,7 +91,7 @@ class Purges:
 
     def _place(self, order: Order) -> None:
         if order.whole:
-            ticket = self._cdn.purge_all(order.reference)
+            ticket = self._cdn.purge_all(order.reference) if self._cdn.limits.whole_above else ""
         else:
             ticket = self._cdn.purge([debt.address for debt in order.debts], order.reference)
         ids = [(debt.id,) for debt in order.debts]

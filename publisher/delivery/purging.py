@@ -37,14 +37,15 @@ class Purger:
         self._woken = threading.Condition()
         self._noted = self._journal.reached_up_to("purged", target)
         self._newest, self._failures, self._told, self._closing = 0, 0, True, False
+        self._is_owing = False
         self._pause = 0.0
         self._thread = threading.Thread(target=self._work, name=f"purge-{target}", daemon=True)
         self._thread.start()
 
     def expect(self, release: int) -> None:
-        """A release was pushed, and what it owes is recorded."""
+        """A release was pushed, or more of it, such as its bundles after its pages; what that owes is recorded."""
         with self._woken:
-            self._newest = max(self._newest, release)
+            self._newest, self._is_owing = max(self._newest, release), True
             self._woken.notify()
 
     def close(self) -> None:
@@ -57,34 +58,44 @@ class Purger:
 
     def _work(self) -> None:
         while self._wait():
+            is_settled = False
             with suppress(DeliveryError):  # a ledger that cannot be written to is tried again
-                self._settle()
+                is_settled = self._settle()
+            if not is_settled:
+                with self._woken:
+                    self._is_owing = True
 
     def _wait(self) -> bool:
         """Wait until something is owed and it is time; False when it is over."""
         with self._woken:
-            self._woken.wait_for(lambda: self._closing or self._noted < self._newest)
+            self._woken.wait_for(lambda: self._closing or self._is_owing)
             self._woken.wait_for(lambda: self._closing, self._pause)
             return not self._closing
 
-    def _settle(self) -> None:
-        """Pay what is owed up to now, and note the release when nothing of that remains."""
+    def _settle(self) -> bool:
+        """Pay what is owed up to now, and note the release when nothing of that remains; whether it is so."""
         with self._woken:
-            release = self._newest
+            release, self._is_owing = self._newest, False
         self._pause = self._poll
         bound = max((debt.id for debt in self._purges.owed()), default=0)
         try:
             remaining = self._purges.settle()
         except PurgeError as failure:
             self._failed(failure)
-            return
+            return False
         self._failures = 0
-        if all(debt.id > bound for debt in remaining):
-            self._journal.reached("purged", self.target, release, self._clock())
-            self._noted, self._pause = release, 0.0
+        is_settled = all(debt.id > bound for debt in remaining)
+        if is_settled:
+            self._note(release)
         if self._told:
             self._journal.recovered(self.target, "purged")
             self._told = False
+        return is_settled
+
+    def _note(self, release: int) -> None:
+        if release > self._noted:
+            self._journal.reached("purged", self.target, release, self._clock())
+        self._noted, self._pause = release, 0.0
 
     def _failed(self, failure: PurgeError) -> None:
         self._failures += 1

@@ -24,8 +24,9 @@ from publisher.delivery.history import LASTING
 from publisher.delivery.holdings import Holdings
 from publisher.delivery.journal import Journal
 from publisher.delivery.lease import Lease
-from publisher.delivery.ledger import Held, Ledger
+from publisher.delivery.ledger import Desired, Held, Ledger
 from publisher.delivery.objects import Objects
+from publisher.delivery.purges import Purging
 from publisher.delivery.targets import Conditional, Target, Telling
 from publisher.errors import DamagedObjectError, LeaseLostError, PublisherError, TargetError
 
@@ -101,14 +102,16 @@ class Pusher:
         fitness: Fitness | None = None,
         tries: int = 1,
         cap: Cap = USUAL,
+        require_past: Callable[[], None] = lambda: None,
     ) -> None:
         """`purging`: a CDN stands before the target, and must forget what is replaced. `place` is where the target is:
         one that moved is owed the whole site. With a `lease`, nothing is written without it, nor before `fitness` found
         the store fit. PUTs that fail are tried up to `tries` times, while the store takes others. `cap` is how much may
-        be removed at once.
+        be removed at once. `require_past` refuses, by a PublisherError, to follow what another publisher left.
         """
-        self._tries, self._cap = tries, cap
-        self._ledger, self._objects, self._target, self._purging = ledger, objects, target, purging
+        self._tries, self._cap, self._require_past = tries, cap, require_past
+        self._ledger, self._objects, self._target, self._has_cdn = ledger, objects, target, purging
+        self._purging: Purging | None = "each" if purging else None
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"push-{target.name}")
         self.failures: Counter[str] = Counter()
         """PUTs that failed since this pusher was made, by their reason."""
@@ -117,6 +120,8 @@ class Pusher:
         self.was_limited = False
         """Whether the last run stopped at an older release, and more is owed."""
         self._aim = self.seq = 0
+        self._ahead: list[Step] = []
+        self._ahead_bytes = 0
         self._own: Ledger | None = None
         self._lease, self._fitness = lease, fitness
         self._fence = None if lease is None else Fence(cast(Conditional, target), lease)
@@ -180,6 +185,7 @@ class Pusher:
             steps = self._steps(upto, after)
         require(self._ledger, self._target.name, steps, self._cap)
         if steps:
+            self._purging = self._purged()
             promises.make(self._ledger.connection, self._target.name, filter(None, map(_replaceable, steps)))
         puts = deletes = size = done = 0
         for batch in _batches(steps):
@@ -196,8 +202,30 @@ class Pusher:
             if batch[0].wave is Wave.bundle and is_overtaken():
                 self._leave(steps[done:])
                 break
-        self.sample = diff.sample(steps[:done])
-        return Pushed(puts, deletes, size)
+        pushed = Pushed(puts + len(self._ahead), deletes, size + self._ahead_bytes)
+        self.sample = diff.sample([*self._ahead, *steps[:done]])
+        self._ahead, self._ahead_bytes = [], 0
+        return pushed
+
+    def ahead(self, pages: Sequence[Desired]) -> None:
+        """Put pages that are new and that nothing leads to yet, before the ledger is told of the build that makes them.
+
+        They are promised and owed first. So the next run finds them as they should be, or takes them away again when
+        nothing came of the build. Where anything is not as usual, and what fails, is left to that run.
+        """
+        conn, name = self._ledger.connection, self._target.name
+        if not self.is_alone or self._ledger.history.rollback() is not None:
+            return
+        holdings = Holdings(conn, name)
+        steps = [Step(Wave.new_leaf, one.key, "new", one) for one in pages if not holdings.has(one.key)]
+        if not steps:
+            return
+        promises.make(conn, name, [step.key for step in steps], ahead=True)
+        done = [(step, *put) for step, put in zip(steps, self._pool.map(self._one, steps), strict=True)
+                if isinstance(put, tuple)]  # fmt: skip
+        self._ledger.settle(name, [held for _, held, _ in done], (), (), purging=self._purging)
+        self._ahead += [step for step, _, _ in done]
+        self._ahead_bytes += sum(size for *_, size in done)
 
     def _leave(self, steps: Sequence[Step]) -> None:
         """End amid the bundles. The target holds the release, but for pages that are still to go."""
@@ -216,7 +244,7 @@ class Pusher:
 
     def hold(self) -> bool:
         """Have the lease, where there is one. Whether another publisher had it before: what can be replaced is doubted
-        then, and owed. Raises LeaseHeldError, LeaseLostError or TargetError.
+        then, and owed. Raises LeaseHeldError, LeaseLostError or TargetError, and what `require_past` raises.
         """
         if self._lease is None:
             return False
@@ -228,6 +256,11 @@ class Pusher:
             self._lease.is_honoured = False
         if not self._lease.was_another:
             return False
+        try:
+            self._require_past()
+        except PublisherError:
+            self._lease.release()
+            raise
         with self._ledger.transaction():
             Holdings(self._ledger.connection, self._target.name).distrusted()
         journal.rest(self._ledger.connection)  # on disk, before the lease says that it is done
@@ -252,6 +285,15 @@ class Pusher:
     def listed(self) -> Iterator[str]:
         """Every key that the target holds."""
         return self._target.keys()
+
+    def _purged(self) -> Purging | None:
+        """What the CDN is to forget of what is put: of a site that is shown for the first time no address is kept, but
+        that it is missing may be, and one purge of the whole is enough.
+        """
+        if not self._has_cdn:
+            return None
+        is_new = not self.delivered() and Holdings(self._ledger.connection, self._target.name).is_empty()
+        return "whole" if is_new and next(iter(self._target.keys()), None) is None else "each"
 
     def _steps(self, upto: int | None, after: str) -> list[Step]:
         self._aim = self._ledger.history.shown()

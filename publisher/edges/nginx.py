@@ -1,5 +1,9 @@
 """nginx as an edge: a cache of its own on disk, purged by `PURGE /address` (Debian: libnginx-mod-http-cache-purge).
 
+A purge has the page fetched anew, in place of the one that is kept, before it is answered: readers get the old one
+until then and the new one from then on, and none of them waits. Only what the store no longer has, does not give, or
+does not let be kept is deleted (docs/decisions/0039).
+
 A page past its time is served at once while a fresh one is fetched, for as long as its stale-while-revalidate allows,
 and goes on being served for a week when the store is gone; of readers who ask at once for the same page that is not
 kept, one fetches it. The query takes no part in the key. What is missing is not kept: the purge module cannot make
@@ -80,6 +84,11 @@ http {
 		"~^(?<first>.*?),?\s*stale-if-error=\d+(?<last>.*)$" $first$last;
 	}
 
+	map $refreshed $purged {
+		default /-forget;
+		"~^([0-9]+, )*200 (?!.*(no-store|no-cache|private)).*(s-maxage|max-age)=[1-9]" /-refreshed;
+	}
+
 	upstream store { server @SERVER@; keepalive 64; }
 	upstream asking { server @INNER@; keepalive 64; }
 
@@ -132,6 +141,7 @@ http {
 			internal;
 			@HEADERS@
 			@PROXY@
+			proxy_read_timeout 10s;
 			proxy_ignore_headers Cache-Control Expires;
 			proxy_cache_use_stale updating error timeout http_500 http_502 http_503 http_504;
 			proxy_hide_header ETag;
@@ -151,6 +161,33 @@ http {
 			@PURGERS@
 			deny all;
 			error_page 403 = @refused;
+			auth_request /-refresh;
+			auth_request_set $refreshed "$upstream_status $upstream_http_cache_control";
+			try_files /-none $purged;
+		}
+		# What is asked here takes the place of what is kept once it is whole, and this is answered after that.
+		location = /-refresh {
+			internal;
+			@PROXY@
+			proxy_read_timeout 5s;
+			proxy_pass_request_body off;
+			proxy_set_header Content-Length "";
+			proxy_cache_bypass 1;
+			proxy_cache_key $key;
+			proxy_intercept_errors on;
+			error_page 400 403 404 405 412 416 429 500 502 503 504 =204 @unfit;
+			proxy_pass http://asking/@BUCKET@$key;
+		}
+		location @unfit {
+			if ($request_uri ~ ^/-) { return 404; }
+			return 204;
+		}
+		location = /-refreshed {
+			internal;
+			return 204;
+		}
+		location = /-forget {
+			internal;
 			proxy_cache_purge site $key;
 		}
 		location @bodied {
@@ -183,6 +220,7 @@ error_page 418 =400 @bodied;
 error_page 500 502 503 504 = @away;
 proxy_intercept_errors on;
 @PROXY@
+proxy_read_timeout 10s;
 proxy_cache_use_stale error timeout http_500 http_502 http_503 http_504;
 proxy_cache_key $key;
 proxy_pass http://asking/@BUCKET@$key;
@@ -196,7 +234,6 @@ proxy_set_header Authorization "";
 proxy_set_header Accept-Encoding "";
 proxy_set_header Origin "";
 proxy_connect_timeout 1s;
-proxy_read_timeout 10s;
 proxy_cache site;
 proxy_cache_lock on;
 proxy_cache_background_update on;

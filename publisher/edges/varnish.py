@@ -1,5 +1,8 @@
 """Varnish as an edge: a cache in memory, purged by `PURGE /address`, by `BAN /` as a whole, or by a tag of the objects.
 
+A purge has the page fetched anew, in place of the one that is kept, before it is answered: readers get the old one
+until then and the new one from then on, and none of them waits. What the store no longer has, or does not give, is
+deleted (docs/decisions/0039).
 A page past its time is served at once while a fresh one is fetched, for as long as its stale-while-revalidate allows,
 and goes on being served for a week while the store is ill. Of readers who ask for the same absent page at once, one
 fetches it.
@@ -27,6 +30,7 @@ from publisher.edges import (
 _VCL = r"""
 vcl 4.1;
 
+import purge;
 import std;
 
 backend store {
@@ -49,10 +53,15 @@ backend store {
 acl purgers { @PURGERS@ }
 
 sub vcl_recv {
-	if (req.restarts > 0 && req.method == "PURGE") {
+	if (req.restarts > 0 && req.http.X-Purge == "forget") {
 		return (purge);
 	}
+	if (req.restarts > 0 && req.http.X-Purge) {
+		set req.hash_always_miss = true;
+		return (hash);
+	}
 	if (req.restarts == 0) {
+		unset req.http.X-Purge;
 		unset req.http.X-Plain;
 		unset req.http.X-Missing;
 		unset req.http.X-Past;
@@ -72,8 +81,8 @@ sub vcl_recv {
 				return (synth(200, "Banned"));
 			}
 			call address;
-			unset req.http.X-Plain;
-			return (purge);
+			call refresh;
+			return (hash);
 		}
 		if (req.method == "OPTIONS") {
 			return (synth(704, "No Content"));
@@ -134,6 +143,39 @@ sub plain {
 	}
 }
 
+# One request fetches both forms of an object, one after the other: compressed, and then plain if it is kept so. A
+# failure turns it into one that deletes both.
+sub refresh {
+	set req.http.X-Purge = "refresh";
+	set req.method = "GET";
+	unset req.http.Range;
+	unset req.http.If-None-Match;
+	unset req.http.If-Modified-Since;
+	unset req.http.Cookie;
+	unset req.http.Authorization;
+	set req.hash_always_miss = true;
+}
+
+# What is kept is past its time from now on, and bridges the time until the new one is there.
+sub vcl_miss {
+	if (req.http.X-Purge && purge.soft(0s, 1m, 0s) == 0 && req.http.X-Plain) {
+		return (synth(200, "Purged"));
+	}
+}
+
+sub refreshed {
+	if (resp.status != 200) {
+		set req.http.X-Purge = "forget";
+		unset req.http.X-Plain;
+		return (restart);
+	}
+	if (!req.http.X-Plain) {
+		set req.http.X-Plain = "1";
+		return (restart);
+	}
+	return (synth(200, "Purged"));
+}
+
 sub vcl_purge {
 	if (!req.http.X-Plain) {
 		set req.http.X-Plain = "1";
@@ -149,6 +191,9 @@ sub vcl_hash {
 }
 
 sub vcl_backend_fetch {
+	if (bereq.http.X-Purge) {
+		set bereq.first_byte_timeout = 4s;
+	}
 	unset bereq.http.X-Path;
 	unset bereq.http.X-Missing;
 	unset bereq.http.X-Past;
@@ -158,6 +203,10 @@ sub vcl_backend_fetch {
 }
 
 sub vcl_backend_response {
+	if (bereq.http.X-Purge) {
+		# Nobody hears that it is there before all of it is.
+		set beresp.do_stream = false;
+	}
 	unset beresp.http.Vary;
 	unset beresp.http.Set-Cookie;
 	@HIDDEN@
@@ -185,6 +234,9 @@ sub vcl_backend_error {
 }
 
 sub vcl_deliver {
+	if (req.http.X-Purge) {
+		call refreshed;
+	}
 	if (!req.http.X-Missing && (resp.status == 400 || resp.status == 403 || resp.status == 404)) {
 		set req.http.X-Missing = "1";
 		unset req.http.Range;
@@ -205,6 +257,11 @@ sub vcl_deliver {
 }
 
 sub vcl_synth {
+	if (resp.status == 503 && req.http.X-Purge == "refresh") {
+		set req.http.X-Purge = "forget";
+		unset req.http.X-Plain;
+		return (restart);
+	}
 	if (resp.status == 503 && req.http.X-Past == "ask") {
 		set req.http.X-Past = "keep";
 		return (restart);

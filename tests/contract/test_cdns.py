@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from benchmarks.edges import start_nginx, start_varnish
-from publisher.delivery.cdn import Cdn, tag
+from publisher.delivery.cdn import Cdn, cloudfront, tag
 from publisher.delivery.cdn.bunny import Bunny
 from publisher.delivery.cdn.cloudflare import Cloudflare
 from publisher.delivery.cdn.cloudfront import CloudFront
@@ -27,12 +27,18 @@ from publisher.delivery.cdn.fastly import Fastly
 from publisher.delivery.cdn.proxies import Nginx, Varnish
 from publisher.errors import PurgeError
 from tests.integration.asking import ask
-from tests.integration.test_caching_edges import Origin, origin_server
+from tests.integration.test_caching_edges import keep, origin_server
 from tests.serving import serving
 
 SECRET = "s3cret-token-that-nobody-may-see"
 SITE = "https://reviews.example"
 PAGES = ("/", "/reviews/a/", "/content", "/feed.xml")
+TOLD = {
+    "/user/tokens/verify": b'{"success":true,"errors":[],"messages":[],"result":{"id":"t1","status":"active"}}',
+    "/tokens/self": b'{"id":"t1","user_id":"u1","scope":"purge_select purge_all","services":["s1"],"expires_at":null}',
+    "/pullzone/42": b'{"Id":42,"Name":"r","Enabled":true,"Hostnames":[{"Id":1,"Value":"reviews.example"}]}',
+}
+"""What is told of a credential where it is asked for, in the shapes of the documented interfaces."""
 
 
 class Keeping(ThreadingHTTPServer):
@@ -45,6 +51,7 @@ class Keeping(ThreadingHTTPServer):
         self.kept = set(PAGES)
         self.references: list[str] = []
         self.refusal: tuple[int, dict[str, str], bytes] | None = None
+        self.told = dict(TOLD)
 
     @property
     def url(self) -> str:
@@ -58,6 +65,9 @@ class _Interface(BaseHTTPRequestHandler, abc.ABC):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.server.refusal is not None:
             status, headers, text = self.server.refusal
+        elif self.path in self.server.told:
+            assert self.command == "GET"
+            status, headers, text = 200, {"Content-Type": "application/json"}, self.server.told[self.path]
         else:
             headers = {"Content-Type": self.content_type}
             status, text = self.purged(body)
@@ -129,6 +139,8 @@ class _CloudFront(_Interface):
 
     def purged(self, body: bytes) -> tuple[int, bytes]:
         names = "{http://cloudfront.amazonaws.com/doc/2020-05-31/}"
+        if self.path == f"/2020-05-31/distribution/d1/invalidation/{cloudfront.NOTHING}":
+            return 404, _error("NoSuchInvalidation", "The specified invalidation does not exist.")
         assert re.fullmatch(r"/2020-05-31/distribution/d1/invalidation(/i1)?", self.path)
         if self.command == "POST":
             said = ElementTree.fromstring(body)
@@ -145,8 +157,13 @@ class _CloudFront(_Interface):
         ).encode()
 
 
+def _error(code: str, message: str) -> bytes:
+    """An answer of CloudFront's that says what is wrong."""
+    return f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>".encode()
+
+
 class Edge(msgspec.Struct, frozen=True):
-    """A CDN under test, and whether it would serve an address from what it keeps."""
+    """A CDN under test, and whether readers of an address would get what it kept when the test began."""
 
     cdn: Cdn
     keeps: Callable[[str], bool]
@@ -197,15 +214,21 @@ def _own(kind: str) -> Iterator[Edge]:
     start, adapter = {"nginx": (start_nginx, Nginx), "varnish": (start_varnish, Varnish)}[kind]
     with origin_server() as origin, start(f"127.0.0.1:{origin.server_address[1]}", "site") as running:
         for address in PAGES:
-            ask(running.port, address)
+            keep(running.port, address)
+        origin.body = b"two"
         cdn = adapter([f"http://127.0.0.1:{running.port}"], "reviews.example")
-        yield Edge(cdn, lambda address: _kept(origin, running.port, address))
+        yield Edge(cdn, lambda address: ask(running.port, address).body == b"one")
 
 
-def _kept(origin: Origin, port: int, address: str) -> bool:
-    before = len(origin.asked)
-    ask(port, address)
-    return len(origin.asked) == before
+def test_edges_are_asked_at_once_and_one_that_is_gone_holds_up_no_other() -> None:
+    with origin_server() as origin, start_nginx(f"127.0.0.1:{origin.server_address[1]}", "site") as running:
+        for address in PAGES:
+            keep(running.port, address)
+        origin.body = b"two"
+        cdn = Nginx(["http://127.0.0.1:9", f"http://127.0.0.1:{running.port}"], "reviews.example")
+        with pytest.raises(PurgeError, match="nginx at "):
+            cdn.purge(PAGES, "r1")
+        assert [ask(running.port, address).body for address in PAGES] == [b"two"] * len(PAGES)
 
 
 def test_what_is_purged_is_forgotten_and_the_rest_is_kept(edge: Edge) -> None:
@@ -288,3 +311,48 @@ def test_an_invalidation_made_again_has_the_same_reference(credentials: None) ->
         cdn.purge(["/"], "same")
         cdn.purge(["/"], "same")
         assert server.references == ["same", "same"]
+
+
+def test_a_credential_is_checked_and_nothing_is_purged(edge: Edge) -> None:
+    assert edge.cdn.check()
+    assert [edge.keeps(address) for address in PAGES] == [True] * len(PAGES)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_credential_that_is_refused_is_told_of_but_not_shown(hosted: tuple[Cdn, Keeping], status: int) -> None:
+    cdn, server = hosted
+    server.refusal = (status, {"Content-Type": "text/xml"}, _error("AccessDenied", "no"))
+    with pytest.raises(PurgeError) as refused:
+        cdn.check()
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "told", "said"),
+    [
+        ("cloudflare", "/user/tokens/verify", b'{"success":true,"result":{"status":"expired"}}', "is expired"),
+        ("cloudflare", "/user/tokens/verify", b'{"success":true,"result":null}', "is unknown"),
+        ("cloudflare", "/user/tokens/verify", b"<html>", "none of its interface"),
+        ("fastly", "/tokens/self", b'{"scope":"global:read","services":[]}', "may global:read, and needs purge_select"),
+        ("fastly", "/tokens/self", b'{"scope":"purge_select purge_all","services":["other"]}', "for other services"),
+        ("bunny", "/pullzone/42", b'{"Hostnames":[{"Value":"r.b-cdn.net"}]}', "does not serve reviews.example"),
+    ],
+)
+def test_what_a_credential_is_not_good_for_is_told(
+    credentials: None, kind: str, path: str, told: bytes, said: str
+) -> None:
+    with _hosted(kind) as (cdn, server):
+        server.told[path] = told
+        with pytest.raises(PurgeError, match=said):
+            cdn.check()
+
+
+@pytest.mark.parametrize("kind", ["nginx", "varnish"])
+def test_an_edge_that_does_not_know_the_purger_is_told_of(kind: str) -> None:
+    start, adapter = {"nginx": (start_nginx, Nginx), "varnish": (start_varnish, Varnish)}[kind]
+    with (
+        origin_server() as origin,
+        start(f"127.0.0.1:{origin.server_address[1]}", "site", purgers=("127.0.0.9",)) as running,
+        pytest.raises(PurgeError, match="405"),
+    ):
+        adapter([f"http://127.0.0.1:{running.port}"], "reviews.example").check()

@@ -1,7 +1,8 @@
 """The Terraform of `deploy/` is HCL, and every name in it is one that is declared; headers are said in one place only.
 
-Terraform itself and its providers cannot be had where this is built: that their resources take these arguments was read
-in the providers' documentation, and is not proved here.
+Terraform itself and its providers cannot be had where this is built: what their resources take is held against a list
+of what the providers' documentation says (`terraform_arguments.toml`). Types, values and what a provider makes of them
+are not tried here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +100,70 @@ def said_by_hand(text: str) -> list[str]:
 def test_no_header_is_said_twice(folder: Path) -> None:
     assert said_by_hand((folder / "main.tf").read_text(encoding="utf-8")) == []
     assert said_by_hand('value = "nosniff"') == ["nosniff"]
+
+
+DOCUMENTED = tomllib.loads(Path(__file__).with_name("terraform_arguments.toml").read_text(encoding="utf-8"))
+OF_TERRAFORM = {"count", "for_each", "lifecycle", "depends_on", "provider"}
+"""Arguments that every resource takes."""
+
+
+def arguments(block: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, str]]:
+    """What a block says: the path of blocks that each argument is in, and its name."""
+    for quoted, value in block.items():
+        name = _bare(quoted)
+        if name.startswith("__") or (not inside and name in OF_TERRAFORM):
+            continue
+        if name == "dynamic":
+            for made in value:
+                for kind, how in made.items():
+                    yield from arguments({kind: how["content"]}, inside)
+            continue
+        yield inside, name
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, dict):
+                yield from arguments(one, f"{inside}.{name}".lstrip("."))
+
+
+def undocumented(file: Mapping[str, Any]) -> list[str]:
+    """Resources and arguments of a file that the documentation does not name."""
+    wrong = set()
+    for kind, named in ((_bare(kind), named) for one in file["resource"] for kind, named in one.items()):
+        for block in named.values():
+            known = DOCUMENTED.get(kind)
+            if known is None:
+                wrong.add(kind)
+                continue
+            wrong |= {
+                ".".join(filter(None, (kind, inside, name)))
+                for inside, name in arguments(block)
+                if name not in known.get(inside, ())
+            }
+    return sorted(wrong)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_resources_say_only_what_their_documentation_names(folder: Path) -> None:
+    assert undocumented(parsed(folder / "main.tf")) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "right", "wrong", "said"),
+    [
+        ("google", "enable_cdn", "enable_cache", ["google_compute_backend_bucket.enable_cache"]),
+        ("google", "serve_while_stale", "stale", ["google_compute_backend_bucket.cdn_policy.stale"]),
+        ("cloudflare", "edge_ttl", "edge_time", [
+            "cloudflare_ruleset.rules.action_parameters.edge_time",
+            "cloudflare_ruleset.rules.action_parameters.edge_time.mode",
+        ]),
+        ("bunny", "bunnynet_compute_script", "bunnynet_script", ["bunnynet_script"]),
+        ("digitalocean", "source_addresses", "sources", ["digitalocean_firewall.inbound_rule.sources"]),
+    ],
+)  # fmt: skip
+def test_a_planted_argument_is_found(tmp_path: Path, folder: str, right: str, wrong: str, said: list[str]) -> None:
+    text = (DEPLOY / folder / "main.tf").read_text(encoding="utf-8")
+    (tmp_path / "main.tf").write_text(text.replace(right, wrong), encoding="utf-8")
+    assert undocumented(parsed(tmp_path / "main.tf")) == said
+
+
+def test_each_list_of_arguments_names_its_source() -> None:
+    assert [name for name, said in DOCUMENTED.items() if "/terraform-provider-" not in said["source"]] == []

@@ -22,7 +22,7 @@ import msgspec
 from publisher.content import reviews
 from publisher.content.database import connect
 from publisher.content.model import Draft, Review, State
-from publisher.delivery import rollout
+from publisher.delivery import lane
 from publisher.delivery.journal import rest
 from publisher.delivery.lease import Lease
 from publisher.delivery.push import Pusher
@@ -75,7 +75,7 @@ def pusher(room: Newsroom, target: Memory) -> Pusher:
 def publish(room: Newsroom, to: Pusher) -> int:
     """Build and push, as the worker does, and rest afterwards; how many objects were put."""
     room.builder.build()
-    pushed = rollout.deliver(to, room.builder.heal, room.clock)
+    pushed = lane.deliver(to, room.builder.heal, room.clock)
     return pushed.puts + pushed.deletes
 
 

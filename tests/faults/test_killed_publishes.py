@@ -75,6 +75,7 @@ class Victim:
             "S3_ACCESS_KEY": store.s3.access_key, "S3_SECRET_KEY": store.s3.secret_key, "S3_CONCURRENCY": "4",
             "CDN_KIND": "nginx", "CDN_EDGES": self.edge.url,
         } | dict(environment or {})  # fmt: skip
+        self.environ: dict[str, str] = environ
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.victim"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=environ,

@@ -18,7 +18,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import botocore.client
@@ -28,7 +30,8 @@ from pysqlite3 import dbapi2
 
 from publisher import settings, worker
 from publisher.builder import Builder
-from publisher.delivery import rollout
+from publisher.delivery import lane
+from publisher.delivery.ledger import Desired
 from publisher.delivery.push import Pusher
 from publisher.errors import LeaseHeldError, PublisherError
 from publisher.plant import Plant
@@ -83,14 +86,21 @@ class Boundaries:
 
 
 def publish(is_patient: bool) -> None:
-    """Build, push pages, then bundles, and pay every purge: what the worker does, in order. A patient one waits for
-    the lease of another to run out.
+    """Build with new pages going ahead, push pages, then bundles, and pay every purge: what the worker does, in order.
+    A patient one waits for the lease of another to run out.
     """
     with Plant(settings.load(os.environ)) as parts:
         builder = parts.builder()
         pushers = [parts.pusher(region) for region in parts.regions()]
         until = time.monotonic() + PATIENCE_SECONDS
-        for build in (builder.build_pages, builder.build):
+
+        def on_new(made: Sequence[Desired]) -> None:
+            for pusher in pushers:
+                with suppress(PublisherError):
+                    pusher.hold()  # a worker has it from the publish before
+                lane.Lane(pusher, clock=worker.now).go_ahead(made)
+
+        for build in (partial(builder.build_pages, on_new=on_new), builder.build):
             build()
             for pusher in pushers:
                 while not delivered(pusher, builder, is_patient and time.monotonic() < until):
@@ -105,7 +115,7 @@ def publish(is_patient: bool) -> None:
 def delivered(pusher: Pusher, builder: Builder, may_wait: bool) -> bool:
     """Push; False while another has the lease, and it may be waited for."""
     try:
-        rollout.deliver(pusher, builder.heal, worker.now)
+        lane.deliver(pusher, builder.heal, worker.now)
     except LeaseHeldError:
         if not may_wait:
             raise

@@ -5,13 +5,16 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import obstore
+from obstore.exceptions import NotFoundError
 from obstore.store import S3Store
 
 from publisher.settings import Settings
+from publisher.site import sync_wire
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -50,6 +53,12 @@ def bucket(planned: Settings) -> S3Store:
 def put(store: S3Store, key: str, body: bytes, content_type: str = "text/html; charset=utf-8") -> None:
     attributes = {"Content-Type": content_type, "Cache-Control": "public, max-age=30"}
     obstore.put(store, key, body, attributes=attributes)
+
+
+def as_new(planned: Settings) -> None:
+    """Let the bucket tell of no head: whoever publishes there next, with whatever database, may."""
+    with suppress(NotFoundError):
+        obstore.delete(bucket(planned), sync_wire.HEAD)
 
 
 def until(true: Callable[[], bool], what: str, seconds: float = 15.0) -> None:

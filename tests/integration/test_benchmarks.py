@@ -30,6 +30,7 @@ from benchmarks import (
     processes,
     regions,
     results,
+    rollback,
     search,
     sync,
     vocabulary,
@@ -103,6 +104,7 @@ def test_four_regions_read_from_their_edges_alone(short_folder: Path) -> None:
     assert all(share == 100 for case, share in hits.items() if case.endswith(", warm"))
     assert all(share < 100 for case, share in hits.items() if case.endswith(", cold"))
     assert "requests of readers that reached the API: 0" in report.notes
+    assert all(" 0 of " in note for note in report.notes if "failed" in note), report.notes
 
 
 def test_the_parts_of_a_write_are_measured(tmp_path: Path) -> None:
@@ -192,6 +194,12 @@ def _commands() -> str:
             except OSError:
                 continue
     return "\n".join(found)
+
+
+def test_going_back_is_measured_beside_the_same_by_a_build(short_folder: Path) -> None:
+    report = rollback.run(short_folder, quick=True)
+    assert {one.case for one in report.results} == {rollback.BACK, rollback.FORWARD, rollback.ANEW}
+    assert report.results[-1].median > 1_000, "every page of the catalogue too"
 
 
 def test_draining_is_measured_beside_a_bare_loop(short_folder: Path) -> None:

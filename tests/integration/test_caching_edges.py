@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import http.client
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,12 +16,15 @@ import pytest
 
 from benchmarks.edges import start_nginx, start_varnish
 from publisher.delivery.cdn import tag
-from tests.integration.asking import ask, until
+from publisher.delivery.cdn.proxies import NOT_KEPT
+from tests.integration.asking import Answer, ask, until
 from tests.receiver import certificate
 from tests.serving import serving
 
 SHORT = "public, max-age=1, s-maxage=1, stale-while-revalidate=600, stale-if-error=604800"
 BRIEF = "public, max-age=1, s-maxage=1, stale-while-revalidate=1, stale-if-error=604800"
+GONE = 0
+"""The status of a store that hangs up."""
 LONG = "public, max-age=30, s-maxage=300, stale-while-revalidate=600, stale-if-error=604800"
 
 
@@ -34,6 +39,9 @@ class Origin(ThreadingHTTPServer):
         self.body, self.cache_control, self.delay, self.status = b"one", LONG, 0.0, 200
         self.statuses: dict[str, int] = {}
         """Of single paths, where they are not `status`."""
+        self.answering = threading.Event()
+        """While it is not set no answer goes out."""
+        self.answering.set()
 
     def times(self, path: str) -> int:
         return sum(asked == path for asked in self.asked)
@@ -47,8 +55,12 @@ class _Handler(BaseHTTPRequestHandler):
         origin = self.server
         origin.asked.append(self.path)
         time.sleep(origin.delay)
+        origin.answering.wait(10)
         missing = self.path.endswith("/nothing/index.html")
         status = 404 if missing else origin.statuses.get(self.path, origin.status)
+        if status == GONE:
+            self.close_connection = True
+            return
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(origin.body)))
@@ -71,6 +83,16 @@ def keep(port: int, path: str) -> None:
     """
     ask(port, path)
     ask(port, path, Accept_Encoding="gzip")
+
+
+def purge(port: int, path: str, **headers: str) -> None:
+    """Have an edge purge an address, kept or not, as one who may."""
+    assert ask(port, path, "PURGE", None, **headers).status in (200, 204, *NOT_KEPT)
+
+
+def unpacked(answer: Answer) -> bytes:
+    """The body as it is once the reader's program has unpacked it."""
+    return gzip.decompress(answer.body) if "content-encoding" in answer.headers else answer.body
 
 
 @contextmanager
@@ -190,12 +212,101 @@ def test_a_purged_page_is_fetched_anew_in_every_encoding_and_its_neighbour_is_no
         keep(port, path)
     before = origin.times("/site/b/index.html")
     origin.body = b"two"
-    assert ask(port, "/a/", "PURGE").status == 200
+    purge(port, "/a/", Range="bytes=1-1", If_None_Match="*", Accept_Encoding="gzip")
     for path, body in (("/a/", b"two"), ("/b/", b"one")):
         assert ask(port, path).body == body
-        packed = ask(port, path, Accept_Encoding="gzip")
-        assert (gzip.decompress(packed.body) if "content-encoding" in packed.headers else packed.body) == body
+        assert unpacked(ask(port, path, Accept_Encoding="gzip")) == body
     assert origin.times("/site/b/index.html") == before
+
+
+def test_a_purge_fetches_the_page_so_that_no_reader_does(edge: tuple[int, Origin]) -> None:
+    port, origin = edge
+    keep(port, "/a/")
+    origin.body = b"two"
+    purge(port, "/a/")
+    asked = len(origin.asked)
+    for headers in ({}, {"Accept_Encoding": "gzip"}, {"Range": "bytes=0-"}):
+        assert unpacked(ask(port, "/a/", "GET", None, **headers)) == b"two"
+    assert ask(port, "/a/", "HEAD").status == 200
+    assert len(origin.asked) == asked
+    purge(port, "/fresh/")
+    ask(port, "/fresh/", Accept_Encoding="gzip")
+    assert origin.times("/site/fresh/index.html") == 1, "a new page is there before its first reader"
+
+
+def test_readers_get_the_old_page_at_once_until_the_purge_is_answered(edge: tuple[int, Origin]) -> None:
+    """The store is held up, not timed: what readers get meanwhile cannot have come from it."""
+    port, origin = edge
+    keep(port, "/a/")
+    origin.body, before = b"two", len(origin.asked)
+    with ThreadPoolExecutor(1) as purger:
+        origin.answering.clear()
+        try:
+            purged = purger.submit(purge, port, "/a/")
+            until(lambda: len(origin.asked) > before, "the edge fetches the page")
+            with ThreadPoolExecutor(8) as readers:
+                answers = list(readers.map(lambda _: ask(port, "/a/", Accept_Encoding="gzip"), range(8)))
+            assert [unpacked(answer) for answer in answers] == [b"one"] * 8
+            assert not purged.done()
+        finally:
+            origin.answering.set()
+        purged.result()
+    assert {ask(port, "/a/").body for _ in range(20)} == {b"two"}
+
+
+@pytest.mark.parametrize("status", [404, 500, GONE])
+def test_what_the_store_does_not_give_is_deleted_by_its_purge(edge: tuple[int, Origin], status: int) -> None:
+    port, origin = edge
+    keep(port, "/a/")
+    origin.statuses["/site/a/index.html"] = status
+    purge(port, "/a/")
+    assert [ask(port, "/a/").status for _ in range(3)] == [404 if status == 404 else 503] * 3
+    origin.body = b"two"
+    origin.statuses.clear()
+    purge(port, "/a/")
+    assert ask(port, "/a/").body == b"two"
+
+
+def test_a_store_that_hangs_holds_up_no_purge_for_ever(edge: tuple[int, Origin]) -> None:
+    port, origin = edge
+    keep(port, "/a/")
+    origin.answering.clear()
+    try:
+        purge(port, "/a/")
+        origin.status = 500
+    finally:
+        origin.answering.set()
+    assert ask(port, "/a/").status == 503
+
+
+@pytest.mark.parametrize("said", ["no-store", "private, max-age=300", "max-age=0"])
+def test_what_may_not_be_kept_any_more_is_not_kept_as_it_was(edge: tuple[int, Origin], said: str) -> None:
+    port, origin = edge
+    keep(port, "/a/")
+    origin.body, origin.cache_control = b"two", said
+    purge(port, "/a/")
+    assert ask(port, "/a/").body == b"two"
+    origin.body = b"three"
+    until(lambda: ask(port, "/a/").body == b"three", "it is not kept")
+
+
+def test_only_a_purger_makes_an_edge_fetch_or_forget(edge: tuple[int, Origin]) -> None:
+    port, origin = edge
+    keep(port, "/a/")
+    before = len(origin.asked)
+    origin.body = b"two"
+    with closing(
+        http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=("127.0.0.2", 0))
+    ) as stranger:
+        for path in ("/a/", "/b/", "/-purge", "/-refresh", "/-forget"):
+            stranger.request("PURGE", path, headers={"X-Purge": "forget"})
+            answer = stranger.getresponse()
+            answer.read()
+            assert answer.status == 405 or (answer.status == 404 and path.startswith("/-")), path
+    for path in ("/-purge", "/-refresh", "/-forget", "/-refreshed"):
+        assert ask(port, path, X_Purge="forget").status in (308, 404)
+    assert ask(port, "/a/", X_Purge="forget").body == b"one"
+    assert [path for path in origin.asked[before:] if not path.startswith("/site/404")] == []
 
 
 def test_a_page_that_was_missing_is_there_after_its_purge(edge: tuple[int, Origin]) -> None:
@@ -203,7 +314,7 @@ def test_a_page_that_was_missing_is_there_after_its_purge(edge: tuple[int, Origi
     origin.status = 404
     assert ask(port, "/new/").status == 404
     origin.status = 200
-    assert ask(port, "/new/", "PURGE").status in (200, 404, 412)
+    purge(port, "/new/")
     assert ask(port, "/new/").status == 200
 
 

@@ -14,6 +14,7 @@ import pytest
 from publisher import local, settings
 from publisher.jobs import Jobs
 from publisher.settings import S3, Data, Settings
+from tests.integration.asking import as_new
 
 PROGRESS = re.compile(r"^\w+: [\d,]+ of [\d,]+\n", re.MULTILINE)
 POST = "---\ntitle: La luz\ncamera: Canon EOS R5\ntags: [viaje]\n---\nUna reseña."
@@ -40,6 +41,7 @@ class Shell:
 @pytest.fixture
 def shell(object_store: Settings, tmp_path: Path) -> Shell:
     """A command line on an empty folder, with one post and one account."""
+    as_new(object_store)
     chosen = Shell(Settings(site=object_store.site, s3=object_store.s3, data=Data()), tmp_path)
     (tmp_path / "la-luz.md").write_text(POST, encoding="utf-8")
     account = ("ana@example.com", "--name", "Ana", "--role", "administrator", "--password", "una clave larga")

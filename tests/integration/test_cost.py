@@ -39,5 +39,7 @@ def test_the_bill_is_of_the_real_bytes(tmp_path: Path) -> None:
     assert table.returncode == 0
     assert "cloudflare-r2" in table.stdout
     assert "above 65 USD" in table.stderr
+    assert "written down without a copy of the price list: " in table.stdout
+    assert "aws-cloudfront: requests, host" in table.stdout
     wrong = cost(tmp_path, "--what-if", "visits=lots")
     assert (wrong.returncode, "visits" in wrong.stderr) == (2, True)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import httpx
 
 from tests.integration.laptops import Laptop, Network, held, ids_of
@@ -50,3 +55,49 @@ def test_what_cannot_be_previewed_is_told_with_what_to_do(laptop: Laptop, networ
     assert "neither a file that was posted or pulled here, nor a review's slug or id" in said
     network.down()
     assert "no connection" in laptop("preview", "nadie-escribio-esto", answer=1)
+
+
+def browser(folder: Path, answer: int = 0) -> str:
+    """A browser that notes which page it was asked for, and what it was shown there."""
+    program = folder / "browser"
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import pathlib, sys, urllib.request\n"
+        "page = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1], timeout=30).read()\n"
+        f"pathlib.Path({str(folder / 'asked')!r}).write_text(sys.argv[1])\n"
+        f"pathlib.Path({str(folder / 'shown')!r}).write_bytes(page)\n"
+        f"sys.exit({answer})\n",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    return str(program)
+
+
+def opened(laptop: Laptop, named: str, *words: str) -> tuple[int, str, str]:
+    """Status, output and errors of `preview --open` in a process of its own, which chooses its browser anew."""
+    nothing = laptop.folder.parent / "no other browser"
+    nothing.mkdir()
+    environ = os.environ | laptop.environ | {"BROWSER": named, "PATH": str(nothing)}
+    command = [sys.executable, "-m", "publisher", "preview", *words, "--open"]
+    done = subprocess.run(
+        command, cwd=laptop.folder, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_link_is_opened_in_the_browser_of_the_editor(laptop: Laptop, tmp_path: Path) -> None:
+    laptop.write("boceto.md", "Una cámara **equilibrada**.\n")
+    laptop("post", "boceto.md", "--draft")
+    status, said, _ = opened(laptop, browser(tmp_path), "boceto.md")
+    assert status == 0
+    assert (tmp_path / "asked").read_text(encoding="utf-8") == said.strip()
+    assert "<strong>equilibrada</strong>" in (tmp_path / "shown").read_text(encoding="utf-8")
+
+
+def test_a_browser_that_does_not_start_leaves_the_link(laptop: Laptop, tmp_path: Path) -> None:
+    laptop.write("boceto.md", "Una cámara **equilibrada**.\n")
+    laptop("post", "boceto.md", "--draft")
+    status, said, errors = opened(laptop, browser(tmp_path, answer=3), "boceto.md")
+    assert "<strong>equilibrada</strong>" in seen(said.strip())
+    assert status == 1
+    assert "no browser could be started; open the link yourself" in errors

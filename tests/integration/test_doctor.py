@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args, get_type_hints
 
 import msgspec
 import pytest
 
+from benchmarks.edges import start_nginx
 from publisher import doctor, keys, plant
 from publisher.delivery import halts
 from publisher.doctor import Finding
 from publisher.plant import Plant
-from publisher.settings import S3, Data, Settings
+from publisher.settings import S3, Cdn, Data, Settings
+from tests.integration.asking import as_new
 from tests.newsroom import Newsroom
 from tests.serving import serving
 
@@ -41,6 +44,7 @@ def well(object_store: Settings, tmp_path: Path) -> Settings:
     keys.load(tmp_path / "data" / "keys", now())
     with Plant(chosen) as parts:
         plant.bucket(plant.regions(chosen)[0]).ensure_bucket()
+        as_new(chosen)
         parts.builder().build()
         parts.pusher().run()
     return chosen
@@ -156,6 +160,22 @@ def late_edge() -> Iterator[SimpleNamespace]:
 def test_a_clock_that_is_off_is_ill(well: Settings, late_edge: SimpleNamespace) -> None:
     s3 = msgspec.structs.replace(well.s3, probe_url=late_edge.url)
     assert found(msgspec.structs.replace(well, s3=s3))["clock"].found.startswith(("600 s", "599 s", "601 s"))
+
+
+def test_a_cdn_that_takes_no_purges_from_here_is_ill(well: Settings) -> None:
+    def with_cdn(**said: str) -> Settings:
+        return msgspec.structs.replace(well, cdn=msgspec.convert(said, Cdn))
+
+    store = well.s3.endpoint.removeprefix("http://")
+    with start_nginx(store, well.s3.bucket) as edge:
+        assert "cdn" not in found(with_cdn(kind="nginx", edges=edge.url))
+        (good,) = [one for one in doctor.examine(with_cdn(kind="nginx", edges=edge.url), now) if one.check[:3] == "cdn"]
+        assert (good.state, good.found) == ("well", "1 edges take purges from here")
+    gone = found(with_cdn(kind="nginx", edges=edge.url))["cdn"]
+    assert (gone.state, "CDN_EDGES" in gone.advice) == ("ill", True)
+    unset = found(with_cdn(kind="fastly"))["cdn"]
+    assert (unset.state, "CDN" in unset.advice, "CDN_SITE" in unset.found) == ("ill", True, True)
+    assert set(doctor.MAY_PURGE) == set(get_args(get_type_hints(Cdn)["kind"])) - {"none"}
 
 
 def test_the_command_says_it_to_people_and_to_scripts(tmp_path: Path) -> None:

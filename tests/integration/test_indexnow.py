@@ -15,7 +15,7 @@ import pytest
 
 from publisher.content import reviews
 from publisher.content.model import State
-from publisher.delivery import indexnow, rollout
+from publisher.delivery import indexnow, lane
 from publisher.delivery.indexnow import Announcer, Endpoint
 from publisher.delivery.receipts import Route
 from publisher.errors import SettingsError
@@ -50,7 +50,7 @@ class Told:
     def deliver(self) -> int:
         """Build and push, without the purge; the release."""
         self.room.build()
-        rollout.deliver(self.room.pusher, self.room.builder.heal, self.room.clock)
+        lane.deliver(self.room.pusher, self.room.builder.heal, self.room.clock)
         return self.room.pusher.delivered()
 
     def purged(self, release: int) -> None:

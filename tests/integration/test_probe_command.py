@@ -18,6 +18,7 @@ from publisher.delivery.probe import Edge, Expected
 from publisher.plant import Plant
 from publisher.settings import Settings
 from publisher.visiting import Canary, Look, expected, named, read
+from tests.integration.asking import as_new
 from tests.newsroom import Newsroom
 
 
@@ -32,6 +33,7 @@ def published(object_store: Settings, tmp_path: Path) -> Settings:
     room.close()
     with Plant(chosen) as parts:
         plant.bucket(plant.regions(chosen)[0]).ensure_bucket()
+        as_new(chosen)
         parts.builder().build()
         parts.pusher().run()
     return chosen

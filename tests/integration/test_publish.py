@@ -18,6 +18,7 @@ from publisher.site import pages
 from publisher.site.pages import SINGLE
 from tests.crawler import Answer, Edge, crawl, sitemap
 from tests.html_checker import complaints
+from tests.integration.asking import as_new
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -46,6 +47,7 @@ def published(settings: Settings, folder: Path, posts: Path) -> Published:
     with Plant(settings) as plant:
         (region,) = plant.regions()
         bucket(region).ensure_bucket()
+        as_new(settings)
         plant.builder().build()
         plant.pusher().run()
         assert plant.ledger.waiting(region.name) == 0

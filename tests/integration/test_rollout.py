@@ -12,11 +12,11 @@ import pytest
 
 from publisher.content.hint import Hint, Listener
 from publisher.delivery import halts
+from publisher.delivery.lane import Outcome
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.probe import Expected, Probe
 from publisher.delivery.push import Pusher
 from publisher.delivery.receipts import Receipts
-from publisher.delivery.rollout import Outcome
 from publisher.delivery.standing import of as standing_of
 from publisher.errors import TargetError, UnseenError
 from publisher.worker import Round, Worker, now

@@ -13,10 +13,10 @@ import pytest
 from publisher.content import database
 from publisher.content.hint import Hint, Listener
 from publisher.content.model import State
+from publisher.delivery.lane import patience
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pusher
 from publisher.delivery.receipts import Receipts
-from publisher.delivery.rollout import patience
 from publisher.worker import Round, Worker
 from tests.newsroom import Memory, Newsroom
 

@@ -68,6 +68,10 @@ def test_the_mission_fits_somewhere_and_every_price_has_a_source_and_a_date() ->
         assert provider.source
         assert all(url.startswith("https://") for url in provider.source)
         assert set(provider.traffic) | set(provider.requests) <= set(bill.REGIONS)
+        doubted = [*provider.remembered, *provider.elsewhere]
+        assert len(doubted) == len(set(doubted))
+        assert all(getattr(provider, figure) for figure in doubted)
+        assert all(place.startswith("https://") for place in provider.elsewhere.values())
 
 
 def test_the_table_in_the_readme_is_what_these_prices_give() -> None:

@@ -11,7 +11,10 @@ import pytest
 
 from publisher.content import database, duplicates, editors, effects, log, migrations, products, reviews
 from publisher.content.database import Database
+from publisher.content.known import LEAST_LOG, Known
 from publisher.content.model import Author, Draft, Product, Review, State
+from publisher.content.writer import Transaction, Writer
+from publisher.errors import InvalidError, StoreError
 from tests.newsroom import Newsroom, text
 
 TABLES = ("published", "effects", "snapshots")
@@ -131,7 +134,7 @@ def test_snapshots_are_due_when_the_log_outweighs_half_of_all(room: Newsroom, db
     for one, following in pairwise(due):
         grown = effects.at(db, following).log_weight - effects.at(db, one).log_weight
         almost = effects.at(db, following - 1).log_weight - effects.at(db, one).log_weight
-        assert almost <= max(effects.at(db, one).weight // 2, effects.LEAST_LOG) < grown
+        assert almost <= max(effects.at(db, one).weight // 2, LEAST_LOG) < grown
     assert [one.reviews for one in effects.snapshots(db)][::-1] == [number - 5 for number in due]
 
 
@@ -200,3 +203,74 @@ def test_what_was_said_stands_until_renewed(room: Newsroom, db: Database) -> Non
     renewed = effects.said_at(db)
     assert renewed is not None
     assert renewed > said
+
+
+def spoilt(tx: Transaction, editor_id: str) -> None:
+    """A review that is refused once it was written, by an author whom readers do not know yet."""
+    reviews.create(tx, Draft(title="Verdorben"), text("nichts"), editor_id=editor_id)
+    raise InvalidError("$.title", "planted")
+
+
+def test_what_a_writer_knows_is_what_it_would_be_told(room: Newsroom, db: Database) -> None:
+    ana, berta = room.editors
+    with Writer(room.content_db, clock=room.clock) as other:
+        for number in range(6):
+            room.post(f"Una {number}")
+            with pytest.raises(InvalidError):
+                room.writer.run(partial(spoilt, editor_id=berta.id))
+            other.run(
+                lambda tx: reviews.create(tx, Draft(title="Ajena"), text("Ajena."), editor_id=ana.id), actor=ana.id
+            )
+            room.post("Borrador", state=State.draft)
+            review = room.post("Igual", "El mismo texto.")
+            again = partial(reviews.update, review_id=review.id, draft=Draft(title="Otro"), body=text("Más largo."))
+            room.writer.run(again)
+    room.post("La primera de Berta", editor=berta)
+    assert log.first_broken(db) is None
+    numbers = [row[0] for row in db.conn.execute("SELECT number FROM published ORDER BY number")]
+    assert numbers == list(range(1, len(numbers) + 1))
+    newest = db.conn.execute(
+        "SELECT sum(weight) FROM effects e WHERE number = (SELECT max(number) FROM effects n"
+        " WHERE n.entity = e.entity AND n.entity_id = e.entity_id)"
+    ).fetchone()[0]
+    assert effects.newest(db).weight == newest
+    authors = [row[0] for row in db.conn.execute("SELECT entity_id FROM effects WHERE entity = 'editor'")]
+    assert sorted(authors) == sorted((ana.id, berta.id)), "each is told of once"
+    weights = db.conn.execute(
+        "SELECT e.weight, 1000 + octet_length(t.markdown) + octet_length(t.html) + octet_length(t.plain)"
+        " FROM effects e JOIN revisions v ON v.review_id = e.entity_id AND v.version = e.version"
+        " JOIN texts t ON t.digest = json_extract(v.data, '$.text_digest')"
+    ).fetchall()
+    assert len(weights) > 20
+    assert all(noted == kept for noted, kept in weights)
+
+
+def test_one_who_knows_too_little_of_the_log_is_refused_and_breaks_no_chain(room: Newsroom, db: Database) -> None:
+    stale = Known(head=(1, "an old hash"))
+
+    def write(tx: Transaction) -> None:
+        reviews.create(
+            Transaction(db=tx.db, at=tx.at, actor="", request_id="", known=stale), Draft(title="Una"), text("Una."),
+            editor_id=room.editors[0].id,
+        )  # fmt: skip
+
+    with pytest.raises(StoreError):
+        room.writer.run(write)
+    assert log.first_broken(db) is None
+
+
+def test_a_second_review_asks_the_database_for_nothing_but_its_product(room: Newsroom) -> None:
+    statements: list[str] = []
+
+    def traced(tx: Transaction) -> None:
+        tx.db.conn.set_trace_callback(statements.append)
+        draft = Draft(title="Otra más", product_id=room.products[0].id, tags=("viaje",))
+        reviews.create(tx, draft, text("Otro texto."), editor_id=room.editors[0].id)
+        tx.db.conn.set_trace_callback(None)
+
+    room.post("Una")
+    room.writer.run(traced, actor=room.editors[0].id)
+    asked = [one for one in statements if one.startswith("SELECT")]
+    assert len(asked) == 1, asked
+    assert "FROM products" in asked[0]
+    assert len(statements) == 10, statements

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from publisher.delivery import caps
+from publisher.delivery.lane import Lane
 from publisher.delivery.ledger import Desired, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import SLICE, Pusher
-from publisher.delivery.rollout import Lane, Rollout
+from publisher.delivery.rollout import Rollout
 from publisher.site.artifact import Tier
 from tests.newsroom import Memory
 

@@ -34,6 +34,9 @@ class Counting:
     def done(self, ticket: str) -> bool:
         return ticket in self.finished
 
+    def check(self) -> str:
+        return ""
+
     def _call(self, addresses: tuple[str, ...], reference: str) -> str:
         self.references.append(reference)
         if self.busy:
@@ -56,7 +59,7 @@ def desired(key: str, body: str = "b1", tier: int = 1) -> Desired:
 
 def put(ledger: Ledger, *rows: Desired) -> None:
     held = [Held(row.key, row.body, row.content_type, row.cache_control, row.tier) for row in rows]
-    ledger.settle("t", held, (), (), purging=True)
+    ledger.settle("t", held, (), (), purging="each")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_tags_differ_and_fit_every_cdn() -> None:
 
 def test_puts_and_deletes_are_owed_but_not_what_never_changes(ledger: Ledger) -> None:
     put(ledger, desired("index.html"), desired("assets/x.css", tier=0))
-    ledger.settle("t", (), ["reviews/a/index.html", "assets/old.css"], (), purging=True)
+    ledger.settle("t", (), ["reviews/a/index.html", "assets/old.css"], (), purging="each")
     owed = ledger.purges("t", Counting(Limits(batch=9))).owed()
     assert [debt.address for debt in owed] == ["/", "/reviews/a/", "/assets/old.css"]
 
@@ -103,6 +106,26 @@ def test_more_than_are_worth_naming_are_purged_as_a_whole(ledger: Ledger) -> Non
     cdn = Counting(Limits(batch=2, whole_above=4))
     assert ledger.purges("t", cdn).settle() == []
     assert cdn.calls == [("*",)]
+
+
+@pytest.mark.parametrize(("whole_above", "calls"), [(4, [("*",)]), (0, [])])
+def test_a_whole_site_that_is_owed_is_one_call_or_none(
+    ledger: Ledger, whole_above: int, calls: list[tuple[str, ...]]
+) -> None:
+    for name in "ab":
+        ledger.settle("t", [Held(f"{name}/index.html", "b", "t", "c", 1)], (), (), purging="whole")
+    cdn = Counting(Limits(batch=2, whole_above=whole_above))
+    assert [debt.address for debt in ledger.purges("t", cdn).owed()] == [purges.EVERYTHING]
+    assert ledger.purges("t", cdn).settle() == []
+    assert cdn.calls == calls
+
+
+def test_addresses_are_purged_beside_a_whole_that_the_cdn_has_no_call_for(ledger: Ledger) -> None:
+    ledger.settle("t", [Held("a/index.html", "b", "t", "c", 1)], (), (), purging="whole")
+    put(ledger, desired("b/index.html"))
+    cdn = Counting(Limits(batch=2))
+    assert ledger.purges("t", cdn).settle() == []
+    assert cdn.calls == [("/b/",)]
 
 
 def test_a_refused_purge_stays_owed_and_is_asked_for_with_the_same_reference(ledger: Ledger) -> None:
@@ -147,7 +170,7 @@ def test_a_receipt_that_is_not_recorded_leaves_no_debt(ledger: Ledger) -> None:
         raise CutError
 
     with pytest.raises(CutError):
-        ledger.settle("t", (), cut(), (), purging=True)
+        ledger.settle("t", (), cut(), (), purging="each")
     assert ledger.purges("t", Counting(Limits(batch=9))).owed() == []
 
 

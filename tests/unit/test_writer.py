@@ -12,8 +12,9 @@ import pytest
 
 from publisher.content import log, migrations, products
 from publisher.content.database import connect, require_safe, snapshot
+from publisher.content.group import CHECKPOINT
 from publisher.content.model import Product
-from publisher.content.writer import CHECKPOINT, Transaction, Writer
+from publisher.content.writer import Transaction, Writer
 from publisher.errors import ConflictError, InvalidError, StoreError, UnsafeSqliteError
 
 Store = tuple[Writer, Path]

@@ -17,7 +17,8 @@ import msgspec
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a CDN takes: `batch` addresses in one call; of more than `whole_above` at once, the whole site instead.
 
-    `whole_above` is 0 for a CDN that cannot purge all at once.
+    `whole_above` is 0 for a CDN that cannot purge all at once. It must not remember what is missing: the first
+    publish of a site is owed as a whole, and it is asked for nothing of it.
     """
 
     batch: int
@@ -41,6 +42,9 @@ class Cdn(Protocol):
 
     def done(self, ticket: str) -> bool:
         """Whether the purge of a ticket has reached every edge."""
+
+    def check(self) -> str:
+        """Ask for something that needs the credential and changes nothing; returns what that showed, in a few words."""
 
 
 def address(key: str) -> str:

@@ -19,11 +19,13 @@ _BUSY = (429, 503)
 
 
 class Caller:
-    """Calls one base URL with fixed headers; the headers hold the credential and are never part of a message."""
+    """Calls one base URL with fixed headers, `at_once` at a time; the headers hold the credential and are never part of
+    a message.
+    """
 
-    def __init__(self, name: str, base: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, name: str, base: str, headers: Mapping[str, str], *, at_once: int = 4) -> None:
         self._name, self._base, self._headers = name, base.rstrip("/"), dict(headers)
-        self._pool = urllib3.PoolManager(timeout=TIMEOUT_SECONDS, retries=False, maxsize=4)
+        self._pool = urllib3.PoolManager(timeout=TIMEOUT_SECONDS, retries=False, maxsize=at_once)
 
     def call(
         self,

@@ -1,7 +1,8 @@
 """Cloudflare: purge by URL, up to 100 in a call on every plan, done when the call returns.
 
 Source: https://developers.cloudflare.com/cache/how-to/purge-cache/ (limits) and
-https://developers.cloudflare.com/api/resources/cache/methods/purge/ (call).
+https://developers.cloudflare.com/api/resources/cache/methods/purge/ (call); the check is
+https://developers.cloudflare.com/api/resources/user/subresources/tokens/methods/verify/.
 """
 
 from __future__ import annotations
@@ -25,9 +26,14 @@ class _Said(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class _Result(msgspec.Struct, frozen=True):
+    status: str = ""
+
+
 class _Answer(msgspec.Struct, frozen=True):
     success: bool
     errors: list[_Said] = []
+    result: _Result | None = None
 
 
 class Cloudflare:
@@ -52,12 +58,23 @@ class Cloudflare:
         """A purge is done when its call returned."""
         return True
 
+    def check(self) -> str:
+        """Have the token verified; what it may do is not told to a token that may only purge."""
+        result = self._call("GET", "/user/tokens/verify").result
+        if result is None or result.status != "active":
+            raise PurgeError(f"{self.name}: the token is {'unknown' if result is None else result.status}")
+        return "the token is active; whether it may purge this zone shows at the first purge"
+
     def _post(self, body: dict[str, object]) -> str:
+        self._call("POST", self._path, body)
+        return ""
+
+    def _call(self, method: str, path: str, body: dict[str, object] | None = None) -> _Answer:
         try:
-            answer = msgspec.json.decode(self._caller.call("POST", self._path, body=body), type=_Answer)
+            answer = msgspec.json.decode(self._caller.call(method, path, body=body), type=_Answer)
         except msgspec.DecodeError as error:
             raise PurgeError(f"{self.name}: an answer that is none of its interface: {error}") from error
         if not answer.success:
             said = "; ".join(f"{one.code} {one.message}" for one in answer.errors)
-            raise PurgeError(f"{self.name}: the purge was refused: {said or 'no reason given'}")
-        return ""
+            raise PurgeError(f"{self.name}: {method} {path} was refused: {said or 'no reason given'}")
+        return answer

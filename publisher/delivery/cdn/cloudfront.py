@@ -23,6 +23,8 @@ from publisher.errors import PurgeError
 BATCH = 1_000
 WHOLE_ABOVE = 4
 BUSY_SECONDS = 60.0
+NOTHING = "I0000000000000"
+"""An invalidation that nobody made."""
 
 
 class CloudFront:
@@ -54,6 +56,15 @@ class CloudFront:
         """Whether an invalidation is complete."""
         answer = self._ask("get_invalidation", Id=ticket)
         return bool(answer["Invalidation"]["Status"] == "Completed")
+
+    def check(self) -> str:
+        """Ask for an invalidation that there never was: who may look is told that there is none."""
+        try:
+            self._ask("get_invalidation", Id=NOTHING)
+        except PurgeError as failure:
+            if not isinstance(failure.__cause__, self._client.exceptions.NoSuchInvalidation):
+                raise
+        return "the credentials may look at its invalidations; whether they may make one shows at the first"
 
     def _create(self, paths: list[str], reference: str) -> str:
         batch = {"Paths": {"Quantity": len(paths), "Items": paths}, "CallerReference": reference}
