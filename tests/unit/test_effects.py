@@ -273,4 +273,4 @@ def test_a_second_review_asks_the_database_for_nothing_but_its_product(room: New
     asked = [one for one in statements if one.startswith("SELECT")]
     assert len(asked) == 1, asked
     assert "FROM products" in asked[0]
-    assert len(statements) == 10, statements
+    assert len(statements) == 11, statements
