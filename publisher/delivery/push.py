@@ -223,7 +223,8 @@ class Pusher:
         promises.make(conn, name, [step.key for step in steps], ahead=True)
         done = [(step, *put) for step, put in zip(steps, self._pool.map(self._one, steps), strict=True)
                 if isinstance(put, tuple)]  # fmt: skip
-        self._ledger.settle(name, [held for _, held, _ in done], (), (), purging=self._purging)
+        purging: Purging | None = "each" if self._has_cdn else None
+        self._ledger.settle(name, [held for _, held, _ in done], (), (), purging=purging)
         self._ahead += [step for step, _, _ in done]
         self._ahead_bytes += sum(size for *_, size in done)
 
