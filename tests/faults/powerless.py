@@ -121,7 +121,7 @@ def main(folder: str, edits: str, said: str, events: str, plant: str = "") -> No
     room = Newsroom(Path(folder))
     if plant == "content":
         room.writer.run(lambda tx: None)
-        room.writer._db.conn.execute("PRAGMA synchronous = OFF")
+        room.writer._book._db.conn.execute("PRAGMA synchronous = OFF")
     if plant == "ledger":
         room.ledger.connection.execute("PRAGMA synchronous = OFF")
     db = connect(room.content_db)
