@@ -20,7 +20,9 @@ CHUNK = 65_536
 
 
 class Path(msgspec.Struct, kw_only=True):
-    """A way to `host`:`port` that takes `ms` there and back; `asked` are the requests that went along it."""
+    """A way to `host`:`port` that takes `ms` there and back; `asked` are the requests that went along it
+    for readers, without what purges fetch.
+    """
 
     port: int
     host: str = LOOPBACK
@@ -104,7 +106,7 @@ async def _one_way(path: Path, source: asyncio.StreamReader, to: asyncio.StreamW
         some = b" "
         while some:
             some = await source.read(CHUNK)
-            path.asked += counted and some.startswith(b"GET ")
+            path.asked += counted and some.startswith(b"GET ") and b"Purpose: prefetch" not in some
             under_way.put_nowait((clock() + path.ms / 2e3, some))
         await arriving
     finally:

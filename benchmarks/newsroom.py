@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import generator
 from publisher import local, plant
 from publisher import settings as configuration
-from publisher.content import database, editors
+from publisher.content import database, editors, log
 from publisher.content.model import Role
 from publisher.content.writer import Writer
 from publisher.delivery.ledger import Ledger
@@ -74,10 +74,12 @@ class Watch:
     def __init__(self, settings: Settings) -> None:
         self._target = plant.regions(settings)[0].name
         self._ledger = Ledger(settings.data.ledger_db)
+        self._db = database.connect(settings.data.content_db, readonly=True)
 
     def close(self) -> None:
-        """Close the ledger."""
+        """Close the ledger and the database."""
         self._ledger.close()
+        self._db.close()
 
     def delivered(self) -> int:
         """The newest release that the bucket holds whole."""
@@ -103,7 +105,8 @@ class Watch:
         """Wait until nothing waits to be built, sent or forgotten by a CDN."""
         until = time.monotonic() + seconds
         while (
-            self._ledger.waiting(self._target)
+            self._ledger.cursor() < log.head(self._db)
+            or self._ledger.waiting(self._target)
             or self._ledger.connection.execute(
                 "SELECT EXISTS (SELECT 1 FROM purges WHERE target = ?)", (self._target,)
             ).fetchone()[0]

@@ -58,9 +58,11 @@ class Readers:
         return self.answers
 
     async def see_all(self) -> None:
-        """Ask for every address once, over four connections."""
-        every = [address for some in self._addresses.values() for address in some]
-        await asyncio.gather(*(self._visit(every[start::4]) for start in range(4)))
+        """Ask for every address once, over sixteen connections. RuntimeError when one of them broke off."""
+        every, self.answers = [address for some in self._addresses.values() for address in some], []
+        await asyncio.gather(*(self._visit(every[start::16], PATIENCE_SECONDS * 15) for start in range(16)))
+        if not all(answer.status for answer in self.answers):
+            raise RuntimeError("a reader who asked for every address was not answered in time")
 
     def _wishes(self) -> list[str]:
         wished = list[str]()
@@ -69,10 +71,10 @@ class Readers:
             wished += self._chance.choices(self._addresses[kind], cum_weights=self._weights[kind], k=times)
         return wished
 
-    async def _visit(self, wished: Sequence[str]) -> None:
+    async def _visit(self, wished: Sequence[str], patience: float = PATIENCE_SECONDS) -> None:
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(patience):
                 reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
                 try:
                     for number, address in enumerate(wished):

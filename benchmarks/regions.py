@@ -59,7 +59,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def hits(self) -> float:
-        """Share of the answers for which the store was not asked."""
+        """Share of the answers for which the store was not asked; what purges fetch is for nobody's answer."""
         return 1 - self.fetched / max(len(self.answers), 1)
 
 

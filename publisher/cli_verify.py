@@ -13,14 +13,16 @@ from publisher.cli_publish import as_json, capped, emit
 from publisher.cli_rollback import tell
 from publisher.delivery import drift
 from publisher.delivery.caps import Cap
-from publisher.delivery.drift import Drift
+from publisher.delivery.drift import Drift, Kind
 from publisher.everywhere import Went
+from publisher.monitoring import VerifyMetrics
 from publisher.plant import Plant, bucket
 from publisher.settings import Settings
 from publisher.settings import Target as Region
 
 DIFFERS, FOREIGN = 3, 4
 """Exit statuses: something of ours is not as it was put; only objects that are not ours were found."""
+KINDS: tuple[Kind, ...] = ("missing", "altered", "unrecorded", "foreign")
 SHOWN = 200
 """Keys that are printed of each target; `--json` has all."""
 
@@ -56,6 +58,7 @@ def verify(
     with Plant(local.remembered(held), exclusive=repair, patience=turns.PATIENCE_SECONDS) as parts:
         regions = parts.regions(names)
         found = _look(parts, regions, quick, in_json)
+        _note(VerifyMetrics(held.data.dir), found)
         went: list[Went] = []
         if repair:
             for one in found:
@@ -119,6 +122,14 @@ def _look(parts: Plant, regions: Sequence[Region], quick: bool, in_json: bool) -
     return found
 
 
+def _note(metrics: VerifyMetrics, found: Sequence[Drift]) -> None:
+    """Tell Prometheus."""
+    for one in found:
+        for kind in KINDS:
+            metrics.found(one.target, kind, len(one.of(kind)))
+    metrics.write(worker.now())
+
+
 def _say(found: list[Drift]) -> None:
     for one in found:
         where = f"{one.target}  " if len(found) > 1 else ""
@@ -126,9 +137,7 @@ def _say(found: list[Drift]) -> None:
             click.echo(f"{where}{key.kind:10}  {key.what:7}  {key.key}")
         if len(one.found) > SHOWN:
             click.echo(f"{where}… and {len(one.found) - SHOWN:,} more; --json lists all", err=True)
-        counts = ", ".join(
-            f"{len(one.of(kind)):,} {kind}" for kind in ("missing", "altered", "unrecorded", "foreign")
-        )  # fmt: skip
+        counts = ", ".join(f"{len(one.of(kind)):,} {kind}" for kind in KINDS)
         click.echo(f"{one.target}: {one.looked_at:,} looked at, {counts}", err=True)
 
 

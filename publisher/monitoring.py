@@ -2,7 +2,8 @@
 
 The worker serves no port. It replaces `worker.prom` after each round; the API adds the file to its own metrics, and a
 file that grows old (`publisher_worker_reported_timestamp_seconds`) says that the worker is gone. So it is with the
-backup and `backup.prom`, and with what `publisher probe` saw and `probe.prom`.
+backup and `backup.prom`, with what `publisher probe` saw and `probe.prom`, and with what `publisher verify` found and
+`verify.prom`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition
 
-FILE, BACKUP_FILE, PROBE_FILE = "worker.prom", "backup.prom", "probe.prom"
+FILE, BACKUP_FILE, PROBE_FILE, VERIFY_FILE = "worker.prom", "backup.prom", "probe.prom", "verify.prom"
 STATES = ("well", "failing", "unseen", "halted")
 LAGS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
@@ -40,11 +41,26 @@ class WorkerMetrics:
             buckets=LAGS,
             registry=made,
         )
+        self.target_lag = Histogram(
+            "publisher_target_lag_seconds",
+            "From the commit of the oldest change of a delivery to a target to its end.",
+            ["target"],
+            buckets=LAGS,
+            registry=made,
+        )
         self.release = Gauge("publisher_release", "The newest release.", registry=made)
         self.waiting = Gauge("publisher_objects_waiting", "Objects that targets are owed.", registry=made)
         self._targets = {
             "waiting": Gauge("publisher_target_waiting", "Objects that a target is owed.", ["target"], registry=made),
             "release": Gauge("publisher_target_release", "The release that it holds whole.", ["target"], registry=made),
+            "fence": Gauge("publisher_lease_fence", "Under which it is written; 0 without.", ["target"], registry=made),
+            "unpurged": Gauge("publisher_purges_waiting", "Purges that its CDN owes it.", ["target"], registry=made),
+            "purge_seconds": Gauge(
+                "publisher_purge_seconds",
+                "From the delivery of the last purged release to its purge.",
+                ["target"],
+                registry=made,
+            ),
         }
         self._state = Gauge(
             "publisher_target_state", "1 for how a target fares in the rollout.", ["target", "state"], registry=made
@@ -68,10 +84,11 @@ class WorkerMetrics:
             self.publishes.labels(outcome)
             self.webhook_attempts.labels(outcome)
 
-    def target(self, name: str, *, waiting: int, release: int, state: str) -> None:
-        """How a target of the settings fares."""
-        self._targets["waiting"].labels(name).set(waiting)
-        self._targets["release"].labels(name).set(release)
+    def target(self, name: str, state: str, **figures: float | None) -> None:
+        """How a target fares, and its figures: `waiting`, `release`, `fence`, `unpurged`, `purge_seconds`."""
+        for figure, value in figures.items():
+            if value is not None:
+                self._targets[figure].labels(name).set(value)
         for one in STATES:
             self._state.labels(name, one).set(one == state)
 
@@ -132,10 +149,33 @@ class ProbeMetrics:
             exposition.write_to_textfile(str(self._path), self._registry)
 
 
+class VerifyMetrics:
+    """What `publisher verify` found at each target, written to a file of `data_dir`."""
+
+    def __init__(self, data_dir: Path | str) -> None:
+        self._path = Path(data_dir, VERIFY_FILE)
+        made = self._registry = CollectorRegistry()
+        self._at = Gauge("publisher_verify_timestamp_seconds", "When a verification last ended.", registry=made)
+        self._found = Gauge(
+            "publisher_verify_mismatches", "Objects that are not as they were put, before any repair.",
+            ["target", "kind"], registry=made,
+        )  # fmt: skip
+
+    def found(self, target: str, kind: str, count: int) -> None:
+        """How many objects of a target were `missing`, `altered`, `unrecorded` or `foreign`."""
+        self._found.labels(target, kind).set(count)
+
+    def write(self, at: datetime) -> None:
+        """Replace the file; where there is no data directory, or no room, nothing is reported."""
+        self._at.set(at.timestamp())
+        with suppress(OSError):
+            exposition.write_to_textfile(str(self._path), self._registry)
+
+
 def reported(data_dir: Path | str) -> str:
-    """What the worker, the backup and the probe last wrote; empty when none ever ran here."""
+    """What the worker, the backup, the probe and the verifier last wrote; empty when none ever ran here."""
     said = ""
-    for name in (FILE, BACKUP_FILE, PROBE_FILE):
+    for name in (FILE, BACKUP_FILE, PROBE_FILE, VERIFY_FILE):
         with suppress(FileNotFoundError):
             said += Path(data_dir, name).read_text(encoding="utf-8")
     return said

@@ -13,6 +13,7 @@ import msgspec
 
 from publisher.content import log
 from publisher.content.database import connect
+from publisher.delivery import purges
 from publisher.delivery.lane import Outcome, State
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.push import Pusher
@@ -115,6 +116,9 @@ class Reporter:
             self._metrics.puts.inc(pushed.puts)
             self._metrics.deletes.inc(pushed.deletes)
             self._metrics.bytes.inc(pushed.bytes)
+            if carried.since is not None:
+                lag = max((outcome.at - carried.since).total_seconds(), 0.0)
+                self._metrics.target_lag.labels(name).observe(lag)
             self._delivered_everywhere(outcome)
         self._everywhere = min(self._delivered.values(), default=self._built)
 
@@ -163,9 +167,12 @@ class Reporter:
         metrics.release.set(release.number if release else 0)
         waiting = {pusher.target_name: self._ledger.waiting(pusher.target_name) for pusher in self._pushers}
         metrics.waiting.set(sum(waiting.values()))
-        for name, count in waiting.items():
+        for pusher in self._pushers:
+            name, conn = pusher.target_name, self._ledger.connection
             metrics.target(
-                name, waiting=count, release=self._ledger.delivered_release(name), state=self._states.get(name, "well")
-            )
+                name, self._states.get(name, "well"), waiting=waiting[name], fence=pusher.fence,
+                release=self._ledger.delivered_release(name), unpurged=purges.waiting(conn, name),
+                purge_seconds=purges.last_seconds(conn, name),
+            )  # fmt: skip
         metrics.reported.set_to_current_time()
         metrics.write()

@@ -163,6 +163,7 @@ sub vcl_hash {
 sub vcl_backend_fetch {
 	if (bereq.http.X-Purge) {
 		set bereq.first_byte_timeout = 4s;
+		set bereq.http.Purpose = "prefetch";
 	}
 	unset bereq.http.X-Path;
 	unset bereq.http.X-Missing;

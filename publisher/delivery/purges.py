@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -54,6 +55,20 @@ def owe(conn: Any, target: str, keys: Iterable[str], purging: Purging = "each") 
     """Record debts for `keys`, or one for the whole site, inside the caller's transaction."""
     addresses = map(address, keys) if purging == "each" else [EVERYTHING]
     conn.executemany("REPLACE INTO purges (target, address) VALUES (?, ?)", ((target, one) for one in addresses))
+
+
+def waiting(conn: Any, target: str) -> int:
+    """How many debts there are."""
+    return int(conn.execute("SELECT count(*) FROM purges WHERE target = ?", (target,)).fetchone()[0])
+
+
+def last_seconds(conn: Any, target: str) -> float | None:
+    """From the delivery of the newest release that was purged to that, in seconds; None when none was."""
+    row = conn.execute(
+        "SELECT d.done_at, r.at FROM reached r JOIN deliveries d USING (target, release)"
+        " WHERE r.stage = 'purged' AND r.target = ? ORDER BY r.release DESC LIMIT 1", (target,),
+    ).fetchone()  # fmt: skip
+    return None if row is None else (datetime.fromisoformat(row[1]) - datetime.fromisoformat(row[0])).total_seconds()
 
 
 def orders(debts: Sequence[Debt], limits: Limits) -> list[Order]:

@@ -172,6 +172,7 @@ http {
 			proxy_read_timeout 5s;
 			proxy_pass_request_body off;
 			proxy_set_header Content-Length "";
+			proxy_set_header Purpose prefetch;
 			proxy_cache_bypass 1;
 			proxy_cache_key $key;
 			proxy_intercept_errors on;

@@ -197,6 +197,9 @@ def test_the_worker_counts_what_it_delivers_and_what_kept_it(room: Newsroom) -> 
     assert value(found["publisher_objects_waiting"]) == 0
     assert value(found["publisher_objects_put"], "_total") >= done.pushed.puts
     assert value(found["publisher_release"]) == 2
+    assert value(found["publisher_target_lag_seconds"], "_count", target="memory") == 1
+    assert value(found["publisher_lease_fence"], target="memory") == 0
+    assert value(found["publisher_purges_waiting"], target="memory") == 0
 
 
 def test_put_failures_of_a_real_store_have_a_reason(room: Newsroom) -> None:

@@ -208,6 +208,10 @@ def test_what_is_shown_for_the_first_time_is_purged_as_a_whole_and_then_by_addre
         assert worker.round().failure == ""
         until(lambda: newest(room).is_done, "the second is purged")
     assert {"/", f"/reviews/{second.slug}/"} <= set(cdn.purged[1:])
+    took = purges.last_seconds(room.ledger.connection, "memory")
+    assert took is not None
+    assert took < 60
+    assert purges.last_seconds(room.ledger.connection, "elsewhere") is None
     assert cdn.purged.count("*") == 1
 
 

@@ -23,6 +23,11 @@ def test_drift_is_found_and_repaired(shell: Shell, bucket: Bucket) -> None:
         ("missing", "reviews/uno/index.html"), ("altered", "body", "reviews/dos/index.html"),
         ("foreign", "theirs/backup.zip"),
     } <= lines  # fmt: skip
+    told = (shell.folder / "data" / "verify.prom").read_text(encoding="utf-8").splitlines()
+    counts = [line.rpartition(" ") for line in told if line.startswith("publisher_verify_mismatches{")]
+    assert {(name.partition('kind="')[2].partition('"')[0], value) for name, _, value in counts} == {
+        ("missing", "1.0"), ("altered", "1.0"), ("unrecorded", "0.0"), ("foreign", "1.0"),
+    }  # fmt: skip
     quick = json.loads(shell("verify", "--quick", "--json", answer=3))[0]["found"]
     assert {(one["kind"], one["what"]) for one in quick} == {("missing", ""), ("altered", "size"), ("foreign", "")}
     shell("verify", "--repair")
