@@ -20,7 +20,7 @@ from benchmarks.peers import searches
 from benchmarks.peers.searches import Answer
 from benchmarks.processes import Run
 from benchmarks.results import Report, Result
-from publisher.content import database, reviews
+from publisher.content import database, effects, reviews
 from publisher.content.model import Draft, Review, State, Text
 from publisher.content.writer import Transaction, Writer
 from publisher.delivery.ledger import Ledger
@@ -28,8 +28,7 @@ from publisher.delivery.objects import Objects
 from publisher.indexer import Indexer
 from publisher.plant import Plant
 from publisher.settings import Settings
-from publisher.site import markdown, terms
-from publisher.site.pages import CARDS
+from publisher.site import markdown, search_layout, terms
 
 NAME = "search"
 SIZES, QUICK_SIZES = (1_000, 10_000), (40,)
@@ -43,13 +42,17 @@ _ASSET = re.compile(r'(?:href|src)="/(assets/[\w.-]+\.(?:css|js))"')
 
 
 class Index(msgspec.Struct, frozen=True):
-    """A search over one site: its answers by the number of words, the runs that made it, what a publish rewrites."""
+    """A search over one site: its answers by the number of words, the runs that made it, what a publish rewrites.
+
+    `fullest` are the answers while as many changes as may be stand apart from the base, where that matters.
+    """
 
     answers: dict[int, list[Answer]]
     scripts: int
     runs: list[Run]
     files: float
     written: float
+    fullest: dict[int, list[Answer]] = {}
 
 
 Measure = Callable[[Index], list[float]]
@@ -69,7 +72,7 @@ def run(folder: Path, quick: bool) -> Report:
                 sides[name] = measure()
             except RuntimeError as error:
                 notes.append(f"{name} at {size:,} reviews: {str(error).splitlines()[0]}")
-        notes.append(_parts(size, sides[OURS]))
+        notes += [_parts(size, sides[OURS].answers), _parts(size, sides[OURS].fullest, " at the fullest")]
         found += _results(f"{size:,} reviews", sides)
     return Report(
         benchmark=NAME,
@@ -85,8 +88,11 @@ def run(folder: Path, quick: bool) -> Report:
             "Page and scripts: of ours the whole search page; of the others their script, without any page, Pagefind's "
             "WebAssembly being in what its first question fetches. Ours finds products by name too: its first question "
             "fetches their catalogue.",
+            "Fullest: after so many more changes, half of them new reviews and half edits, that there is a segment of "
+            f"every size below {search_layout.BLOCK:,}, of as many changes as it may have, and as many in the head.",
             f"A publish: of ours the mean of {PUBLISHES} new reviews, one after the other; of the others a rebuild "
-            "with one review more. Ours writes blocks of 3,840 changes and a new base more seldom than that.",
+            "with one review more. Ours writes a new base, and blocks of "
+            f"{search_layout.BLOCK:,} changes, more seldom than that.",
         ],
     )
 
@@ -95,7 +101,7 @@ class _Sized:
     """One site, as its database and as files."""
 
     def __init__(self, folder: Path, size: int, quick: bool) -> None:
-        self._folder, self._rounds = folder, 1 if quick else ROUNDS
+        self._folder, self._quick, self._rounds = folder, quick, 1 if quick else ROUNDS
         self._publishes = QUICK_PUBLISHES if quick else PUBLISHES
         self._settings = newsroom.filled(folder / "data", size, say=vocabulary.spread)
         self._questions = {
@@ -116,14 +122,14 @@ class _Sized:
         answers = self._asked("ours", site)
         runs = [self._rebuilt(number) for number in range(self._rounds)]
         files, written = self._published()
-        return Index(answers, scripts, runs, files, written)
+        return Index(answers, scripts, runs, files, written, self._fullest())
 
     def pagefind(self) -> Index:
         """Pagefind: once, as it takes long, and once more with a review more."""
         done = searches.pagefind(self._pages)
         place = self._pages / "pagefind"
         scripts = packed((place / "pagefind.js").read_bytes())
-        answers = self._asked("pagefind", self._pages)
+        answers = self._asked("pagefind", self._pages, lost=True)  # its stems are its own
         before = _digests(place)
         one = next(vocabulary.spread(generator.generate(1, seed=77), seed=77))
         more = self._pages / "another" / "index.html"
@@ -144,11 +150,12 @@ class _Sized:
         written = packed((place / "index.json").read_bytes())
         return Index(self._asked("minisearch", place), scripts, runs, 1, written)
 
-    def _asked(self, side: str, folder: Path) -> dict[int, list[Answer]]:
+    def _asked(self, side: str, folder: Path, *, lost: bool = False) -> dict[int, list[Answer]]:
+        """Answers to all questions. Raises RuntimeError when one finds nothing, unless what it meant may be `lost`."""
         found = {count: searches.ask(side, folder, said) for count, said in self._questions.items()}
-        lost = [one.question for answers in found.values() for one in answers if not one.found]
-        if lost and side != "pagefind":  # whose stems are its own
-            raise RuntimeError(f"{side} found nothing for {', '.join(lost)}")
+        unanswered = [one.question for answers in found.values() for one in answers if not one.found]
+        if unanswered and not lost:
+            raise RuntimeError(f"{side} found nothing for {', '.join(unanswered)}")
         return found
 
     def _rebuilt(self, number: int) -> Run:
@@ -176,6 +183,29 @@ class _Sized:
             store.close()
         shown = statistics.fmean(packed(one.read_bytes()) for one in self._cards())
         return files / self._publishes, written / self._publishes + shown
+
+    def _fullest(self) -> dict[int, list[Answer]]:
+        """Answers at the moment before a segment of the largest size is made: no other costs a reader more."""
+        step, made = search_layout.SIZES[-1 if self._quick else 0], 0
+        said = vocabulary.spread(generator.generate(2 * step, seed=10), seed=10)
+        db = database.connect(self._settings.data.content_db, readonly=True)
+        edited = [row[0] for row in db.execute("SELECT id FROM reviews ORDER BY slug")]
+        random.Random(3).shuffle(edited)
+        with Writer(self._settings.data.content_db) as writer:
+            editor = db.execute("SELECT id FROM editors ORDER BY id").fetchone()[0]
+            while effects.newest(db).number % step != step - 1:
+                one, made = next(said), made + 1
+                body = markdown.render(one.markdown)
+                if made % 2:
+                    writer.run(partial(_created, draft=one.draft, body=body, editor_id=editor))
+                else:
+                    writer.run(partial(reviews.update, review_id=edited.pop(), draft=one.draft, body=body))
+        db.close()
+        site = self._folder / "fullest"
+        with Plant(self._settings) as parts:
+            parts.builder().build()
+            _lay(parts.ledger, parts.objects, site)
+        return self._asked("ours", site, lost=True)
 
     def _cards(self) -> Iterator[Path]:
         return (self._folder / "site" / "content" / "search" / "cards").iterdir()
@@ -225,6 +255,8 @@ def _results(size: str, sides: dict[str, Index]) -> Iterable[Result]:
     for quantity, unit, aim, values in _quantities():
         ours = values(sides[OURS])
         for side, index in sides.items():
+            if not values(index):
+                continue
             against = None if side == OURS else (OURS, ours)
             yield results.result(
                 NAME, f"{size}: {side}", quantity, unit, values(index), against=against,
@@ -236,8 +268,13 @@ def _quantities() -> Iterator[tuple[str, str, str | None, Measure]]:
     def first(index: Index, count: int) -> list[float]:
         return [one.first.bytes / 1e3 for one in index.answers[count]]
 
+    def fullest(index: Index, count: int) -> list[float]:
+        return [one.first.bytes / 1e3 for one in index.fullest.get(count, ())]
+
     for count, said in WORDS.items():
         yield f"first question, {said}", "kB", "≤ 60 kB", partial(first, count=count)
+    for count, said in WORDS.items():
+        yield f"the same at the fullest, {said}", "kB", "≤ 60 kB", partial(fullest, count=count)
     yield (
         "later ones, of three",
         "kB",
@@ -253,18 +290,18 @@ def _quantities() -> Iterator[tuple[str, str, str | None, Measure]]:
     yield "sent to the store by a publish", "kB", None, lambda index: [index.written / 1e3]
 
 
-def _parts(size: int, index: Index) -> str:
+def _parts(size: int, answers: dict[int, list[Answer]], when: str = "") -> str:
     """What a first question of three words is made of, in the middle of those that were asked."""
-    middle = sorted(index.answers[3], key=lambda one: one.first.bytes)[len(index.answers[3]) // 2]
+    middle = sorted(answers[3], key=lambda one: one.first.bytes)[len(answers[3]) // 2]
     total: dict[str, int] = {}
     for folder, much in middle.first.parts.items():
         total[_named(folder)] = total.get(_named(folder), 0) + much
     said = ", ".join(f"{name} {much / 1e3:.1f}" for name, much in total.items())
-    return f"{size:,} reviews: a first question of three words to ours is made of, in kB: {said}."
+    return f"{size:,} reviews{when}: a first question of three words to ours is made of, in kB: {said}."
 
 
 def _named(folder: str) -> str:
-    known = {"/content/finder/": "products", "/content/search/cards": f"what is shown (files of {CARDS} reviews)"}
+    known = {"/content/finder/": "products", "/content/search/cards": "what is shown"}
     return known.get(folder) or ("head" if folder == "/content/search/" else "indexes and shards")
 
 

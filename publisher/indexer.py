@@ -135,12 +135,12 @@ class _Work:
         older, recent = search_layout.spans(newest.number, base.number)
         for span in older:
             named.append(self._made(f"{span.low}-{span.high}", span))
-        entries, hides = self._between(recent)
+        entries, gone = self._between(recent)
         body = postings.encoded(
             postings.Head(
                 reviews=effects.public_reviews(self._db),
                 segments=[name for name in named if name],
-                fresh=postings.fresh(postings.gathered(entries), hides),
+                fresh=postings.fresh(postings.gathered(entries), gone),
             )
         )
         key = postings.HEAD
@@ -171,25 +171,25 @@ class _Work:
         return self._written(name, *self._between(span))
 
     def _between(self, span: Span) -> tuple[Iterator[tuple[int, dict[str, int]]], list[int]]:
-        """Postings of the reviews that a span touched, and which of them it hides in older segments."""
-        hides: list[int] = []
+        """Words of the reviews that a span touched, and, filled while they are read, which of them it took away."""
+        gone: list[int] = []
 
         def entries() -> Iterator[tuple[int, dict[str, int]]]:
             for said in searching.between(self._db, *span):
-                if not said.is_new:
-                    hides.append(said.ordinal)
                 if said.words is not None:
                     yield said.ordinal, _weights(said)
+                elif not said.is_new:
+                    gone.append(said.ordinal)
 
-        return entries(), hides
+        return entries(), gone
 
     def _written(
-        self, name: str, entries: Iterable[tuple[int, dict[str, int]]], hides: list[int], shard: int = postings.SHARD
+        self, name: str, entries: Iterable[tuple[int, dict[str, int]]], gone: list[int], shard: int = postings.SHARD
     ) -> str:
-        gathered = postings.gathered(pieces(entries, self._breathe))  # fills `hides` too
-        if not gathered and not hides:
+        gathered = postings.gathered(pieces(entries, self._breathe))  # fills `gone` too
+        if not gathered.ordinals and not gone:
             return self._kept(name, Segment("", 0))
-        digest, files = postings.segment(gathered, hides, self._breathe, shard=shard)
+        digest, files = postings.segment(gathered, gone, self._breathe, shard=shard)
         one = Segment(digest, len(files))
         for key, body in zip(_keys(name, one), files, strict=True):
             self.written.append(Desired(key, "", self._objects.put(body), content_type(key), IMMUTABLE, Tier.bundle))

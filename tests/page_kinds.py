@@ -150,7 +150,10 @@ HIDDEN = (*EMPTY, "moved", "offline", "not-found")
 XML: dict[str, tuple[Page, contexts.Context]] = {
     "atom": (Page("atom"), contexts.Feed(cards=[*CARDS, MARKED], bodies=[HTML, "", HTML + "\x0c"], updated=NOW)),
     "atom, empty": (Page("atom"), contexts.Feed(cards=[], bodies=[], updated=None)),
-    "sitemap": (Page("sitemap"), contexts.SitemapIndex(paths=["/sitemaps/pages.xml"])),
+    "sitemap": (
+        Page("sitemap"),
+        contexts.SitemapIndex(entries=[("/sitemaps/pages.xml", None), ("/sitemaps/reviews-1.xml", NOW)]),
+    ),
     "sitemap-pages": (Page("sitemap-pages"), contexts.Sitemap(entries=[("/", None), ("/brands/", NOW)])),
 }
 

@@ -19,13 +19,22 @@ import msgspec
 from publisher.content.database import Database, moment, stamp
 from publisher.content.known import LEAST_LOG, remember
 from publisher.content.known import Standing as Standing
-from publisher.content.model import Author, Effect, Product, Review, State, Text
+from publisher.content.model import SHARD, Author, Effect, Product, Review, State, Text
 from publisher.content.writer import Transaction
 
 BLOCK = 1024
 """Public changes within which only the last word of an entity counts as weight of the log."""
 GONE_WEIGHT, FIELDS_WEIGHT = 80, 1000
 _REVIEW, _PRODUCT, _AUTHOR = msgspec.json.Decoder(Review), msgspec.json.Decoder(Product), msgspec.json.Decoder(Author)
+_SHARD = (
+    "INSERT INTO shards SELECT ?, ordinal / {size}, ? FROM {table} WHERE {key} = ?"
+    " ON CONFLICT (entity, shard) DO UPDATE SET changed_at = excluded.changed_at"
+)
+_SHARDS = {
+    "review": _SHARD.format(size=SHARD, table="places", key="listing = 'all' AND review_id"),
+    "product": _SHARD.format(size=SHARD, table="products", key="id"),
+}
+"""How it is noted when a shard of the sitemap changed: reviews and products know their ordinals."""
 _PRODUCT_ROW = (
     "SELECT p.merged_into, octet_length(r.data) FROM products p"
     " JOIN product_revisions r ON r.product_id = p.id AND r.version = p.version WHERE p.id = ?"
@@ -81,6 +90,8 @@ def note(tx: Transaction, seq: int, entity: str, entity_id: str, version: int, s
         if (was[0] - 1) // BLOCK == before.number // BLOCK:
             log_weight -= max(was[1], GONE_WEIGHT)
         connection.execute("INSERT INTO effects VALUES (?,?,?,?,?,?)", (number, *msgspec.structs.astuple(one)))
+        if one.entity in _SHARDS:
+            connection.execute(_SHARDS[one.entity], (one.entity, stamp(tx.at), one.entity_id))
     due = before.due
     if log_weight > due:
         due = log_weight + max(weight // 2, LEAST_LOG)

@@ -241,6 +241,22 @@ STEPS: tuple[str, ...] = (
     ALTER TABLE places_by_life RENAME TO places;
     CREATE UNIQUE INDEX places_by_review ON places (review_id, listing);
     """,
+    """
+    -- When readers last saw a change of any of 250 reviews or products (by ordinal): the index of sitemaps says it.
+    CREATE TABLE shards (
+        entity TEXT NOT NULL, shard INTEGER NOT NULL, changed_at TEXT NOT NULL, PRIMARY KEY (entity, shard)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO shards
+        SELECT 'review', q.ordinal / 250, max(c.at) FROM effects e
+            JOIN published p ON p.number = e.number JOIN changes c ON c.seq = p.seq
+            JOIN places q ON q.review_id = e.entity_id AND q.listing = 'all'
+        WHERE e.entity = 'review' GROUP BY q.ordinal / 250;
+    INSERT INTO shards
+        SELECT 'product', o.ordinal / 250, max(c.at) FROM effects e
+            JOIN published p ON p.number = e.number JOIN changes c ON c.seq = p.seq
+            JOIN products o ON o.id = e.entity_id
+        WHERE e.entity = 'product' GROUP BY o.ordinal / 250;
+    """,
 )
 
 

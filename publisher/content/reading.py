@@ -12,7 +12,7 @@ from typing import Any
 
 from publisher.content import editors, log, products, reviews
 from publisher.content.cards import Cards
-from publisher.content.database import Database
+from publisher.content.database import Database, moment
 from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, Mention, Product, Review, Slug, Text
 
 RECENT = 16
@@ -175,6 +175,11 @@ class Reading:
             (low, high),
         )
         return [products.from_row(row) for row in rows]
+
+    def changed(self, entity: str) -> dict[int, datetime]:
+        """When readers last saw a change among the reviews, or products, of each shard of ordinals, by its number."""
+        rows = self._conn.execute("SELECT shard, changed_at FROM shards WHERE entity = ?", (entity,))
+        return {shard: moment(changed_at) for shard, changed_at in rows}
 
     def product_count(self) -> int:
         """How many product ordinals were given."""

@@ -163,9 +163,9 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class SitemapIndex(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Addresses of the sitemap's shards."""
+    """Addresses of the sitemap's shards with the moment of their last change, where it is known."""
 
-    paths: list[str]
+    entries: list[tuple[str, datetime | None]]
 
 
 class Sitemap(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -65,13 +65,17 @@ class TimeLine(NamedTuple):
 
 
 class Sensor(NamedTuple):
-    """A sensor: sides in mm, how they are known, the name of its format, its area as a part of full frame's."""
+    """A sensor: sides in mm, how they are known, the name of its format, its area as a part of full frame's.
+
+    `is_full`: its sides are those of full frame but for a millimetre.
+    """
 
     width: float
     height: float
     known: str
     format: str
     area: float
+    is_full: bool
 
 
 _FULL = (36.0, 24.0)
@@ -94,7 +98,9 @@ def sensor(spec: CameraSpec) -> Sensor | None:
     else:
         return None
     crop = math.hypot(*_FULL) / math.hypot(width, height)
-    return Sensor(round(width, 2), round(height, 2), known, _format(crop), width * height / (_FULL[0] * _FULL[1]))
+    is_full = abs(width - _FULL[0]) < 1 and abs(height - _FULL[1]) < 1
+    area = width * height / (_FULL[0] * _FULL[1])
+    return Sensor(round(width, 2), round(height, 2), known, _format(crop), area, is_full)
 
 
 def _usual(crop: float) -> tuple[float, float]:

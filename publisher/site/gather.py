@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
-from publisher.content.model import LISTING_PAGE, Card, Mention, Review
+from publisher.content.model import LISTING_PAGE, SHARD, Card, Mention, Review
 from publisher.site import contexts, pages
-from publisher.site.pages import CARDS, SHARD, Page, Source
+from publisher.site.pages import CARDS, Page, Source
 
 ABOUT_PRODUCT = frozenset({"camera", "lens"})
 Gather = Callable[[Source, Page], contexts.Context | None]
@@ -190,10 +191,11 @@ def _feed(source: Source, page: Page) -> contexts.Context:
 def _sitemap(source: Source, page: Page) -> contexts.Context:
     products = -(-source.product_count() // SHARD)
     reviews = -(-source.listing("all").given // SHARD)
-    shards = [Page("sitemap-pages")]
-    shards += [Page("sitemap-products", "", number) for number in range(products)]
-    shards += [Page("sitemap-reviews", "", number) for number in range(reviews)]
-    return contexts.SitemapIndex(paths=[pages.path(shard) for shard in shards])
+    shards: list[tuple[Page, datetime | None]] = [(Page("sitemap-pages"), None)]
+    for kind, entity, count in (("products", "product", products), ("reviews", "review", reviews)):
+        changed = source.changed(entity)
+        shards += [(Page(f"sitemap-{kind}", "", number), changed.get(number)) for number in range(count)]
+    return contexts.SitemapIndex(entries=[(pages.path(shard), at) for shard, at in shards])
 
 
 def _sitemap_pages(source: Source, page: Page) -> contexts.Context:

@@ -12,16 +12,24 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from publisher.content.model import LISTING_PAGE, Card, Editor, Kind, Listing, Mention, Product, Review, Slug, Text
+from publisher.content.model import (
+    LISTING_PAGE,
+    SHARD,
+    Card,
+    Editor,
+    Kind,
+    Listing,
+    Mention,
+    Product,
+    Review,
+    Slug,
+    Text,
+)
 from publisher.site import sync_wire
 
-SHARD = 250
-"""Entries in one sitemap or product-finder file: about the square root of the reviews expected, so that neither a
-shard nor the index of shards is long."""
-
-CARDS = 4
-"""Reviews in one file of what search shows of them: a question's answers lie far apart, so that most of a larger one
-would be fetched in vain."""
+CARDS = 1
+"""Reviews in one file of what search shows of them: a question's answers lie far apart, so that others would be
+fetched in vain."""
 
 
 NEXT, OF_PRODUCT = 1, 2
@@ -73,6 +81,7 @@ class Source(Protocol):
     def addresses(self, low: int, high: int) -> list[tuple[Slug, datetime]]: ...
     def product_span(self, low: int, high: int) -> list[Product]: ...
     def product_count(self) -> int: ...
+    def changed(self, entity: str) -> dict[int, datetime]: ...
     def brand(self, brand_slug: str) -> list[tuple[Kind, str, str, str, str | None, float | None]]: ...
     def brands(self) -> list[tuple[str, str, int, int]]: ...
     def footprint(self, review_id: str) -> tuple[list[str], list[tuple[str, int]]]: ...

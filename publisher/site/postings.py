@@ -1,8 +1,9 @@
 """The files of a search segment: which reviews a term stands in, sorted by term and cut into shards of some kilobytes.
 
-A shard is a JSON object from terms to postings, a text: of each review the distance from the one before it (of the
-first, from 0) in digits of base 32, and its weight unless that is the usual one. Reviews are known by their ordinals.
-docs/search.md is the whole format.
+A segment numbers its reviews from 0, in places, and says the ordinals of all; so a place has a digit or two however old
+the review is. A shard is its terms and their postings, a text each: of each review the distance from the one before it
+(of the first, from 0) in digits of base 32, and its weight unless that is the usual one. docs/search.md is the whole
+format.
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from itertools import chain, pairwise
 
 import msgspec
 
-SHARD = 5_000
-"""Bytes of a shard before compression (half of that after it): one is fetched for each word and segment."""
-BASE_SHARD = 3_200
+SHARD = 3_800
+"""Bytes of a shard before compression (somewhat more than half of that after it): one is fetched for each word and
+segment."""
+BASE_SHARD = 2_600
 """The same of the base: it is made anew so seldom that it may have more files, of which less is fetched."""
-FOLDER = "content/search/v2"
+FOLDER = "content/search/v3"
 HEAD = "content/search/head.json"
 STEP = 1_000
 """Terms that are looked at between two breaths."""
@@ -32,29 +34,47 @@ _WEIGHTS, _USUAL = "!#$%&()*+,", 2
 _KEPT = 65_536
 """Postings whose text is kept: 10 MB at most."""
 _encode = msgspec.json.Encoder().encode
-Postings = dict[str, "array[int]"]
+
+
+class Gathered(msgspec.Struct, frozen=True):
+    """What a segment says: the ordinals of its reviews, in order, and the postings of each term.
+
+    A posting is ten times a review's place among them plus the term's weight in it.
+    """
+
+    ordinals: list[int]
+    postings: dict[str, array[int]]
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
-    """What a segment's `index.json` says: where its shards begin, and whom it hides in older segments."""
+    """What a segment's `index.json` says: where its shards begin, whose words it has, who is not public any more."""
 
-    format: int = 2
+    format: int = 3
     bounds: str
-    hides: str
+    reviews: str
+    gone: str
+
+
+class Shard(msgspec.Struct, frozen=True, kw_only=True):
+    """Postings in the order of `terms`, both with spaces between."""
+
+    terms: str
+    postings: str
 
 
 class Fresh(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest changes, which are in the head itself: postings in the order of `terms`, apart by spaces."""
+    """The newest changes, which are in the head itself: a segment of one shard."""
 
-    hides: str
+    reviews: str
+    gone: str
     terms: str
     postings: str
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """Which segments there are, oldest first: a newer one hides what it says anew."""
+    """Which segments there are, oldest first: a newer one hides what older ones say of its reviews."""
 
-    format: int = 2
+    format: int = 3
     reviews: int
     segments: list[str]
     fresh: Fresh
@@ -65,14 +85,15 @@ def owns(key: str) -> bool:
     return key.startswith(f"{FOLDER}/") or key == HEAD
 
 
-def gathered(entries: Iterable[tuple[int, dict[str, int]]]) -> Postings:
+def gathered(entries: Iterable[tuple[int, dict[str, int]]]) -> Gathered:
     """The postings of reviews, given as ordinal and weights by term, in the order of ordinals."""
-    found: Postings = defaultdict(partial(array, "Q"))
+    ordinals, found = list[int](), defaultdict[str, "array[int]"](partial(array, "Q"))
     for ordinal, weights in entries:
-        at = ordinal * 10
+        at = len(ordinals) * 10
+        ordinals.append(ordinal)
         for term, weight in weights.items():
             found[term].append(at + weight)
-    return found
+    return Gathered(ordinals, found)
 
 
 def written(listed: Iterable[int]) -> str:
@@ -94,25 +115,26 @@ def _number(value: int) -> str:
     return said
 
 
-def _hidden(ordinals: Iterable[int]) -> str:
+def _listed(ordinals: Iterable[int]) -> str:
     return written(ordinal * 10 + _USUAL for ordinal in ordinals)
 
 
 def segment(
-    postings: Postings, hides: Iterable[int], breathe: Callable[[], None] = lambda: None, *, shard: int = SHARD
+    said: Gathered, gone: Iterable[int], breathe: Callable[[], None] = lambda: None, *, shard: int = SHARD
 ) -> tuple[str, list[bytes]]:
     """A segment's digest and its files: the shards in order, then the index. `breathe` is called after each.
 
-    A shard has so many bytes at most, or one term.
+    `gone` are ordinals of reviews that older segments may know and that are not public any more. A shard has so many
+    bytes at most, or one term.
     """
     bounds, files, last, total = list[str](), list[bytes](), "", hashlib.sha256()
-    for first, final, body in _shards(postings, breathe, shard):
-        bounds.append(_border(last, first) if files else "")
+    for terms, body in _shards(said.postings, breathe, shard):
+        bounds.append(_border(last, terms[0]) if files else "")
         files.append(body)
         _add(total, body)
-        last = final
+        last = terms[-1]
         breathe()
-    files.append(_encode(Index(bounds=fronted(bounds), hides=_hidden(hides))))
+    files.append(_encode(Index(bounds=fronted(bounds), reviews=_listed(said.ordinals), gone=_listed(gone))))
     _add(total, files[-1])
     return _name(total), files
 
@@ -133,24 +155,24 @@ def _name(total: hashlib._Hash) -> str:
     return total.hexdigest()[:16]
 
 
-def fresh(postings: Postings, hides: Iterable[int]) -> Fresh:
+def fresh(said: Gathered, gone: Iterable[int]) -> Fresh:
     """A segment as the head has it."""
-    in_order = list(_in_order(postings, lambda: None))
-    said = " ".join(written(postings[term]) for term in in_order)
-    return Fresh(hides=_hidden(hides), terms=fronted(in_order), postings=said)
+    in_order = list(_in_order(said.postings, lambda: None))
+    postings = " ".join(written(said.postings[term]) for term in in_order)
+    return Fresh(reviews=_listed(said.ordinals), gone=_listed(gone), terms=fronted(in_order), postings=postings)
 
 
 def fronted(said: Iterable[str]) -> str:
     """Words without a space, in order, as one text a third shorter when compressed: of each how many characters it has
     in common with the one before, as a digit in base 36, then the rest; with spaces between."""
-    before, parts = "", list[str]()
-    for one in said:
-        same = min(_common(before, one), len(_DIGITS) - 1)
-        if not one.isascii():  # what lies beyond the first plane has two characters in JavaScript
-            same = next((at for at, character in enumerate(one[:same]) if character > "\uffff"), same)
-        parts.append(_DIGITS[same] + one[same:])
-        before = one
-    return " ".join(parts)
+    return " ".join(_front(before, one) for before, one in pairwise(chain(("",), said)))
+
+
+def _front(before: str, one: str) -> str:
+    same = min(_common(before, one), len(_DIGITS) - 1)
+    if not one.isascii():  # what lies beyond the first plane has two characters in JavaScript
+        same = next((at for at, character in enumerate(one[:same]) if character > "\uffff"), same)
+    return _DIGITS[same] + one[same:]
 
 
 def keys(name: str, digest: str, files: int) -> list[str]:
@@ -164,20 +186,23 @@ def encoded(head: Head) -> bytes:
     return _encode(head)
 
 
-def _shards(postings: Postings, breathe: Callable[[], None], most: int) -> Iterator[tuple[str, str, bytes]]:
-    """Each shard as its first and its last term and its bytes."""
-    parts, size, first, last = list[bytes](), 0, "", ""
+def _shards(
+    postings: Mapping[str, array[int]], breathe: Callable[[], None], most: int
+) -> Iterator[tuple[list[str], bytes]]:
+    """Each shard as its terms and its bytes."""
+    terms, fronts, said, size = list[str](), list[str](), list[str](), 0
     for term in _in_order(postings, breathe):
-        part = _encode(term) + b":" + _encode(written(postings[term]))
-        if parts and size + len(part) > most:
-            yield first, last, b"{" + b",".join(parts) + b"}"
-            parts, size = [], 0
-        if not parts:
-            first = term
-        parts.append(part)
-        size, last = size + len(part), term
-    if parts:
-        yield first, last, b"{" + b",".join(parts) + b"}"
+        front, posted = _front(terms[-1] if terms else "", term), written(postings[term])
+        size += len(front) + len(posted) + 2
+        if terms and size > most:
+            yield terms, _encode(Shard(terms=" ".join(fronts), postings=" ".join(said)))
+            front = _front("", term)
+            terms, fronts, said, size = [], [], [], len(front) + len(posted) + 2
+        terms.append(term)
+        fronts.append(front)
+        said.append(posted)
+    if terms:
+        yield terms, _encode(Shard(terms=" ".join(fronts), postings=" ".join(said)))
 
 
 def _border(last: str, first: str) -> str:

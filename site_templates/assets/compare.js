@@ -16,7 +16,7 @@ const field = form.querySelector("input");
 const status = form.querySelector("[role=status]");
 const table = document.querySelector("#comparison");
 const words = form.dataset;
-const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
+const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2, useGrouping: "always" });
 const documents = new Map();
 const only = document.querySelector("#only");
 const drawn = document.querySelector("#drawings");

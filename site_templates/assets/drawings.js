@@ -10,7 +10,8 @@ const round = (value) => Math.round(value * 100) / 100;
 export function sides({ sensor_width_mm: width, sensor_height_mm: height, crop_factor: crop, aspect_ratio: shape }) {
   if (width && height) return { width, height, computed: false };
   if (!crop) return null;
-  const [across, down] = shape ? shape.split(":").map(Number) : crop > 1.8 ? [4, 3] : [3, 2];
+  const said = (shape ?? "").split(":").map(Number);
+  const [across, down] = said.length === 2 && Math.min(...said) > 0 ? said : crop >= 0.9 && crop < 1.8 ? [3, 2] : [4, 3];
   const unit = Math.hypot(...FULL) / crop / Math.hypot(across, down);
   return { width: across * unit, height: down * unit, computed: true };
 }
@@ -37,11 +38,15 @@ export function sensors(figure, products, words) {
   const canvas = svg.querySelector("g");
   svg.setAttribute("viewBox", `-0.5 -0.5 ${round(across + 1)} ${round(down + 1)}`);
   const box = (width, height, attributes) => draw("rect", { x: 0, y: round(down - height), width: round(width), height: round(height), ...attributes });
-  canvas.replaceChildren(box(...FULL, { class: "frame" }));
+  canvas.replaceChildren();
   known
     .map((one, place) => ({ ...one, place }))
     .sort((a, b) => b.width * b.height - a.width * a.height)
     .forEach(({ width, height, place }) => canvas.append(box(width, height, { class: `mark of-${place}` })));
+  // Over a sensor of that size no dashes would be seen.
+  const isFull = known.some(({ width, height }) => Math.abs(width - FULL[0]) < 1 && Math.abs(height - FULL[1]) < 1);
+  if (!isFull) canvas.append(box(...FULL, { class: "frame" }));
+  figure.querySelector("figcaption span").hidden = isFull;
   explain(figure, known.map(({ name, width, height, computed }) => {
     const size = `${number.format(width)} × ${number.format(height)} mm`;
     return `${name}: ${computed ? "≈ " : ""}${size}`;

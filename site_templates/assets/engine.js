@@ -5,25 +5,25 @@
 import { words } from "./terms.js";
 
 const HEAD = "/content/search/head.json";
-const FOLDER = "/content/search/v2/";
+const FOLDER = "/content/search/v3/";
 const PRODUCT_WEIGHT = 12;
-const CARDS = 4;
+const CARDS = 1;
 
 // What a character stands for: 0 to 31 the last digit of a number, 32 to 63 one before it, from 64 on a weight.
 const VALUES = new Map([...`0123456789abcdefghijklmnopqrstuvABCDEFGHIJKLMNOPQRSTUVWXYZwxyz-_!#$%&()*+,`].map((one, at) => [one, at]));
 const USUAL = 2;
 
-// Postings as [ordinal, weight]: each is the distance from the one before it, and its weight unless that is the usual one.
+// Postings as [place, weight]: each is the distance from the one before it, and its weight unless that is the usual one.
 function* readings(said) {
-  let [ordinal, distance, at] = [0, 0, 0];
+  let [place, distance, at] = [0, 0, 0];
   while (at < said.length) {
     const value = VALUES.get(said[at++]);
     distance = distance * 32 + (value % 32);
     if (value >= 32) continue;
-    ordinal += distance;
+    place += distance;
     distance = 0;
     const weight = VALUES.get(said[at]) - 64;
-    yield [ordinal, weight >= 0 ? weight : USUAL];
+    yield [place, weight >= 0 ? weight : USUAL];
     if (weight >= 0) at += 1;
   }
 }
@@ -33,6 +33,14 @@ function unfronted(said) {
   let before = "";
   const whole = (one) => (before = before.slice(0, parseInt(one[0], 36)) + one.slice(1));
   return said ? said.split(" ").map(whole) : [];
+}
+
+const listed = (said) => [...readings(said)].map(([one]) => one);
+
+// The terms of a shard with their postings.
+function unpacked({ terms, postings }) {
+  const said = postings.split(" ");
+  return unfronted(terms).map((term, at) => [term, said[at]]);
 }
 
 class Segment {
@@ -46,15 +54,16 @@ class Segment {
   }
 
   async open() {
-    const { bounds, hides } = await this.#get(`${FOLDER}${this.#name}/index.json`);
+    const { bounds, reviews, gone } = await this.#get(`${FOLDER}${this.#name}/index.json`);
     this.bounds = unfronted(bounds);
-    this.hides = hides;
+    this.reviews = listed(reviews);
+    this.gone = listed(gone);
     return this;
   }
 
   #shard(number) {
     if (!this.#shards.has(number)) {
-      const asked = this.#get(`${FOLDER}${this.#name}/${number}.json`);
+      const asked = this.#get(`${FOLDER}${this.#name}/${number}.json`).then(unpacked);
       asked.catch(() => this.#shards.delete(number));
       this.#shards.set(number, asked);
     }
@@ -69,17 +78,17 @@ class Segment {
       if (number > last && this.bounds[number] >= end) break;
       numbers.push(number);
     }
-    return (await Promise.all(numbers.map((number) => this.#shard(number)))).flatMap(Object.entries);
+    return (await Promise.all(numbers.map((number) => this.#shard(number)))).flat();
   }
 }
 
 class Fresh {
   #terms;
 
-  constructor({ hides, terms, postings }) {
-    this.hides = hides;
-    const listed = postings.split(" ");
-    this.#terms = unfronted(terms).map((term, at) => [term, listed[at]]);
+  constructor({ reviews, gone, ...said }) {
+    this.reviews = listed(reviews);
+    this.gone = listed(gone);
+    this.#terms = unpacked(said);
   }
 
   async entries() {
@@ -123,7 +132,7 @@ export class Engine {
     const hidden = new Set();
     const layers = segments.reverse().map((segment) => {
       const layer = { segment, hidden: new Set(hidden) };
-      for (const [ordinal] of readings(segment.hides)) hidden.add(ordinal);
+      for (const ordinal of [...segment.reviews, ...segment.gone]) hidden.add(ordinal);
       return layer;
     });
     return { said, named, layers, reviews: head.reviews };
@@ -135,11 +144,13 @@ export class Engine {
     const found = new Map();
     const read = await Promise.all(layers.map(({ segment }) => segment.entries(first, end)));
     read.forEach((entries, at) => {
-      for (const [term, listed] of entries) {
+      const { segment, hidden } = layers[at];
+      for (const [term, postings] of entries) {
         if (!wanted(term)) continue;
         if (!found.has(term)) found.set(term, new Map());
-        for (const [ordinal, weight] of readings(listed)) {
-          if (!layers[at].hidden.has(ordinal)) found.get(term).set(ordinal, weight);
+        for (const [place, weight] of readings(postings)) {
+          const ordinal = segment.reviews[place];
+          if (!hidden.has(ordinal)) found.get(term).set(ordinal, weight);
         }
       }
     });

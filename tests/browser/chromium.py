@@ -14,6 +14,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+Scheme = Literal["light", "dark"]
 PHONE, DESKTOP, NARROW = (390, 844), (1280, 900), (320, 640)
 WIDER = "document.documentElement.scrollWidth - window.innerWidth"
 SECONDS = 60.0
@@ -32,7 +33,7 @@ def launched() -> Iterator[Browser]:
 
 
 @contextmanager
-def window(browser: Browser, size: tuple[int, int], scheme: Literal["light", "dark"]) -> Iterator[Page]:
+def window(browser: Browser, size: tuple[int, int], scheme: Scheme) -> Iterator[Page]:
     """A window of one size and colour scheme in a browser without a past; it may log no error until the block ends."""
     width, height = size
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)

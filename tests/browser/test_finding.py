@@ -9,7 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.chromium import DESKTOP, NARROW, PHONE, window
+from tests.browser.axe import problems
+from tests.browser.chromium import DESKTOP, NARROW, PHONE, WIDER, Scheme, window
 from tests.integration.asking import until
 from tests.running import Up, read_until
 
@@ -177,7 +178,36 @@ def test_nothing_of_the_page_is_out_of_reach_at_320_pixels(up: Up, chromium: Bro
     window = context.new_page()
     window.goto(up.ready["edge"] + "/search/?q=leica&tag=viaje")
     window.locator("#found-reviews h3").first.wait_for()
-    assert window.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    assert window.evaluate(WIDER) <= 0
+    context.close()
+
+
+LENSES = (
+    "50mm-f-1-8-stm", "55-200mm-f-4-5-5-6", "70-200mm-f-2-8l-is-usm", "70-200mm-f-2-8l-is-ii-usm",
+    "50mm-f-2-5-compact-macro",
+)  # fmt: skip
+FILLED = {
+    "answers": ("/search/?q=leica&tag=viaje", "#found-reviews h3"),
+    "nothing found": ("/search/?q=xyzxyz", "[role=status]:not(:empty)"),
+    "two cameras": ("/compare/?p=leica-m11,sony-alpha-7-iv", "#sensors li"),
+    "five lenses": (f"/compare/?p={','.join(f'canon-ef-{name}' for name in LENSES)}", "thead th:nth-child(6)"),
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", FILLED)
+def test_what_scripts_put_together_is_accessible_and_fits(up: Up, chromium: Browser, name: str, scheme: Scheme) -> None:
+    path, done = FILLED[name]
+    context = chromium.new_context(
+        color_scheme=scheme, reduced_motion="reduce", viewport={"width": NARROW[0], "height": NARROW[1]}
+    )
+    window = context.new_page()
+    window.goto(up.ready["edge"] + path)
+    window.locator(done).first.wait_for()
+    assert window.evaluate(WIDER) <= 0
+    assert problems(window) == []
+    window.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
+    assert problems(window) == []
     context.close()
 
 
@@ -224,7 +254,7 @@ def test_better_figures_are_marked_only_where_all_are_known_and_better_for_every
     assert row(window, "Peso") == ["600 g", "500 g ★"]
     assert row(window, "Ráfaga") == ["10 fps", "20 fps ★"]
     assert row(window, "Resolución") == ["24 Mpx", "45 Mpx"], "more is not better for everybody"
-    assert row(window, "Precio de lanzamiento") == ["US$ 2000", "—"], "who is cheaper is not known"
+    assert row(window, "Precio de lanzamiento") == ["US$ 2.000", "—"], "who is cheaper is not known"
     window.get_by_label("Solo lo que difiere").check()
     assert not window.get_by_role("rowheader", name="Estabilización").is_visible()
     window.goto(f"{up.ready['edge']}/compare/?p={one},{lens}")
@@ -246,8 +276,14 @@ def test_sensors_and_focal_lengths_are_drawn_to_scale(up: Up, chromium: Browser)
     assert window.locator("#sensors li").all_inner_texts() == [
         "Acme Plena: 36 × 24 mm", "Acme Media: ≈ 17,3 × 13 mm", "≈ calculado del factor de recorte"
     ]  # fmt: skip
+    dashed = window.get_by_text("Línea punteada")
+    expect(dashed).to_be_hidden()
+    expect(window.locator("#sensors .frame")).to_have_count(0)
     bar = window.locator("#reaches > svg .of-0")
     assert [bar.get_attribute(name) for name in ("x", "width")] == ["0", "100"], "two doublings are the whole scale"
+    window.get_by_role("button", name="Quitar Acme Plena").click()
+    expect(dashed).to_be_visible()
+    expect(window.locator("#sensors .frame")).to_have_count(1)
     context.close()
 
 

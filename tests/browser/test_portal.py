@@ -108,7 +108,7 @@ def test_a_comparison_says_every_figure(up: Up, chromium: Browser) -> None:
         "Ráfaga": ["10 fps", "—"], "Video": ["2160p 59,94 fps", "—"], "Estabilización": ["sí, 5,5 pasos", "—"],
         "Visor": ["electrónico", "no"], "Sellado contra polvo y agua": ["no", "—"],
         "Dimensiones": ["131,3 × 96,4 × 79,8 mm", "—"], "Peso": ["658 g", "—"],
-        "Lanzamiento": ["21 de octubre de 2021", "2022"], "Precio de lanzamiento": ["US$ 2499", "—"],
+        "Lanzamiento": ["21 de octubre de 2021", "2022"], "Precio de lanzamiento": ["US$ 2.499", "—"],
         "Reseñas": ["0", "0"],
     }  # fmt: skip
     context.close()

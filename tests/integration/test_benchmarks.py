@@ -85,8 +85,9 @@ def test_writes_are_measured_without_peers(short_folder: Path) -> None:
 def test_questions_to_the_search_are_measured(tmp_path: Path) -> None:
     report = search.run(tmp_path, quick=True)
     found = {one.quantity: one.median for one in report.results if one.case == "40 reviews: publisher"}
-    assert len(found) == 11
+    assert len(found) == 14
     assert min(found.values()) > 0
+    assert found["first question, three words"] < found["the same at the fullest, three words"] < 60
     assert found["first question, one word"] < found["first question, three words"] < 60
     assert 2 <= found["written by a publish"] <= 5
     assert any("products" in note and "head" in note for note in report.notes)

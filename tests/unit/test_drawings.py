@@ -33,6 +33,7 @@ def test_a_sensor_has_its_size_and_says_how_it_is_known(
     assert found is not None
     assert (found.width, found.height, found.known, found.format) == (*sides, known, format_)
     assert math.isclose(found.area, sides[0] * sides[1] / 864, rel_tol=1e-2)
+    assert found.is_full == (format_ == "full frame")
 
 
 def test_a_sensor_of_unknown_size_is_not_drawn() -> None:

@@ -174,6 +174,21 @@ def test_the_past_of_an_older_database_is_found(room: Newsroom, db: Database) ->
     older.close()
 
 
+def test_an_older_database_learns_when_its_shards_changed(room: Newsroom) -> None:
+    posted = [room.post(f"Reseña {number}", product=room.products[number % 2]) for number in range(3)]
+    room.writer.run(lambda tx: reviews.move(tx, posted[0].id, State.draft))
+    room.writer.run(lambda tx: products.update(tx, room.products[1].id, model="Otro"))
+    (step,) = [step for step in migrations.STEPS if "CREATE TABLE shards" in step]
+    room.writer.close()
+    older = database.connect(room.content_db)
+    before = rows(older, "shards")
+    assert len(before) == 2
+    older.conn.execute("DROP TABLE shards")
+    older.conn.executescript(step)
+    assert rows(older, "shards") == before
+    older.close()
+
+
 def test_a_new_epoch_is_later_than_all_before(room: Newsroom, db: Database) -> None:
     first = room.writer.run(effects.begin_epoch)
     second = room.writer.run(lambda tx: effects.begin_epoch(tx, after=first + 10_000_000))
@@ -258,4 +273,4 @@ def test_a_second_review_asks_the_database_for_nothing_but_its_product(room: New
     asked = [one for one in statements if one.startswith("SELECT")]
     assert len(asked) == 1, asked
     assert "FROM products" in asked[0]
-    assert len(statements) == 10, statements
+    assert len(statements) == 11, statements

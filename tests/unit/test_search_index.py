@@ -31,15 +31,18 @@ def test_spans_follow_one_another_from_the_base_to_the_newest_change(since: int,
 
 
 def test_most_segments_stay_when_something_is_published() -> None:
-    written = sum(len({*search_layout.spans(n, 0)[0]} - {*search_layout.spans(n - 1, 0)[0]}) for n in range(1, 3841))
-    assert written == 3840 // 10, "one in ten changes, of whatever size"
+    written = sum(len({*search_layout.spans(n, 0)[0]} - {*search_layout.spans(n - 1, 0)[0]}) for n in range(1, 5761))
+    assert written == 5760 // 10, "one in ten changes, of whatever size"
 
 
 def test_postings_are_distances_with_weights() -> None:
-    gathered = postings.gathered([(3, {"luz": 9, "mar": 1}), (10, {"luz": 2}), (1100, {"luz": 0})])
-    fresh = postings.fresh(gathered, [4, 9])
-    assert said_of(msgspec.to_builtins(fresh)) == {"luz": "3,7BC2!", "mar": "3#"}, "1090 is 1, 2 and 2 in base 32"
-    assert fresh.hides == "45"
+    silent = [(ordinal, dict[str, int]()) for ordinal in range(11, 60)]
+    entries = [(3, {"luz": 9, "mar": 1}), (10, {"luz": 2}), *silent, (1100, {"luz": 0})]
+    fresh = postings.fresh(postings.gathered(entries), [4, 9])
+    assert said_of(msgspec.to_builtins(fresh)) == {"luz": "0,1Bi!", "mar": "0#"}, "places: 50 is 1 and 18 in base 32"
+    assert fresh.reviews.startswith("371"), "whose ordinals are said once"
+    assert fresh.reviews.endswith("1BAh"), "1041 is 1, 0 and 17"
+    assert fresh.gone == "45"
 
 
 def read(said: str) -> list[tuple[int, int]]:
@@ -72,9 +75,9 @@ def unfronted(said: str) -> list[str]:
     return found
 
 
-def said_of(fresh: dict[str, Any]) -> dict[str, str]:
-    """The postings that a head says itself."""
-    return dict(zip(unfronted(fresh["terms"]), fresh["postings"].split(), strict=True))
+def said_of(shard: dict[str, Any]) -> dict[str, str]:
+    """The postings that a shard, or a head itself, says."""
+    return dict(zip(unfronted(shard["terms"]), shard["postings"].split(), strict=True))
 
 
 words = st.text(st.characters(codec="utf-8", exclude_characters=" "), min_size=1, max_size=6)
@@ -99,8 +102,10 @@ def test_every_term_is_in_the_shard_that_the_bounds_say(said: dict[str, list[int
         for ordinal in listed:
             by_ordinal.setdefault(ordinal, {})[term] = 5
     entries = sorted(by_ordinal.items())
-    _, files = postings.segment(postings.gathered(entries), [])
+    most = 1_000
+    _, files = postings.segment(postings.gathered(entries), [], shard=most)
     *shards, index = map(json.loads, files)
+    reviews = ordinals(index["reviews"])
     found: dict[str, list[tuple[int, int]]] = {}
     for term in said:
         number = max(
@@ -108,9 +113,10 @@ def test_every_term_is_in_the_shard_that_the_bounds_say(said: dict[str, list[int
             for n, bound in enumerate(unfronted(index["bounds"]))
             if bound.encode("utf-16-be") <= term.encode("utf-16-be")
         )
-        found[term] = read(shards[number][term])
+        found[term] = [(reviews[place], weight) for place, weight in read(said_of(shards[number])[term])]
     assert found == {term: [(n, 5) for n in sorted(said[term])] for term in said}
-    assert sum(map(len, shards)) == len(said)
+    assert sum(len(said_of(shard)) for shard in shards) == len(said)
+    assert all(len(shard["terms"] + shard["postings"]) <= most or " " not in shard["terms"] for shard in shards)
 
 
 @pytest.fixture
@@ -144,9 +150,11 @@ def test_a_publish_writes_few_files(room: Newsroom) -> None:
 
 
 def fresh(room: Newsroom) -> tuple[list[int], set[int]]:
-    """Ordinals that the newest changes hide in older segments, and those that they say something of."""
+    """Ordinals that the newest changes took away, and those that they say something of."""
     said = head(room)["fresh"]
-    return ordinals(said["hides"]), {one for listed in said["postings"].split() for one in ordinals(listed)}
+    reviews = ordinals(said["reviews"])
+    assert {reviews[place] for listed in said["postings"].split() for place in ordinals(listed)} == set(reviews)
+    return ordinals(said["gone"]), set(reviews)
 
 
 def ordinals(said: str) -> list[int]:
@@ -161,14 +169,14 @@ def test_an_edit_hides_what_older_segments_say(room: Newsroom) -> None:
     room.writer.run(lambda tx: reviews.update(tx, posted[0].id, draft, text("El sol.")))
     room.writer.run(lambda tx: reviews.move(tx, posted[1].id, State.draft))
     room.publish()
-    hidden, said = fresh(room)
-    assert hidden == [0, 1]
-    assert {0, 20} <= said
+    gone, said = fresh(room)
+    assert gone == [1]
+    assert {0, 20} <= said, "and what older segments say of 0 is hidden by that"
     assert 1 not in said
     room.writer.run(lambda tx: reviews.move(tx, last.id, State.draft))
     room.publish()
-    hidden, said = fresh(room)
-    assert hidden == [0, 1], "what is as new as the segment is nowhere else"
+    gone, said = fresh(room)
+    assert gone == [1], "what is as new as the segment is nowhere else"
     assert 20 not in said
     room.close()
 
