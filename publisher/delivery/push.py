@@ -203,7 +203,7 @@ class Pusher:
                 self._leave(steps[done:])
                 break
         pushed = Pushed(puts + len(self._ahead), deletes, size + self._ahead_bytes)
-        self.sample = diff.sample([*self._ahead, *steps[:done]])
+        self.sample = (*diff.sample(self._ahead), *diff.sample(steps[:done]))
         self._ahead, self._ahead_bytes = [], 0
         return pushed
 
