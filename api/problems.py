@@ -97,7 +97,8 @@ MEANINGS = {
     "body_too_large": "The body is larger than is accepted.",
     "unsupported_media_type": "The body is not said to be JSON, or it is compressed.",
     "throttled": "Too many attempts; `Retry-After` says when to try again.",
-    "store_failed": "The store cannot answer now; nothing was written. Try again.",
+    "store_failed": "The store cannot answer now, and what was sent may not be written. Send it again with the same `id` or "
+    "`Idempotency-Key`: then nothing is written twice.",
     "no_room": "The disk is nearly full: nothing new is kept until there is room. Reading, deleting, unpublishing and "
     "signing in go on.",
     "delivery_failed": "What the publishing worker notes cannot be read now. Try again.",
@@ -219,7 +220,10 @@ def _answered(made: Problem, headers: dict[str, str] | None) -> Answer:
 def unavailable(request: Request[Any, Any, Any], error: Exception) -> Answer:
     """The answer when the store fails: try again; what failed goes to the log."""
     _log.error("the store failed", exc_info=error, extra=_of(request))
-    detail = "the store cannot answer now; nothing was written; try again"
+    detail = (
+        "the store cannot answer now, and what you sent may not be written; send it again with the same id or"
+        " Idempotency-Key, so that nothing is written twice"
+    )
     return problem(request, 503, "store_failed", detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
