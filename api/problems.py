@@ -97,8 +97,8 @@ MEANINGS = {
     "body_too_large": "The body is larger than is accepted.",
     "unsupported_media_type": "The body is not said to be JSON, or it is compressed.",
     "throttled": "Too many attempts; `Retry-After` says when to try again.",
-    "store_failed": "The store cannot answer now, and what was sent may not be written. Send it again with the same `id` or "
-    "`Idempotency-Key`: then nothing is written twice.",
+    "store_failed": "The store cannot answer now, and what was sent may not be written. Send it again with the same "
+    "`id` or `Idempotency-Key`: then nothing is written twice.",
     "no_room": "The disk is nearly full: nothing new is kept until there is room. Reading, deleting, unpublishing and "
     "signing in go on.",
     "delivery_failed": "What the publishing worker notes cannot be read now. Try again.",
