@@ -71,7 +71,8 @@ def main(arguments: Sequence[str]) -> int:
     rows = _rows()
     sys.stdout.write(f"{_table(rows)}\n")
     if chosen.write:
-        _write(rows)
+        text = DOCUMENT.read_text(encoding="utf-8")
+        DOCUMENT.write_text(written(text, rows), encoding="utf-8")
     return 1 if any("failed" in row["outcome"] for row in rows) else 0
 
 
@@ -83,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="leave out what was run before and held")
     parser.add_argument("--minutes", type=float, metavar="N", help="begin no piece after so long")
     parser.add_argument("--report", action="store_true", help="run nothing, tell of what was run before")
-    parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT}")
+    parser.add_argument(
+        "--write", action="store_true", help=f"put the table into {DOCUMENT}; what was not run keeps its row"
+    )
     return parser
 
 
@@ -149,8 +152,12 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join([lines[0], "|---|---|--:|--:|---|---|", *lines[1:]])
 
 
-def _write(rows: Sequence[dict[str, Any]]) -> None:
-    """Put the table between its marks in the document."""
+def written(text: str, rows: Sequence[dict[str, Any]]) -> str:
+    """The document with these rows between its marks, and those of faults that were not run now, as they are there."""
+    first, last = map(re.escape, MARKS)
+    kept = re.search(f"{first}(.*?){last}", text, flags=re.DOTALL)
+    run = {(row["fault"], row["where"]) for row in rows}
+    rows = [*rows, *(row for row in _read(kept[1] if kept else "") if (row["fault"], row["where"]) not in run)]
     here = machine.describe(PROGRAMS, machine.moment())
     observed = sum(row["observations"] for row in rows)
     versions = ", ".join(f"{name} {version}" for name, version in here.versions.items())
@@ -159,11 +166,19 @@ def _write(rows: Sequence[dict[str, Any]]) -> None:
         f"{here.cores} cores ({here.processor}), {here.memory_gb:g} GB, {here.system}, Python {here.python}, "
         f"{versions}; other programs were at work.\n"
     )
-    text = DOCUMENT.read_text(encoding="utf-8")
-    first, last = map(re.escape, MARKS)
-    DOCUMENT.write_text(
-        re.sub(f"{first}.*?{last}", lambda _: f"{MARKS[0]}{said}{MARKS[1]}", text, flags=re.DOTALL), encoding="utf-8"
-    )
+    return re.sub(f"{first}.*?{last}", lambda _: f"{MARKS[0]}{said}{MARKS[1]}", text, flags=re.DOTALL)
+
+
+def _read(table: str) -> Iterator[dict[str, Any]]:
+    """The rows of a table as `_table` writes it."""
+    for line in table.splitlines()[2:]:
+        if not line.startswith("| "):
+            return
+        fault, where, tries, observations, outcome, at = (cell.strip() for cell in line.strip("|").split(" | "))
+        count = [int(said.replace(",", "") or 0) for said in (tries, observations)]
+        yield {
+            "fault": fault, "where": where, "tries": count[0], "observations": count[1], "outcome": outcome, "at": at,
+        }  # fmt: skip
 
 
 if __name__ == "__main__":
