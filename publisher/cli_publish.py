@@ -180,7 +180,7 @@ def _rehearse(parts: plant.Plant, every: Sequence[Target], cap: Cap, in_json: bo
     foreseen = list[foresight.Foreseen]()
     for region in every:
         target = plant.bucket(region)
-        past = partial(require_past, parts.settings.data.content_db, target)
+        past = partial(require_past, parts.settings.data.content_db, target, parts.objects)
         foreseen.append(foresight.foresee(parts.ledger, target, region.place, cap, past))
     for note in (note for one in foreseen for note in one.notes):
         click.echo(note, err=True)

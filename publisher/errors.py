@@ -39,7 +39,8 @@
     │   ├── AnnouncingError           announcing_failed
     │   ├── HaltedError               halted
     │   ├── LeaseHeldError            lease_held
-    │   └── DivergedError             diverged
+    │   ├── DivergedError             diverged
+    │   └── BundlesBehindError        bundles_behind
     ├── BackupError                   backup_failed
     │   └── PassphraseError           bad_passphrase
     ├── StackError                    stack_failed
@@ -349,6 +350,12 @@ class DivergedError(DeliveryError):
     """A target shows what the content here does not continue: it would fall for readers and apps."""
 
     code = "diverged"
+
+
+class BundlesBehindError(DeliveryError):
+    """What is built for apps is older than what they were shown: it has to be built anew before anything is sent."""
+
+    code = "bundles_behind"
 
 
 class BackupError(PublisherError):

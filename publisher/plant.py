@@ -189,7 +189,7 @@ class Plant:
         pusher = Pusher(
             self.ledger, self.objects, target, lease=lease, fitness=fitness, tries=TRIES, concurrency=where.concurrency,
             purging=where.cdn.kind != "none", place=where.place, cap=cap,
-            require_past=partial(require_past, self.settings.data.content_db, target),
+            require_past=partial(require_past, self.settings.data.content_db, target, self.objects),
         )  # fmt: skip
         self._open.callback(pusher.close)
         return pusher

@@ -13,7 +13,9 @@ import msgspec
 
 from publisher.content import database, effects, log
 from publisher.content.database import Database
-from publisher.errors import DivergedError, TargetError
+from publisher.delivery.ledger import Ledger
+from publisher.delivery.objects import Objects
+from publisher.errors import BundlesBehindError, DivergedError, TargetError
 from publisher.site import sync_wire
 from publisher.site.sync_wire import Head
 
@@ -46,18 +48,34 @@ def may_follow(db: Database, head: Head | None) -> bool:
     return head is None or head.epoch < effects.epoch(db) or continues(db, head)
 
 
-def require_past(content_db: Path, bucket: Readable) -> None:
-    """Refuse to publish over what the database does not know. Raises DivergedError, or TargetError."""
-    head, db = shown(bucket), database.connect(content_db, readonly=True)
+def require_past(content_db: Path, bucket: Readable, objects: Objects, ledger: Ledger) -> None:
+    """Refuse to publish over what the database does not know, and a head that is older than the one that is shown.
+
+    Raises DivergedError, BundlesBehindError or TargetError.
+    """
+    head = shown(bucket)
+    if head is None:
+        return
+    db = database.connect(content_db, readonly=True)
     try:
-        if may_follow(db, head):
-            return
-        assert head is not None
-        raise DivergedError(
-            f"{bucket.name}: another publisher showed version {head.version:,} of epoch {head.epoch} there, which this"
-            f" database (version {log.head(db):,} of epoch {effects.epoch(db)}) never had; nothing is sent. Bring the"
-            " newer content here (`publisher restore`), or let this one replace it"
-            f" (`publisher target take-over {bucket.name}`)"
-        )
+        if not may_follow(db, head):
+            raise DivergedError(
+                f"{bucket.name}: another publisher showed version {head.version:,} of epoch {head.epoch} there, which"
+                f" this database (version {log.head(db):,} of epoch {effects.epoch(db)}) never had; nothing is sent."
+                " Bring the newer content here (`publisher restore`), or let this one replace it"
+                f" (`publisher target take-over {bucket.name}`)"
+            )
     finally:
         db.close()
+    ours = _next(ledger, objects)
+    if ours is not None and (ours.epoch, ours.version) < (head.epoch, head.version):
+        raise BundlesBehindError(
+            f"{bucket.name}: what was built for apps is older than what another publisher showed there; it is sent once"
+            " it is built anew (the worker does that by itself, `publisher build` does it now)"
+        )
+
+
+def _next(ledger: Ledger, objects: Objects) -> Head | None:
+    """The head that a push would put now."""
+    row = ledger.connection.execute("SELECT body FROM wanted WHERE key = ?", (sync_wire.HEAD,)).fetchone()
+    return None if row is None else msgspec.json.decode(objects.get(row[0]), type=Head)

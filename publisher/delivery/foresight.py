@@ -57,7 +57,11 @@ def doubt(ledger: Ledger, target: Conditional) -> Doubt:
 
 
 def foresee(
-    ledger: Ledger, target: Conditional, place: str, cap: Cap, require_past: Callable[[], None] = lambda: None
+    ledger: Ledger,
+    target: Conditional,
+    place: str,
+    cap: Cap,
+    require_past: Callable[[Ledger], None] = lambda ledger: None,
 ) -> Foreseen:
     """The steps of a push now to a target that is at `place`; `require_past` as in `Pusher`."""
     found, name = doubt(ledger, target), target.name
@@ -74,7 +78,7 @@ def foresee(
         notes.append(f"{name} is halted: nothing is sent before `publisher rollout resume {name}`")
     try:
         if found.is_anothers:
-            require_past()
+            require_past(ledger)
         push.require(ledger, name, steps, cap)
     except DeliveryError as error:
         notes.append(f"a push would be refused: {error}")

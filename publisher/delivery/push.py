@@ -28,7 +28,7 @@ from publisher.delivery.ledger import Desired, Held, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.purges import Purging
 from publisher.delivery.targets import Conditional, Target, Telling
-from publisher.errors import DamagedObjectError, LeaseLostError, PublisherError, TargetError
+from publisher.errors import DamagedObjectError, DivergedError, LeaseLostError, PublisherError, TargetError
 
 RETRY_SECONDS = 0.2
 """About how long to wait before PUTs that failed are tried again; twice as long each time."""
@@ -102,7 +102,7 @@ class Pusher:
         fitness: Fitness | None = None,
         tries: int = 1,
         cap: Cap = USUAL,
-        require_past: Callable[[], None] = lambda: None,
+        require_past: Callable[[Ledger], None] = lambda ledger: None,
     ) -> None:
         """`purging`: a CDN stands before the target, and must forget what is replaced. `place` is where the target is:
         one that moved is owed the whole site. With a `lease`, nothing is written without it, nor before `fitness` found
@@ -258,8 +258,8 @@ class Pusher:
         if not self._lease.was_another:
             return False
         try:
-            self._require_past()
-        except PublisherError:
+            self._require_past(self._ledger)
+        except DivergedError:
             self._lease.release()
             raise
         with self._ledger.transaction():

@@ -33,7 +33,7 @@ from publisher.builder import Builder
 from publisher.delivery import lane
 from publisher.delivery.ledger import Desired
 from publisher.delivery.push import Pusher
-from publisher.errors import LeaseHeldError, PublisherError
+from publisher.errors import BundlesBehindError, LeaseHeldError, PublisherError
 from publisher.plant import Plant
 
 PATIENCE_SECONDS = 60.0
@@ -116,6 +116,8 @@ def delivered(pusher: Pusher, builder: Builder, may_wait: bool) -> bool:
     """Push; False while another has the lease, and it may be waited for."""
     try:
         lane.deliver(pusher, builder.heal, worker.now)
+    except BundlesBehindError:
+        return True  # they are made next
     except LeaseHeldError:
         if not may_wait:
             raise
