@@ -1,4 +1,4 @@
-"""The application: opens the store and puts the parts together; granian starts it as `api.app:from_environment`."""
+"""The application: opens the store and puts the parts together; the server starts it as `api.app:from_environment`."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ DESCRIPTION = (
 
 
 def from_environment() -> Litestar:
-    """The application as the environment sets it: what the server starts."""
+    """The application as the environment sets it."""
     chosen = settings.load(os.environ)
     logs.setup(chosen.logs.format, chosen.logs.level)
     app = create_app(chosen)

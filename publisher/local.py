@@ -154,7 +154,7 @@ def api_command(settings: Settings, *options: str) -> list[str]:
     """
     # fmt: off
     return [
-        sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--host", settings.api.host,
+        sys.executable, "-m", "api.serving", "--interface", "asgi", "--factory", "--host", settings.api.host,
         "--port", str(settings.api.port), "--workers", "1", "--no-ws", "--http", "1",
         "--http1-buffer-size", "65536", "--http1-header-read-timeout", "10000", *options, "api.app:from_environment",
     ]

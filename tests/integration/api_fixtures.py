@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from publisher import local, settings
@@ -83,6 +84,14 @@ class Server:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"the server did not stop when asked:\n{self.log.read_text()}") from None
+
+    def kill(self) -> None:
+        """Kill every process of the server at once."""
+        ours = psutil.Process(self.process.pid)
+        for one in (ours, *ours.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        self.process.wait()
 
     def database(self) -> Database:
         """A read-only connection to the server's store."""

@@ -94,7 +94,6 @@ def test_a_disk_that_is_full_costs_no_answered_write(disk: Path) -> None:
         answer, said = post(ana, 1000)
         assert answer.status_code == 201, answer.text
         facts.append(fact(answer, said))
-        server.process.kill()
-        server.process.wait()
+        server.kill()
         server.start()
         assert faults(server.database(), facts) == []

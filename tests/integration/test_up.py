@@ -92,7 +92,7 @@ def test_a_dead_child_is_restarted_and_said_so(up: Up) -> None:
     token = up.token(up.ready["admin_password"])
     for child in up.children():
         with suppress(psutil.NoSuchProcess):  # one that ended since it was listed, or is about to be reaped
-            if {"granian", "worker"} & set(child.cmdline()) and child.ppid() == up.process.pid:
+            if {"api.serving", "worker"} & set(child.cmdline()) and child.ppid() == up.process.pid:
                 child.kill()
     until = time.monotonic() + 30
     while up.said().count("starting it again") < 2:
