@@ -220,12 +220,12 @@ class Builder:
             touched = looking.in_order(sorted(self.affected(reading, changes)))
             version, held = reading.version(), self._held(touched)
             looker = Looker(reading, self._renderer, self._objects)
-            new = [page for page in touched if page.kind in pages.OWN and pages.key(page) not in held][: AHEAD + 1]
-            ahead = looker.look(new if len(new) <= AHEAD else [], held)
+            new = {page for page in touched if page.kind in pages.OWN and pages.key(page) not in held}
+            first = new if len(new) <= AHEAD else set[Page]()
+            ahead = looker.look((page for page in touched if page in first), held)
             if ahead.written:
                 on_new(ahead.written)
-            done = {*new} if len(new) <= AHEAD else set[Page]()
-            rest = looker.look((page for page in touched if page not in done), held)
+            rest = looker.look((page for page in touched if page not in first), held)
             written, absent = ahead.written + rest.written, ahead.absent + rest.absent
             on_progress(len(touched), len(touched))
         return self._record(written, absent, len(touched), len(written), head, version)
