@@ -8,21 +8,21 @@ import re
 import shutil
 import statistics
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from benchmarks import generator, newsroom, processes, results, vocabulary
+from benchmarks import generator, growing, newsroom, processes, results, vocabulary
+from benchmarks.growing import Growing, Period, packed
 from benchmarks.peers import searches
 from benchmarks.peers.searches import Answer
 from benchmarks.processes import Run
 from benchmarks.results import Report, Result
 from publisher.content import database, effects, reviews
-from publisher.content.model import Draft, Review, State, Text
-from publisher.content.writer import Transaction, Writer
+from publisher.content.database import Database
+from publisher.content.writer import Writer
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
 from publisher.indexer import Indexer
@@ -33,7 +33,6 @@ from publisher.site import markdown, search_layout, terms
 NAME = "search"
 SIZES, QUICK_SIZES = (1_000, 10_000), (40,)
 QUESTIONS, QUICK_QUESTIONS = 12, 2
-PUBLISHES, QUICK_PUBLISHES = 512, 16
 ROUNDS = 2
 OURS, PAGEFIND, MINISEARCH = "publisher", "Pagefind", "MiniSearch"
 WORDS = {1: "one word", 2: "two words", 3: "three words"}
@@ -53,6 +52,7 @@ class Index(msgspec.Struct, frozen=True):
     files: float
     written: float
     fullest: dict[int, list[Answer]] = {}
+    period: Period | None = None
 
 
 Measure = Callable[[Index], list[float]]
@@ -60,7 +60,7 @@ Measure = Callable[[Index], list[float]]
 
 def run(folder: Path, quick: bool) -> Report:
     """Measure each size, beside those peers that are installed."""
-    found, notes = list[Result](), list[str]()
+    found, notes, periods = list[Result](), list[str](), dict[int, Period]()
     for size in QUICK_SIZES if quick else SIZES:
         sized = _Sized(folder / str(size), size, quick)
         sides = {OURS: sized.ours()}
@@ -72,6 +72,8 @@ def run(folder: Path, quick: bool) -> Report:
                 sides[name] = measure()
             except RuntimeError as error:
                 notes.append(f"{name} at {size:,} reviews: {str(error).splitlines()[0]}")
+        if (period := sides[OURS].period) is not None:
+            periods[size] = period
         notes += [_parts(size, sides[OURS].answers), _parts(size, sides[OURS].fullest, " at the fullest")]
         found += _results(f"{size:,} reviews", sides)
     return Report(
@@ -88,11 +90,12 @@ def run(folder: Path, quick: bool) -> Report:
             "Page and scripts: of ours the whole search page; of the others their script, without any page, Pagefind's "
             "WebAssembly being in what its first question fetches. Ours finds products by name too: its first question "
             "fetches their catalogue.",
-            "Fullest: after so many more changes, half of them new reviews and half edits, that there is a segment of "
-            f"every size below {search_layout.BLOCK:,}, of as many changes as it may have, and as many in the head.",
-            f"A publish: of ours the mean of {PUBLISHES} new reviews, one after the other; of the others a rebuild "
-            "with one review more. Ours writes a new base, and blocks of "
-            f"{search_layout.BLOCK:,} changes, more seldom than that.",
+            "Fullest: after so many more changes, half of them new reviews and half edits, that the base is as old as "
+            f"it may be, and there is a segment of every size below {search_layout.BLOCK:,}, of as many changes as it "
+            "may have, and as many in the head.",
+            "A publish: of ours the mean of all that write to the index from one base of it to the next, the new base "
+            "included; of the others a rebuild with one review more.",
+            *(_period(size, periods[size]) for size in periods),
         ],
     )
 
@@ -101,8 +104,7 @@ class _Sized:
     """One site, as its database and as files."""
 
     def __init__(self, folder: Path, size: int, quick: bool) -> None:
-        self._folder, self._quick, self._rounds = folder, quick, 1 if quick else ROUNDS
-        self._publishes = QUICK_PUBLISHES if quick else PUBLISHES
+        self._folder, self._size, self._quick, self._rounds = folder, size, quick, 1 if quick else ROUNDS
         self._settings = newsroom.filled(folder / "data", size, say=vocabulary.spread)
         self._questions = {
             count: list(_questions(self._settings, count, QUICK_QUESTIONS if quick else QUESTIONS)) for count in WORDS
@@ -121,8 +123,9 @@ class _Sized:
         scripts = sum(map(packed, (page, *(one.read_bytes() for one in named))))
         answers = self._asked("ours", site)
         runs = [self._rebuilt(number) for number in range(self._rounds)]
-        files, written = self._published()
-        return Index(answers, scripts, runs, files, written, self._fullest())
+        period = self._published()
+        written = period.bytes / period.publishes + statistics.fmean(packed(one.read_bytes()) for one in self._cards())
+        return Index(answers, scripts, runs, period.files / period.publishes, written, self._fullest(), period)
 
     def pagefind(self) -> Index:
         """Pagefind: once, as it takes long, and once more with a review more."""
@@ -162,44 +165,36 @@ class _Sized:
         argv = [sys.executable, "-m", "benchmarks.search", str(self._settings.data.content_db)]
         return processes.watched([*argv, str(self._folder / f"objects-{number}")])
 
-    def _published(self) -> tuple[float, float]:
-        """Files and bytes, as sent, that a publish of a new review writes, on average."""
-        files = written = 0
-        db = database.connect(self._settings.data.content_db, readonly=True)
-        ledger, objects = Ledger(":memory:"), Objects(self._folder / "published")
-        indexer = Indexer(db, ledger, objects)
-        indexer.index()
-        said = vocabulary.spread(generator.generate(self._publishes, seed=9), seed=9)
-        with Writer(self._settings.data.content_db) as writer:
-            editor = db.execute("SELECT id FROM editors ORDER BY id").fetchone()[0]
-            for one in said:
-                known = _bodies(ledger)
-                writer.run(partial(_created, draft=one.draft, body=markdown.render(one.markdown), editor_id=editor))
-                indexer.index()
-                fresh = {body for key, body in _bodies(ledger).items() if known.get(key) != body}
-                files += len(fresh) + 1  # and the file of what is shown of it
-                written += sum(packed(objects.get(body)) for body in fresh)
-        for store in (db, ledger, objects):
-            store.close()
-        shown = statistics.fmean(packed(one.read_bytes()) for one in self._cards())
-        return files / self._publishes, written / self._publishes + shown
+    def _published(self) -> Period:
+        """What publishes of new reviews write, one after the other, from one base of the index to the next."""
+        settings = newsroom.filled(self._folder / "growing", self._size * 3 // 4, say=vocabulary.spread)
+        site = Growing(settings, self._folder / "growing" / "objects")
+        try:
+            site.until_based_anew()
+            return site.until_based_anew()
+        finally:
+            site.close()
 
     def _fullest(self) -> dict[int, list[Answer]]:
-        """Answers at the moment before a segment of the largest size is made: no other costs a reader more."""
+        """Answers at the last moment before a segment of the largest size and a new base are made.
+
+        No other costs a reader more.
+        """
         step, made = search_layout.SIZES[-1 if self._quick else 0], 0
-        said = vocabulary.spread(generator.generate(2 * step, seed=10), seed=10)
+        said = vocabulary.spread(generator.generate(20 * step, seed=10), seed=10)
         db = database.connect(self._settings.data.content_db, readonly=True)
         edited = [row[0] for row in db.execute("SELECT id FROM reviews ORDER BY slug")]
         random.Random(3).shuffle(edited)
         with Writer(self._settings.data.content_db) as writer:
             editor = db.execute("SELECT id FROM editors ORDER BY id").fetchone()[0]
-            while effects.newest(db).number % step != step - 1:
+            while not _is_fullest(db, step):
                 one, made = next(said), made + 1
                 body = markdown.render(one.markdown)
                 if made % 2:
-                    writer.run(partial(_created, draft=one.draft, body=body, editor_id=editor))
+                    writer.run(partial(growing.create, draft=one.draft, body=body, editor_id=editor))
                 else:
-                    writer.run(partial(reviews.update, review_id=edited.pop(), draft=one.draft, body=body))
+                    old = edited[made // 2 % len(edited)]
+                    writer.run(partial(reviews.update, review_id=old, draft=one.draft, body=body))
         db.close()
         site = self._folder / "fullest"
         with Plant(self._settings) as parts:
@@ -211,17 +206,11 @@ class _Sized:
         return (self._folder / "site" / "content" / "search" / "cards").iterdir()
 
 
-def packed(body: bytes) -> int:
-    """How many bytes are sent of a body."""
-    return len(body) if body[:2] == b"\x1f\x8b" else len(zlib.compress(body, 6))
-
-
-def _created(tx: Transaction, draft: Draft, body: Text, editor_id: str) -> Review:
-    return reviews.create(tx, draft, body, editor_id=editor_id, state=State.published, published_at=generator.START)
-
-
-def _bodies(ledger: Ledger) -> dict[str, str]:
-    return dict(ledger.connection.execute("SELECT key, body FROM desired").fetchall())
+def _is_fullest(db: Database, step: int) -> bool:
+    """Whether a segment is as long as it may be, and a new base is due before the next one is."""
+    stands, based = effects.newest(db), next(effects.snapshots(db)).number
+    heavy = (stands.log_weight - effects.at(db, based).log_weight) / max(stands.number - based, 1)
+    return stands.number % step == step - 1 and stands.log_weight + step * heavy > stands.due
 
 
 def _digests(folder: Path) -> dict[Path, str]:
@@ -298,6 +287,15 @@ def _parts(size: int, answers: dict[int, list[Answer]], when: str = "") -> str:
         total[_named(folder)] = total.get(_named(folder), 0) + much
     said = ", ".join(f"{name} {much / 1e3:.1f}" for name, much in total.items())
     return f"{size:,} reviews{when}: a first question of three words to ours is made of, in kB: {said}."
+
+
+def _period(size: int, period: Period) -> str:
+    segments = period.files - period.based - 2 * period.publishes
+    return (
+        f"{size:,} reviews: {period.publishes:,} publishes, from {period.reviews[0]:,} reviews to {period.reviews[1]:,}"
+        f", wrote {period.files:,} files: as many heads, and as many of what is shown, {segments:,} of segments, and "
+        f"{period.based:,} of the new base."
+    )
 
 
 def _named(folder: str) -> str:

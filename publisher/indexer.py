@@ -168,7 +168,8 @@ class _Work:
     def _made(self, name: str, span: Span) -> str:
         if name in self._known:
             return self._kept(name, self._known[name])
-        return self._written(name, *self._between(span))
+        is_newest = span.high - span.low < search_layout.SIZES[-2]
+        return self._written(name, *self._between(span), shard=postings.NEWEST_SHARD if is_newest else postings.SHARD)
 
     def _between(self, span: Span) -> tuple[Iterator[tuple[int, dict[str, int]]], list[int]]:
         """Words of the reviews that a span touched, and, filled while they are read, which of them it took away."""

@@ -160,7 +160,8 @@ class Litestream:
     def synced_at(self) -> datetime | None:
         """When all that was written was last in the bucket; None when Litestream does not run, or has not yet sent.
 
-        It says when it last looked and found nothing left to send, so an idle site has no lag.
+        It says when it last looked and found nothing left to send, so an idle site has no lag. It looks at the database
+        once a second and sends in between, so what was written in the second before may not be there yet.
         """
         try:
             said = self._run([self._program, "list", "-json", "-socket", SOCKET, "-timeout", "2"], "")

@@ -25,7 +25,7 @@ MAX_TAG = 60
 LISTING_PAGE = 20
 """Reviews on one numbered page of a listing: page k holds ordinals 20k … 20k+19, for ever."""
 SHARD = 250
-"""Entries in one sitemap or product-finder file: about the square root of the reviews expected, so that neither a
+"""Entries in one sitemap file: about the square root of the reviews expected, so that neither a
 shard nor the index of shards is long."""
 
 

@@ -107,19 +107,23 @@ def moved(site: Site, context: contexts.Moved) -> bytes:
 
 
 def finder(context: contexts.Finder) -> bytes:
-    """A shard of the product finder: a row for each ordinal, null where a product was merged into another.
+    """A shard of the product finder: a row for each ordinal, an empty one where a product was merged into another.
 
-    A row is [0 of a camera or 1 of a lens, brand, model, aliases, mounts, slug]; the slug is missing when the name
-    gives it, and so are empty lists at the end.
+    A row is a text, for lists weigh more: kind (1 of a lens), brand, model, aliases, mounts and slug, tabs between,
+    aliases and mounts with line ends. A brand is missing where it is that of the row before, the slug when the name
+    gives it (docs/search.md).
     """
-    rows: list[list[Any] | None] = [None] * (max((p.ordinal for p in context.products), default=-1) + 1 - context.low)
+    rows = [""] * (max((p.ordinal for p in context.products), default=-1) + 1 - context.low)
+    before = ""
     for one in context.products:
         mounts = one.spec.mounts if isinstance(one.spec, LensSpec) else tuple(filter(None, (one.spec.mount,)))
         slug = "" if one.slug == names.slugify(one.name) and len(one.slug) < names.MAX_SLUG - 1 else one.slug
-        row = [int(one.kind == "lens"), one.brand, one.model, one.aliases, mounts, slug]
-        while not row[-1] and len(row) > 3:
-            row.pop()
-        rows[one.ordinal - context.low] = row
+        brand, model, *lists = (
+            "\n".join(map(names.one_line, said)) for said in ((one.brand,), (one.model,), one.aliases, mounts)
+        )
+        row = ["1" if one.kind == "lens" else "", "" if brand == before else brand, model, *lists, slug]
+        rows[one.ordinal - context.low] = "\t".join(row).rstrip("\t")
+        before = brand
     return encode(rows)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from publisher.content.model import LISTING_PAGE, SHARD, Card, Mention, Review
 from publisher.site import contexts, pages
-from publisher.site.pages import CARDS, Page, Source
+from publisher.site.pages import CARDS, FINDER, Page, Source
 
 ABOUT_PRODUCT = frozenset({"camera", "lens"})
 Gather = Callable[[Source, Page], contexts.Context | None]
@@ -165,14 +165,14 @@ def _compare(source: Source, page: Page) -> contexts.Context:
 
 
 def _finders(source: Source) -> list[str]:
-    return [pages.path(Page("finder", "", number)) for number in range(-(-source.product_count() // SHARD))]
+    return [pages.path(Page("finder", "", number)) for number in range(-(-source.product_count() // FINDER))]
 
 
 def _finder(source: Source, page: Page) -> contexts.Context | None:
-    if page.number * SHARD >= source.product_count():
+    low = page.number * FINDER
+    if low >= source.product_count():
         return None
-    low = page.number * SHARD
-    return contexts.Finder(low=low, products=source.product_span(low, low + SHARD))
+    return contexts.Finder(low=low, products=source.product_span(low, low + FINDER))
 
 
 def _search_cards(source: Source, page: Page) -> contexts.Context | None:

@@ -27,6 +27,8 @@ from publisher.content.model import (
 )
 from publisher.site import sync_wire
 
+FINDER = 1_000
+"""Products in one file of the finder: a question fetches all of them, and those of 250 are a tenth larger together."""
 CARDS = 1
 """Reviews in one file of what search shows of them: a question's answers lie far apart, so that others would be
 fetched in vain."""
@@ -214,7 +216,9 @@ def of_product(source: Source, product_id: str) -> set[Page]:
     product = source.product(product_id)
     slugs, brands = source.product_footprint(product_id)
     found = set(_OF_EVERY_PRODUCT)
-    found.update((Page("finder", "", product.ordinal // SHARD), Page("sitemap-products", "", product.ordinal // SHARD)))
+    found.update(
+        (Page("finder", "", product.ordinal // FINDER), Page("sitemap-products", "", product.ordinal // SHARD))
+    )
     for slug in slugs:
         found.update((Page(product.kind, slug), Page("product-json", slug)))
         listing = source.listing(f"product:{product_id}")
@@ -244,8 +248,9 @@ def everything(source: Source) -> Iterator[Page]:
     for kind, slug in source.product_slugs():
         yield Page(kind, slug)
         yield Page("product-json", slug)
-    for number in range(-(-source.product_count() // SHARD)):
+    for number in range(-(-source.product_count() // FINDER)):
         yield Page("finder", "", number)
+    for number in range(-(-source.product_count() // SHARD)):
         yield Page("sitemap-products", "", number)
     reviews = source.listing("all")
     for number in range(-(-reviews.given // SHARD)):

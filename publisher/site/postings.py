@@ -20,8 +20,9 @@ import msgspec
 SHARD = 3_800
 """Bytes of a shard before compression (somewhat more than half of that after it): one is fetched for each word and
 segment."""
-BASE_SHARD = 2_600
-"""The same of the base: it is made anew so seldom that it may have more files, of which less is fetched."""
+BASE_SHARD, NEWEST_SHARD = 3_200, 4_600
+"""The same of the base, which is made anew so seldom that it may have more files, of which less is fetched; and of the
+newest segment, which is written anew so often that it should have few."""
 FOLDER = "content/search/v3"
 HEAD = "content/search/head.json"
 STEP = 1_000

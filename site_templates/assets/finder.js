@@ -2,7 +2,7 @@
 
 import { fullName, normal, parts, slugify, spellings } from "./names.js";
 
-const SHARD = 250;
+const SHARD = 1000;
 const PIECE = 150;
 const LONGEST = 8;
 
@@ -27,18 +27,30 @@ function rank(product, asked, said) {
   return said.every((part) => begun(part) || within(part)) ? 3 : Infinity;
 }
 
-// The row of a product in the finder's files: kind, brand, model, aliases, mounts, slug.
-function read([lens, brand, model, aliases, mounts, slug], ordinal) {
+// The rows of a file of the finder (docs/search.md), those of products that were merged left out.
+function rowsOf(shard, number) {
+  let brand;
+  return shard.flatMap((row, place) => {
+    if (!row) return [];
+    const [lens, other, model, aliases, mounts, slug] = row.split("\t");
+    brand = other || brand;
+    return [{ ordinal: number * SHARD + place, lens, brand, model, aliases: lines(aliases), mounts: lines(mounts), slug }];
+  });
+}
+
+const lines = (said) => (said ? said.split("\n") : []);
+
+function read({ ordinal, lens, brand, model, aliases, mounts, slug }) {
   const name = fullName(brand, model);
   return {
     ordinal,
     kind: lens ? "lens" : "camera",
     brandSlug: slugify(brand),
     name,
-    mounts: mounts ?? [],
+    mounts,
     slug: slug || slugify(name),
-    spellings: spellings(brand, [model, ...(aliases ?? [])]),
-    words: parts([brand, model, ...(aliases ?? [])].join(" ")),
+    spellings: spellings(brand, [model, ...aliases]),
+    words: parts([brand, model, ...aliases].join(" ")),
   };
 }
 
@@ -58,11 +70,11 @@ export class Catalogue {
   // The names are put into their forms piece by piece: all at once would hold up a slow phone's keys for a third of a second.
   static async load(addresses, get) {
     const shards = await Promise.all(addresses.map((address) => get(address)));
-    const rows = shards.flatMap((shard, number) => shard.map((row, place) => [row, number * SHARD + place])).filter(([row]) => row);
+    const rows = shards.flatMap(rowsOf);
     const products = [];
     for (let at = 0; at < rows.length; at += PIECE) {
       if (at) await breathe();
-      products.push(...rows.slice(at, at + PIECE).map(([row, ordinal]) => read(row, ordinal)));
+      products.push(...rows.slice(at, at + PIECE).map(read));
     }
     return new Catalogue(products);
   }

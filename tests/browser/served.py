@@ -27,9 +27,11 @@ class Served:
     to the test.
     """
 
-    def __init__(self, folder: Path, server: http.server.ThreadingHTTPServer, *, offline: bool = True) -> None:
+    def __init__(
+        self, folder: Path, server: http.server.ThreadingHTTPServer, *, offline: bool = True, language: str = "es"
+    ) -> None:
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
-        site = Site(title="RandomCameraReviews", language="es", url=self.url, offline=offline)
+        site = Site(title="RandomCameraReviews", language=language, url=self.url, offline=offline)
         self.room = Newsroom(folder, site=site)
         self.room.clock.at = datetime.now(UTC) - timedelta(hours=1)
         self.is_off = False
@@ -55,7 +57,7 @@ class Served:
 
 
 @contextmanager
-def served(*, offline: bool = True) -> Iterator[Served]:
+def served(*, offline: bool = True, language: str = "es") -> Iterator[Served]:
     """A server of a newsroom, with nothing published yet."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -87,6 +89,6 @@ def served(*, offline: bool = True) -> Iterator[Served]:
 
     with tempfile.TemporaryDirectory() as folder:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        site = Served(Path(folder), server, offline=offline)
+        site = Served(Path(folder), server, offline=offline, language=language)
         with closing(site.room), serving(server):
             yield site

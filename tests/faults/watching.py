@@ -33,12 +33,11 @@ class Watch:
 def watching(site_url: str, public: Sequence[str]) -> Iterator[Watch]:
     """A reader of these addresses at work; afterwards, what it saw."""
     argv = [sys.executable, "-m", "tests.faults.reader", site_url, *public]
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     watch = Watch()
-    try:
-        yield watch
-        said, _ = process.communicate("end\n", timeout=60)
-        watch.seen = json.loads(said)
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield watch
+            said, _ = process.communicate("end\n", timeout=60)
+            watch.seen = json.loads(said)
+        finally:
+            process.kill()

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from publisher.content import catalogue, products
+from publisher.content import catalogue, duplicates, products
+from publisher.content.model import LensSpec
 from tests import finding
 from tests.newsroom import Newsroom
 
@@ -87,3 +89,19 @@ def test_the_files_give_every_slug_that_the_site_has(room: Newsroom) -> None:
     answers = finding.ask(room.folder, finding.site(room) | {"products": names})["products"]
     assert {slug for found in answers for _, _, slug in found} <= set(known)
     assert sum(any(found) for found in answers) == len(names)
+
+
+def test_whatever_a_name_holds_its_row_is_read_as_it_was_written(tmp_path: Path) -> None:
+    made = Newsroom(tmp_path)
+    made.staff(cameras=2, lenses=1)  # of two brands
+    spec = LensSpec(mounts=("Sony\tE", "Leica\nL"))
+    odd = made.writer.run(
+        partial(products.create, brand="Tam\tron", model="28\t75\nmm", aliases=("A\t063", "α 📷"), spec=spec)
+    )
+    gone = made.writer.run(partial(products.create, brand="Tam\tron", model="Doble", spec=LensSpec()))
+    last = made.writer.run(partial(products.create, brand="Tam\tron", model="Último", spec=LensSpec()))
+    made.writer.run(lambda tx: duplicates.merge(tx, gone.id, last.id))
+    found = finding.ask(made.folder, finding.site(made) | {"products": ["28 75", "A 063", "último", "Tam ron doble"]})
+    expected = [[["lens", name, slug]] for name, slug in (("Tam ron 28 75 mm", odd.slug),) * 2]
+    assert found["products"] == [*expected, *[[["lens", "Tam ron Último", last.slug]]] * 2], "a merged one leads on"
+    made.close()

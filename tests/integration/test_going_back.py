@@ -25,16 +25,15 @@ def publisher(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )  # fmt: skip
 
 
-def synced(folder: Path) -> None:
-    """Wait until all that was written before this call is in the backup."""
-    began, until = datetime.now(UTC), time.monotonic() + 60
+def backed_up(folder: Path) -> dict[str, Any]:
+    """What a drill says once all that was written is in the backup: it follows by a second or so."""
+    until = time.monotonic() + 60
     while True:
-        said = publisher(folder, "backup", "status", "--json").stdout
-        at = json.loads(said)["synced_at"] if said else None
-        if at is not None and datetime.fromisoformat(at) > began:
-            return
-        assert time.monotonic() < until, said
-        time.sleep(0.2)
+        done = publisher(folder, "backup", "drill", "--json")
+        if done.stdout and (drilled := dict(json.loads(done.stdout)))["missing_changes"] == 0:
+            return drilled
+        assert time.monotonic() < until, done.stdout + done.stderr
+        time.sleep(0.5)
 
 
 def head(up: Up) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def test_an_older_database_over_a_newer_bucket(tmp_path: Path) -> None:
     token = up.token(password)
     kept = up.post(token, title="Se queda", content="Buena.", camera_model="Sony A7 IV")
     read_until(kept["document"], kept["id"])
-    synced(folder)
+    backed_up(folder)
     time.sleep(1.1)  # moments of the backup are whole seconds
     moment = datetime.now(UTC)
     time.sleep(1.1)
@@ -61,7 +60,7 @@ def test_an_older_database_over_a_newer_bucket(tmp_path: Path) -> None:
             app.sync()
             time.sleep(0.1)
     before = head(up)
-    synced(folder)
+    backed_up(folder)
     assert up.end() == 0
 
     for path in folder.glob("content.db*"):
@@ -89,9 +88,6 @@ def test_an_older_database_over_a_newer_bucket(tmp_path: Path) -> None:
                 assert time.monotonic() < until
                 app.sync()
                 time.sleep(0.1)
-        synced(folder)
-        drilled = json.loads(publisher(folder, "backup", "drill", "--json").stdout)
-        assert drilled["faults"] == [], "the backup goes on from what came back"
-        assert drilled["missing_changes"] == 0
+        assert backed_up(folder)["faults"] == [], "the backup goes on from what came back"
     finally:
         assert up.end() == 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
+import random
+from collections.abc import Callable, Iterator
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from publisher.content import products, reviews
+from publisher.content import effects, products, reviews
 from publisher.content.model import Draft, State
 from publisher.site import postings, search_layout
 from publisher.site.sync_layout import Span
@@ -120,10 +122,11 @@ def test_every_term_is_in_the_shard_that_the_bounds_say(said: dict[str, list[int
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Newsroom:
+def room(tmp_path: Path) -> Iterator[Newsroom]:
     found = Newsroom(tmp_path)
     found.staff()
-    return found
+    yield found
+    found.close()
 
 
 def head(room: Newsroom) -> dict[str, Any]:
@@ -138,15 +141,55 @@ def search_puts(room: Newsroom) -> list[str]:
     return sorted(key for key in room.target.puts if key.startswith("content/search/"))
 
 
-def test_a_publish_writes_few_files(room: Newsroom) -> None:
+def texts() -> Iterator[str]:
+    """Texts of 450 words of 20,000 that are spread as in life, by Zipf's law; the same in every run."""
+    chance, known = random.Random(4), [f"voz{number}" for number in range(20_000)]
+    weights = list(accumulate(1 / (number + 3) for number in range(len(known))))
+    while True:
+        yield " ".join(chance.choices(known, cum_weights=weights, k=450))
+
+
+def numbers(room: Newsroom) -> tuple[int, int]:
+    """The newest public change, and the one after which the newest base of the index is due."""
+    return room.writer.run(lambda tx: (effects.newest(tx.db).number, next(effects.snapshots(tx.db)).number))
+
+
+def from_base_to_base(room: Newsroom, reviews: int, also: Callable[[int], None] = lambda number: None) -> list[int]:
+    """How many files of the search each publish puts after a new base is due, up to the next base and with it.
+
+    So many reviews are there before, at least. Each publish is of a new one, and of what `also` does, given its number.
+    """
+    said = texts()
+    for _ in range(reviews):
+        room.post("Reseña", next(said))
+    while len({*numbers(room)}) > 1:
+        room.post("Reseña", next(said))
     room.publish()
-    counts = []
-    for number in range(130):
-        room.post(f"Reseña {number}", f"Palabra{number} y luz. " * 30)
+    began, counts = numbers(room)[1], list[int]()
+    while numbers(room)[1] in (began, numbers(room)[0]):  # a base is there with the change after the one it is due at
+        room.post(f"Reseña {len(counts)}", next(said))
+        also(len(counts))
         counts.append(len(search_puts(room)))
+    return counts
+
+
+def test_a_publish_writes_few_files_those_of_a_new_base_included(room: Newsroom) -> None:
+    counts = from_base_to_base(room, 150)
     assert min(counts) == 2, "the head, and what is shown of the review"
-    assert sum(counts) / len(counts) <= 5
-    room.close()
+    assert len(counts) > search_layout.SIZES[-2]
+    assert counts[-1] > 60, "a new base"
+    assert 4.2 < sum(counts) / len(counts) <= 5
+
+
+def test_one_file_more_with_every_publish_would_be_seen(room: Newsroom) -> None:
+    old = [room.post(f"Antigua {number}") for number in range(9)]
+
+    def edited(number: int) -> None:
+        draft = Draft(title=f"Editada {number}")
+        room.writer.run(lambda tx: reviews.update(tx, old[number % len(old)].id, draft, text("El sol.")))
+
+    counts = from_base_to_base(room, 150, edited)
+    assert sum(counts) / len(counts) > 5
 
 
 def fresh(room: Newsroom) -> tuple[list[int], set[int]]:
@@ -178,7 +221,6 @@ def test_an_edit_hides_what_older_segments_say(room: Newsroom) -> None:
     gone, said = fresh(room)
     assert gone == [1], "what is as new as the segment is nowhere else"
     assert 20 not in said
-    room.close()
 
 
 def test_a_product_that_changes_rewrites_no_postings(room: Newsroom) -> None:
@@ -190,7 +232,6 @@ def test_a_product_that_changes_rewrites_no_postings(room: Newsroom) -> None:
     assert "content/search/cards/1.json" in search_puts(room), "which says the product's name"
     then, now = said_of(json.loads(before)["fresh"]), said_of(head(room)["fresh"])
     assert then.items() <= (now | then).items()
-    room.close()
 
 
 def test_files_of_the_index_are_immutable_but_for_the_head(room: Newsroom) -> None:
@@ -200,7 +241,6 @@ def test_files_of_the_index_are_immutable_but_for_the_head(room: Newsroom) -> No
     headers = {key: cache for key, (_, cache) in room.target.headers.items() if postings.owns(key)}
     assert len(headers) > 2
     assert {key for key, cache in headers.items() if "immutable" not in cache} == {postings.HEAD}
-    room.close()
 
 
 def test_a_damaged_shard_is_made_again(room: Newsroom) -> None:
@@ -211,4 +251,3 @@ def test_a_damaged_shard_is_made_again(room: Newsroom) -> None:
     room.builder.heal([next(iter(before.values()))])
     assert {row.key: row.body for row in room.ledger.desired() if row.key.startswith(postings.FOLDER)} == before
     assert all(room.objects.get(body) for body in before.values())
-    room.close()
