@@ -52,7 +52,7 @@ class Scribe:
         self._numbers = itertools.count(READY + 1)
         self._waiting: dict[int, Answered] = {}
         self._unsent = bytearray()
-        self._is_closing = self._is_flushing = False
+        self._is_closing = self._is_full = False
         self._idle: Future[None] | None = None
         self._line: socket.socket | None = None
         self._child: subprocess.Popen[bytes] | None = None
@@ -114,14 +114,13 @@ class Scribe:
         number = next(self._numbers)
         self._waiting[number] = answered
         self._unsent += framed(number, said)
-        if not self._is_flushing:  # what is asked for in the same turn of the loop goes together
-            self._is_flushing = True
-            self._loop.call_soon(self._flush)
+        if not self._is_full:  # at once: it is begun with while the loop turns to the next request
+            self._flush()
 
     def _flush(self) -> None:
         """Send as much as the socket takes; the rest when it takes more."""
-        line, self._is_flushing = self._line, False
-        if line is None or not self._unsent:
+        line = self._line
+        if line is None:
             return
         try:
             sent = line.send(self._unsent)
@@ -130,14 +129,12 @@ class Scribe:
         except OSError:
             return  # it is gone, which reading tells
         del self._unsent[:sent]
-        if self._unsent:
-            self._is_flushing = True
-            self._loop.add_writer(line, self._flush_rest)
-
-    def _flush_rest(self) -> None:
-        if self._line is not None:
-            self._loop.remove_writer(self._line)
-        self._flush()
+        if bool(self._unsent) != self._is_full:
+            self._is_full = bool(self._unsent)
+            if self._is_full:
+                self._loop.add_writer(line, self._flush)
+            else:
+                self._loop.remove_writer(line)
 
     def _read(self) -> None:
         assert self._line is not None
@@ -180,6 +177,7 @@ class Scribe:
 
     def _hang_up(self) -> None:
         line, self._line = self._line, None
+        self._is_full = False
         if line is not None:
             self._loop.remove_reader(line)
             self._loop.remove_writer(line)

@@ -21,6 +21,7 @@ from benchmarks import (
     regions,
     results,
     rollback,
+    rollout,
     search,
     sync,
     write_parts,
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     crowded.NAME: crowded.run,
     regions.NAME: regions.run,
     rollback.NAME: rollback.run,
+    rollout.NAME: rollout.run,
 }
 PROGRAMS = ("weed", "caddy", "hugo", "rclone")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import generator
 from publisher import local, plant
 from publisher import settings as configuration
-from publisher.content import database, editors, log
+from publisher.content import database, editors, effects, log
 from publisher.content.model import Role
 from publisher.content.writer import Writer
 from publisher.delivery.ledger import Ledger
@@ -84,6 +84,10 @@ class Watch:
     def delivered(self) -> int:
         """The newest release that the bucket holds whole."""
         return self._ledger.delivered_release(self._target)
+
+    def newest(self) -> int:
+        """The number of the newest public change: the version of the content that readers should have."""
+        return effects.newest(self._db).number
 
     def puts(self, release: int) -> int:
         """How many objects were put to deliver `release`."""

@@ -6,27 +6,28 @@ One stack for each size runs at the same time, and the posts go to them in turn,
 from __future__ import annotations
 
 import http.client
+import os
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from benchmarks import generator, newsroom, results
+from benchmarks.editor import PATIENCE_SECONDS, Editor, ask
 from benchmarks.generator import Invented
 from benchmarks.results import Report, Result
 from publisher.errors import StackError
+from publisher.ports import LOOPBACK
 from publisher.settings import Settings
+from publisher.site.sync_wire import HEAD
 
 NAME = "publish-latency"
 SIZES, ROUNDS = (1_000, 10_000, 100_000), 200
 QUICK_SIZES, QUICK_ROUNDS = (30, 60), 4
 WARM_UP = 5
 POLL_SECONDS = 0.001
-PATIENCE_SECONDS = 30.0
-SIGN_IN_SECONDS = 600.0
 WHOLE_SITE_SECONDS = 0.05
 """The longest wait for the first publish, for each review."""
 QUANTITIES = {
@@ -47,20 +48,20 @@ class Timed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Portal:
-    """One running stack and a reader and an editor who ask it, each on a connection that is kept open."""
+    """One running stack, and a reader and an editor who ask it, each on a connection that is kept open."""
 
     def __init__(self, settings: Settings, size: int) -> None:
-        self._reader = _connection(settings.stack.edge_port)
-        self._editor = _connection(settings.api.port)
-        self._watch = newsroom.Watch(settings)
-        self._token, self._signed_in = "", float("-inf")
-        self._products = newsroom.product_ids(settings)
-        self._release = self._watch.await_delivery(0, newsroom.PATIENCE_SECONDS + size * WHOLE_SITE_SECONDS)
+        self._reader = http.client.HTTPConnection(LOOPBACK, settings.stack.edge_port, timeout=PATIENCE_SECONDS)
+        self._editor, self._watch = Editor(settings), newsroom.Watch(settings)
+        patience = newsroom.PATIENCE_SECONDS + size * WHOLE_SITE_SECONDS
+        self._release = self._watch.await_delivery(0, patience)
+        self._await_bundles(patience)
+        self._watch.await_purges(patience)
 
     @property
     def product_count(self) -> int:
         """How many products the catalogue has."""
-        return len(self._products)
+        return self._editor.product_count
 
     def close(self) -> None:
         """Close the connections and the ledger."""
@@ -70,19 +71,16 @@ class Portal:
 
     def publish(self, invented: Invented) -> Timed:
         """Publish one review, watch it arrive, and wait until its delivery is whole."""
-        said = _said(invented) | {"product_id": self._products[invented.product]}
-        body, headers, tag = msgspec.json.encode(said), self._headers(), self._home_tag()
+        self._editor.sign_in()
+        tag = self._home_tag()
         started = time.perf_counter()
-        answer = self._ask(self._editor, "POST", "/reviews", body, headers)
+        address = self._editor.post(invented)
         posted = time.perf_counter()
-        if answer[0] != 201:
-            raise RuntimeError(f"POST /reviews answered {answer[0]}: {answer[2][:500]!r}")
-        address = f"/reviews/{msgspec.json.decode(answer[2])['slug']}/"
         until = time.monotonic() + PATIENCE_SECONDS
-        while self._ask(self._reader, "GET", address)[0] != 200:
+        while ask(self._reader, "GET", address)[0] != 200:
             _rest(until, address)
         readable = time.perf_counter()
-        while f'href="{address}"'.encode() not in self._ask(self._reader, "GET", "/", headers=tag)[2]:
+        while f'href="{address}"'.encode() not in ask(self._reader, "GET", "/", headers=tag)[2]:
             _rest(until, f"{address} on the home page")
         listed = time.perf_counter()
         self._release = self._watch.await_delivery(self._release)
@@ -91,32 +89,19 @@ class Portal:
             puts=self._watch.puts(self._release),
         )  # fmt: skip
 
+    def _await_bundles(self, seconds: float) -> None:
+        """Wait until apps find the newest change too."""
+        until, address = time.monotonic() + seconds, f"/{HEAD}"
+        while True:
+            status, _, body = ask(self._reader, "GET", address)
+            if status == 200 and msgspec.json.decode(body)["version"] >= self._watch.newest():
+                return
+            _rest(until, address)
+
     def _home_tag(self) -> dict[str, str]:
         """The header by which the home page is only sent when it changed."""
-        _, headers, _ = self._ask(self._reader, "GET", "/")
+        _, headers, _ = ask(self._reader, "GET", "/")
         return {"If-None-Match": headers["etag"]} if "etag" in headers else {}
-
-    def _headers(self) -> dict[str, str]:
-        if time.monotonic() - self._signed_in > SIGN_IN_SECONDS:
-            said = msgspec.json.encode({"email": newsroom.EMAIL, "password": newsroom.PASSWORD})
-            status, _, body = self._ask(self._editor, "POST", "/auth/token", said, {"Content-Type": "application/json"})
-            if status != 200:
-                raise RuntimeError(f"POST /auth/token answered {status}: {body[:500]!r}")
-            self._token, self._signed_in = msgspec.json.decode(body)["access_token"], time.monotonic()
-        return {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
-
-    @staticmethod
-    def _ask(
-        connection: http.client.HTTPConnection,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> tuple[int, dict[str, str], bytes]:
-        connection.request(method, path, body, headers or {})
-        answer = connection.getresponse()
-        fields = {name.lower(): value for name, value in answer.getheaders()}
-        return answer.status, fields, answer.read()
 
 
 def run(folder: Path, quick: bool) -> Report:
@@ -130,6 +115,7 @@ def run(folder: Path, quick: bool) -> Report:
             portals[size], note = _portal(folder / str(size), size, running)
             notes.append(note)
         count = min(portal.product_count for portal in portals.values())
+        os.sync()  # gigabytes of the first publishes, which the disk would else be given amid the rounds
         # The seed of the filling: the same products and tags are the popular ones.
         for number, invented in enumerate(generator.generate(rounds + WARM_UP, product_count=count)):
             for size in sizes:
@@ -141,7 +127,8 @@ def run(folder: Path, quick: bool) -> Report:
         title="From POST to page",
         about="A review of about 5 kB is posted with a token to the write API; a reader polls the edge every "
         f"{1e3 * POLL_SECONDS:g} ms on an open connection. Everything runs: store, edge, API, worker. The times "
-        "include the polling, and what it takes from the publisher on the same machine.",
+        "include the polling, and what it takes from the publisher on the same machine. Before the first round all of "
+        "the site is in the bucket, and on the disk.",
         results=list(_results(timed)),
         notes=notes,
     )
@@ -172,20 +159,7 @@ def _results(timed: dict[int, list[Timed]]) -> Iterable[Result]:
             yield results.result(NAME, f"{size:,} reviews", quantity, unit, values, against=against, aim=aim)
 
 
-def _said(invented: Invented) -> dict[str, Any]:
-    """The body of a POST that says what `invented` says, yet is not a text that the site was filled with."""
-    draft = invented.draft
-    return {
-        "title": f"Otra vez: {draft.title}", "content": f"{invented.markdown}\nDe nuevo.\n",
-        "summary": draft.summary, "tags": draft.tags, "rating": draft.rating, "pros": draft.pros, "cons": draft.cons,
-    }  # fmt: skip
-
-
 def _rest(until: float, what: str) -> None:
     if time.monotonic() > until:
         raise StackError(f"{what} did not appear within {PATIENCE_SECONDS:g} s")
     time.sleep(POLL_SECONDS)
-
-
-def _connection(port: int) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)

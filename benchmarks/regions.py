@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import itertools
 import re
 import threading
 import time
@@ -16,6 +15,7 @@ import msgspec
 
 from benchmarks import delays, edges, generator, newsroom, results
 from benchmarks.delays import Network
+from benchmarks.editor import PATIENCE_SECONDS, Editor, ask
 from benchmarks.readers import Answer, Readers
 from benchmarks.results import Report, Result
 from publisher.delivery.cdn import address
@@ -175,25 +175,25 @@ async def _warm(regions: Sequence[Region]) -> None:
 
 def _api_requests(settings: Settings) -> int:
     """How many requests the API has answered; this one too, from the next time on."""
-    text = _ask(settings, "GET", "/metrics", TOKEN)
-    counts = re.findall(r"^publisher_http_request_seconds_count\{[^}]*\} ([\d.e+]+)$", text, re.MULTILINE)
+    connection = http.client.HTTPConnection(LOOPBACK, settings.api.port, timeout=PATIENCE_SECONDS)
+    status, _, body = ask(connection, "GET", "/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    connection.close()
+    if status != 200:
+        raise RuntimeError(f"GET /metrics answered {status}: {body[:500]!r}")
+    counts = re.findall(r"^publisher_http_request_seconds_count\{[^}]*\} ([\d.e+]+)$", body.decode(), re.MULTILINE)
     return int(sum(map(float, counts)))
 
 
 @contextmanager
 def _publishing(settings: Settings) -> Iterator[list[str]]:
     """Publish a review every so often, until the block ends; yields what was published."""
-    said = msgspec.json.encode({"email": newsroom.EMAIL, "password": newsroom.PASSWORD})
-    token: str = msgspec.json.decode(_ask(settings, "POST", "/auth/token", body=said))["access_token"]
-    published, over = list[str](), threading.Event()
-    products = newsroom.product_ids(settings)
+    published, over, editor = list[str](), threading.Event(), Editor(settings)
 
     def publish() -> None:
-        for number, invented in zip(itertools.count(), generator.generate(10_000, seed=7), strict=False):
+        for invented in generator.generate(10_000, seed=7, product_count=editor.product_count):
             if over.wait(PUBLISH_EVERY_SECONDS):
                 return
-            body = {"title": f"Nueva {number}", "content": invented.markdown, "product_id": products[number]}
-            published.append(_ask(settings, "POST", "/reviews", token, msgspec.json.encode(body)))
+            published.append(editor.post(invented))
 
     thread = threading.Thread(target=publish)
     thread.start()
@@ -202,20 +202,7 @@ def _publishing(settings: Settings) -> Iterator[list[str]]:
     finally:
         over.set()
         thread.join()
-
-
-def _ask(settings: Settings, method: str, path: str, token: str = "", body: bytes | None = None) -> str:
-    connection = http.client.HTTPConnection(LOOPBACK, settings.api.port, timeout=30)
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    try:
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-    finally:
-        connection.close()
-    if answer.status not in (200, 201):
-        raise RuntimeError(f"{method} {path} answered {answer.status}: {text[:500]}")
-    return text
+        editor.close()
 
 
 def _await_purges(settings: Settings) -> None:

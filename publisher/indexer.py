@@ -124,8 +124,9 @@ class Indexer:
         """Take segments out of those that leave, until they have many files; the files' keys."""
         keys = list[str]()
         while leaving and len(keys) < self._many:
-            name, files = leaving.popitem()
-            keys += postings.keys(*name.rsplit(".", 1), files)
+            full, files = leaving.popitem()
+            name, _, digest = full.rpartition(".")
+            keys += postings.keys(name, digest, files)
         return keys
 
     def _basis(self) -> State:

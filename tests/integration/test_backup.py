@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from publisher.content import database, effects, log
@@ -69,6 +71,28 @@ def post(up: Up, title: str) -> dict[str, Any]:
     return up.post(up.token(up.ready["admin_password"]), title=title, content="Buena.", camera_model="Sony A7 IV")
 
 
+def drilled(up: Up, seconds: float = 120) -> dict[str, Any]:
+    """What a drill says that could compare all: backup and bundles follow what is written by some seconds."""
+    until = time.monotonic() + seconds
+    while True:
+        done: dict[str, Any] = json.loads(publisher(up, "backup", "drill", "--json").stdout)
+        if done["pages"] and done["rows"]:
+            return done
+        assert time.monotonic() < until, done
+
+
+def child(up: Up, name: str) -> psutil.Process:
+    """The program of this name that runs under `up`, once it does."""
+    until = time.monotonic() + 60
+    while True:
+        for one in up.children():
+            with suppress(psutil.NoSuchProcess):
+                if one.name() == name:
+                    return one
+        assert time.monotonic() < until, name
+        time.sleep(0.1)
+
+
 def test_all_that_is_written_is_in_the_bucket_soon(up: Up) -> None:
     said = caught_up(up)
     assert said["lag_seconds"] < 60
@@ -108,17 +132,29 @@ def test_the_lag_is_among_the_metrics(up: Up) -> None:
 
 def test_a_drill_proves_the_backup_equal(up: Up) -> None:
     caught_up(up)
-    done: dict[str, Any] = {"pages": 0, "rows": 0}
-    until = time.monotonic() + 120
-    while not (done["pages"] and done["rows"]):  # the worker may be about to bring the bundles up to date
-        assert time.monotonic() < until
-        done = json.loads(publisher(up, "backup", "drill", "--json").stdout)
+    done = drilled(up)
     assert done["faults"] == []
     assert done["rows"] > 1000
     assert done["pages"] > 20
     assert done["keys"]
     assert done["missing_changes"] == 0
     assert 0 < done["download_seconds"] < done["rto_seconds"]
+
+
+def test_nothing_is_missing_after_litestream_was_killed_and_its_store_away(up: Up) -> None:
+    killed, store = child(up, "litestream"), child(up, "weed")
+    store.suspend()
+    try:
+        said = post(up, "Mientras nadie respalda")
+        killed.kill()
+        psutil.wait_procs([killed], timeout=60)
+        assert child(up, "litestream").pid != killed.pid
+    finally:
+        store.resume()
+    read_until(said["document"], said["id"])
+    done = drilled(up)
+    assert done["faults"] == []
+    assert done["missing_changes"] == 0
 
 
 def test_it_never_overwrites(up: Up) -> None:
@@ -128,7 +164,7 @@ def test_it_never_overwrites(up: Up) -> None:
 
 
 def test_what_comes_back_is_what_was_written(up: Up, tmp_path: Path) -> None:
-    caught_up(up)
+    drilled(up)
     said = json.loads(publisher(up, "restore", "--to", str(tmp_path), "--json").stdout)
     assert not said["new_epoch"], "readers know nothing that did not come back"
     here, there = (database.connect(folder / "content.db", readonly=True) for folder in (up.folder, tmp_path))

@@ -31,6 +31,7 @@ from benchmarks import (
     regions,
     results,
     rollback,
+    rollout,
     search,
     sync,
     vocabulary,
@@ -105,6 +106,14 @@ def test_four_regions_read_from_their_edges_alone(short_folder: Path) -> None:
     assert all(share < 100 for case, share in hits.items() if case.endswith(", cold"))
     assert "requests of readers that reached the API: 0" in report.notes
     assert all(" 0 of " in note for note in report.notes if "failed" in note), report.notes
+
+
+def test_a_publish_reaches_four_regions_in_their_order(short_folder: Path) -> None:
+    found = {(one.case, one.quantity): one.median for one in rollout.run(short_folder, quick=True).results}
+    pages = [found[case, what] for case, what in found if what == rollout.PAGE]
+    assert len(pages) == 4
+    assert pages == sorted(pages), "each region begins when the one before it has everything"
+    assert all(found[case, rollout.HOME] > found[case, rollout.PAGE] for case, _ in found)
 
 
 def test_the_parts_of_a_write_are_measured(tmp_path: Path) -> None:

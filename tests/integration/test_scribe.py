@@ -222,7 +222,7 @@ def test_a_writer_that_is_killed_answers_nothing_that_is_not_there_and_another_g
                 asked(scribe, partial(sleep, seconds=DEADLINE)).add_done_callback(asyncio.Future.exception)
                 many += [asked(scribe, partial(note, name=f"{life} {number}")) for number in range(300, 400)]
                 if life % 2:
-                    await many[0]
+                    await many[250]
                 os.kill(pid(scribe), signal.SIGKILL)
                 for one in await asyncio.gather(*many, return_exceptions=True):
                     if isinstance(one, str):
@@ -238,6 +238,35 @@ def test_a_writer_that_is_killed_answers_nothing_that_is_not_there_and_another_g
     assert told <= facts(path)
     assert len(told) > 400, "nothing was answered before a kill"
     assert lost >= 400, "nothing was lost by one"
+
+
+def test_one_that_is_killed_while_it_takes_no_more_is_followed_by_another(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with writing(tmp_path / "content.db") as scribe:
+            os.kill(pid(scribe), signal.SIGSTOP)
+            large = asked(scribe, partial(length, text="x" * 5_000_000))
+            await asyncio.sleep(0)  # the socket holds no more, and the rest waits for it
+            os.kill(pid(scribe), signal.SIGKILL)
+            with pytest.raises(StoreError):
+                await large
+            assert await asyncio.wait_for(asked(scribe, partial(note, name="next")), DEADLINE) == "next"
+
+    asyncio.run(story())
+
+
+def test_what_is_asked_for_is_on_its_way_before_the_loop_turns(tmp_path: Path) -> None:
+    path = tmp_path / "content.db"
+
+    async def story() -> None:
+        async with writing(path) as scribe:
+            answered = asked(scribe, partial(note, name="early"))
+            deadline = time.monotonic() + DEADLINE
+            while "early" not in facts(path):  # the loop does nothing else meanwhile
+                assert time.monotonic() < deadline, "nothing is begun before the loop has its turn"
+            assert not answered.done()
+            assert await answered == "early"
+
+    asyncio.run(story())
 
 
 def test_closing_answers_what_was_asked_before_and_refuses_what_comes_after(tmp_path: Path) -> None:
