@@ -33,7 +33,7 @@ def says_up(log: Path) -> Callable[[], bool]:
     return lambda: log.exists() and "up" in log.read_text()
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+def until(true: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
