@@ -15,6 +15,8 @@ from publisher.settings import Settings
 
 PATIENCE_SECONDS = 30.0
 SIGN_IN_SECONDS = 600.0
+IDLE_SECONDS = 5.0
+"""After which a connection is opened anew: the server ends those that are not used."""
 
 
 def ask(
@@ -38,6 +40,7 @@ class Editor:
         self._connection = http.client.HTTPConnection(LOOPBACK, settings.api.port, timeout=PATIENCE_SECONDS)
         self._products = newsroom.product_ids(settings)
         self._headers, self._signed_in = dict[str, str](), float("-inf")
+        self._used = time.monotonic()
 
     @property
     def product_count(self) -> int:
@@ -64,6 +67,9 @@ class Editor:
         self._connection.close()
 
     def _told(self, path: str, said: dict[str, Any], expected: int) -> Any:
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self._connection.close()
+        self._used = time.monotonic()
         status, _, body = ask(self._connection, "POST", path, msgspec.json.encode(said), self._headers)
         if status != expected:
             raise RuntimeError(f"POST {path} answered {status}: {body[:500]!r}")

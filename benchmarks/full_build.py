@@ -11,12 +11,15 @@ from pathlib import Path
 from benchmarks import hugo, newsroom, processes, results
 from benchmarks.processes import Run
 from benchmarks.results import Report, Result
+from publisher.delivery.objects import Objects
 from publisher.settings import Settings
 
 NAME = "full-build"
 REVIEWS, ROUNDS = 10_000, 5
 QUICK_REVIEWS, QUICK_ROUNDS = 40, 1
-OURS, HUGO = "publisher", "Hugo"
+OURS, HUGO, BARE = "publisher", "Hugo", "bare loop: the same bodies"
+PIECE = 200
+"""Bodies that are read before they are put again."""
 AIMS = {"wall clock": "≤ 4 s on 2 free cores", "peak memory": "≤ 200 MB"}
 
 
@@ -31,17 +34,19 @@ def run(folder: Path, quick: bool, *, beside_hugo: bool = True) -> Report:
         hugo.write(chosen, site)
         sides[HUGO] = lambda aside: _hugo(site, aside)
     runs: dict[str, list[tuple[Run, int]]] = {side: [] for side in sides}
+    bare = []
     for number in range(rounds):
         # Who goes first changes, so that neither always finds the caches as the other left them.
         for side in list(sides) if number % 2 == 0 else reversed(sides):
             runs[side].append(sides[side](folder / f"{side}-{number}"))
+        bare.append(_bare(folder / f"{OURS}-{number}" / "build", folder / f"bare-{number}"))
     return Report(
         benchmark=NAME,
         title="The whole site from nothing",
         about=f"{count:,} reviews and the catalogue in the database, an empty ledger, `publisher build --clean` in a "
         "process of its own; Hugo from Markdown files of the same reviews with a plain theme that makes comparable "
         "pages. Peak memory is the proportional set size of all processes together.",
-        results=_results(runs),
+        results=[*_results(runs), _bare_result(runs, bare)],
         notes=[
             "Hugo renders Markdown at each build; the publisher renders it once, when a text is written, which is not "
             "in its time here. Hugo's files have no digest and no ledger row.",
@@ -69,6 +74,30 @@ def _hugo(site: Path, public: Path) -> tuple[Run, int]:
     """One build by Hugo into the new folder `public`, and how many files the site has."""
     done = processes.watched(hugo.command(site, public))
     return done, sum(path.is_file() for path in public.rglob("*"))
+
+
+def _bare(build: Path, folder: Path) -> float:
+    """Seconds to hash the bodies of a build and keep them in an empty store, in one process, with nothing to render."""
+    seconds, source, empty = 0.0, Objects(build), Objects(folder)
+    with empty.hurrying():
+        names = source.names("", "g")
+        for start in range(0, len(names), PIECE):
+            bodies = [source.get(name) for name in names[start : start + PIECE]]
+            started = time.perf_counter()
+            for body in bodies:
+                empty.put(body)
+            seconds += time.perf_counter() - started
+        started = time.perf_counter()
+        empty.flush()
+    seconds += time.perf_counter() - started
+    source.close()
+    empty.close()
+    return seconds
+
+
+def _bare_result(runs: dict[str, list[tuple[Run, int]]], bare: list[float]) -> Result:
+    ours = [one.seconds for one, _ in runs[OURS]]
+    return results.result(NAME, BARE, "hashed and kept by one process", "s", bare, against=(OURS, ours))
 
 
 def _file_seconds(folder: Path) -> float:

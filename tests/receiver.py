@@ -70,7 +70,7 @@ class Receiver:
         """Its address, without TLS."""
         return f"http://127.0.0.1:{self.port}/hook"
 
-    def wait_for(self, count: int, seconds: float = 15) -> list[Message]:
+    def wait_for(self, count: int, seconds: float = 60) -> list[Message]:
         """The messages, once so many came."""
         until = time.monotonic() + seconds
         while len(self.messages) < count:

@@ -45,7 +45,7 @@ class Up:
         children = self.children() if self.process.poll() is None else []
         self.process.send_signal(how)
         status = self.process.wait(30)
-        _, alive = psutil.wait_procs(children, timeout=10)
+        _, alive = psutil.wait_procs(children, timeout=30)
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.errors.close()
@@ -65,7 +65,7 @@ class Up:
         return dict(answer.json())
 
 
-def read_until(url: str, words: str, seconds: float = 20) -> httpx.Response:
+def read_until(url: str, words: str, seconds: float = 60) -> httpx.Response:
     """Read `url` until it answers 200 and says `words`."""
     until = time.monotonic() + seconds
     while True:

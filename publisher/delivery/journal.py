@@ -34,6 +34,36 @@ CREATE TABLE IF NOT EXISTS troubles (
 """
 
 
+class Connection(sqlite3.Connection):  # type: ignore[misc]
+    """A connection to the ledger, whose refusals (a full disk, a lock that is held too long) are DeliveryErrors."""
+
+    def execute(self, statement: str, values: Any = ()) -> Any:
+        """Run a statement; DeliveryError when the ledger refuses."""
+        try:
+            return super().execute(statement, values)
+        except sqlite3.Error as error:
+            raise DeliveryError(f"cannot use the ledger: {error}") from error
+
+    def executemany(self, statement: str, rows: Any) -> Any:
+        """Run a statement for each row; DeliveryError when the ledger refuses."""
+        try:
+            return super().executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise DeliveryError(f"cannot use the ledger: {error}") from error
+
+
+def connected(path: Path | str) -> Connection:
+    """A connection to the ledger at `path`. Raises DeliveryError when it cannot be opened."""
+    try:
+        connection: Connection = sqlite3.connect(
+            str(path), isolation_level=None, check_same_thread=False, factory=Connection
+        )
+    except sqlite3.Error as error:
+        raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
+    connection.execute("PRAGMA busy_timeout = 10000")
+    return connection
+
+
 class Journal:
     """Writes receipts, on a connection to the ledger; one thread at a time. Raises DeliveryError when it cannot."""
 
@@ -43,12 +73,8 @@ class Journal:
     @classmethod
     def open(cls, path: Path | str) -> Journal:
         """A journal with a connection of its own, for another thread than the ledger's."""
-        try:
-            connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA busy_timeout = 10000")
-            connection.execute("PRAGMA synchronous = NORMAL")
-        except sqlite3.Error as error:
-            raise DeliveryError(f"cannot open the ledger {path}: {error}") from error
+        connection = connected(path)
+        connection.execute("PRAGMA synchronous = NORMAL")
         return cls(connection)
 
     @property
@@ -112,10 +138,13 @@ class Journal:
 
 
 @contextmanager
-def transaction(conn: Any) -> Iterator[None]:
-    """All inside happens, or nothing. Raises DeliveryError when the ledger refuses."""
+def transaction(conn: Any, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    """All inside happens, or nothing. Raises DeliveryError when the ledger refuses.
+
+    With a plain `BEGIN`, what is done to temporary tables alone waits for nobody, and nobody for it.
+    """
     try:
-        conn.execute("BEGIN IMMEDIATE")
+        conn.execute(begin)
         try:
             yield
             conn.execute("COMMIT")
@@ -134,5 +163,5 @@ def wait_for_disk(conn: Any, waits: bool) -> None:
 
 def rest(conn: Any) -> None:
     """Carry what was written from SQLite's log into the ledger, before that must be amid a build."""
-    with suppress(sqlite3.Error):  # then it is tried again
+    with suppress(DeliveryError):  # then it is tried again
         conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

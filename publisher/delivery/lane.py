@@ -21,7 +21,7 @@ from publisher.delivery.probe import Expected, Probe
 from publisher.delivery.purging import Purger
 from publisher.delivery.push import Progress, Pushed, Pusher
 from publisher.delivery.receipts import Route
-from publisher.errors import DamagedObjectError, DeliveryError, PublisherError
+from publisher.errors import DamagedObjectError, DeliveryError, GivenUpError, PublisherError
 
 PATIENCE_SECONDS = (0.5, 60.0)
 """The first and the longest wait after a failed push."""
@@ -130,11 +130,23 @@ class Lane:
         late = time.monotonic() - self._delivered_at > self._seen_seconds
         return "unseen" if late and self.shown() < self._delivered else "well"
 
-    def attempt(self, heal: Heal, upto: int | None, after: str) -> Outcome:
-        """Bring the target to the newest release, or to `upto`. What fails is an outcome, not an exception."""
+    def attempt(
+        self, heal: Heal, upto: int | None, after: str, is_ending: Callable[[], bool] = lambda: False
+    ) -> Outcome:
+        """Bring the target to the newest release, or to `upto`. What fails is an outcome, not an exception; so is what
+        is left for later, because `is_ending` says between two batches that the publisher ends.
+        """
         self.is_at_pages, self.is_owing = True, False
+
+        def go_on(done: int, total: int) -> None:
+            if done < total and is_ending():
+                raise GivenUpError("the publisher ends; the next start sends what is left")
+
         try:
-            pushed = self.deliver(heal, upto=upto, after=after, is_overtaken=lambda: self.is_owing)
+            pushed = self.deliver(heal, go_on, upto=upto, after=after, is_overtaken=lambda: self.is_owing)
+        except GivenUpError:
+            self.is_owing = True
+            return Outcome(target=self.name, at=self._clock(), release=self._delivered)
         except PublisherError as error:
             return self._failed(error)
         finally:

@@ -121,9 +121,8 @@ class Ledger:
 
     def __init__(self, path: Path | str) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        connection = journal.connected(path)
         try:
-            connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA busy_timeout = 10000")
             rooms = (journal, purges, history, halts, fading, promises)
             connection.executescript("".join((_SCHEMA, *(room.SCHEMA for room in rooms))))
         except sqlite3.Error as error:
@@ -146,7 +145,7 @@ class Ledger:
         try:
             self.connection.execute("VACUUM")
             is_busy = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        except sqlite3.Error as error:
+        except DeliveryError as error:
             raise DeliveryError(f"the ledger cannot be written anew: {error}") from error
         if is_busy:
             raise DeliveryError("the ledger is written anew, but its log is still in use by others")
@@ -183,9 +182,8 @@ class Ledger:
 
     def stage(self, written: Iterable[Desired], same: Iterable[str] = ()) -> None:
         """Put aside what keys should hold, and which keys hold it already, until `record` stores all at once."""
-        self.connection.execute("BEGIN")
-        self._staging.add(map(msgspec.structs.astuple, written), same)
-        self.connection.execute("COMMIT")
+        with journal.transaction(self.connection, "BEGIN"):
+            self._staging.add(map(msgspec.structs.astuple, written), same)
 
     def unstaged(self) -> list[str]:
         """Every key of the site of which `stage` was told nothing."""

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 from pysqlite3 import dbapi2 as sqlite3
 
+from publisher.delivery import journal
 from publisher.delivery.cdn import Cdn, Limits, address
 from publisher.errors import DeliveryError
 
@@ -110,16 +111,11 @@ class Purges:
         else:
             ticket = self._cdn.purge([debt.address for debt in order.debts], order.reference)
         ids = [(debt.id,) for debt in order.debts]
-        self._do("BEGIN IMMEDIATE")
-        try:
+        with journal.transaction(self._conn):
             if ticket:
                 self._conn.executemany("UPDATE purges SET ticket = ? WHERE id = ?", [(ticket, *one) for one in ids])
             else:
                 self._conn.executemany("DELETE FROM purges WHERE id = ?", ids)
-        except BaseException:
-            self._conn.execute("ROLLBACK")
-            raise
-        self._conn.execute("COMMIT")
 
     def _do(self, statement: str, values: Sequence[Any] = ()) -> Any:
         try:

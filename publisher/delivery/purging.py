@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ PATIENCE_SECONDS = (1.0, 300.0)
 """The first and the longest wait after a failure."""
 POLL_SECONDS = 5.0
 """How often a CDN that needs time is asked whether it is done (CloudFront says "typically under a minute")."""
+logger = logging.getLogger("publisher.delivery")
 
 
 def patience(failures: int) -> float:
@@ -59,8 +60,15 @@ class Purger:
     def _work(self) -> None:
         while self._wait():
             is_settled = False
-            with suppress(DeliveryError):  # a ledger that cannot be written to is tried again
+            try:
                 is_settled = self._settle()
+            except DeliveryError:
+                pass  # a ledger that cannot be written to is tried again
+            except Exception:  # whatever a CDN's interface raises, later purges go on
+                logger.exception(
+                    "%s: purging broke off unforeseen; it is tried again in %g s, and pages are as old as their time to"
+                    " live lets them be until then", self.target, self._pause,
+                )  # fmt: skip
             if not is_settled:
                 with self._woken:
                     self._is_owing = True

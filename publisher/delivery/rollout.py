@@ -37,6 +37,7 @@ class Rollout:
         self._damaged: list[tuple[Sequence[str], Future[None]]] = []
         self._threads: list[threading.Thread] = []
         self._is_closing, self._pauses = False, 0
+        self._broken: BaseException | None = None
 
     def owe(self) -> None:
         """Something was built: every target may be owed it."""
@@ -83,7 +84,7 @@ class Rollout:
             thread.start()
 
     def close(self) -> None:
-        """End the threads; a push under way ends at its next batch or request."""
+        """End the threads. A push under way ends with the batch it is at; what is left is owed to the next start."""
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
@@ -95,16 +96,25 @@ class Rollout:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Nothing is sent to any target inside."""
+        """Nothing is sent to any target inside. Pushes under way are waited for; what they find damaged, and wait for
+        in their turn, is healed in this thread.
+        """
         with self._changed:
             self._pauses += 1
-            self._changed.wait_for(lambda: not any(lane.is_busy for lane in self.lanes))
         try:
+            while not self._is_still():
+                self.mend()
             yield
         finally:
             with self._changed:
                 self._pauses -= 1
                 self._changed.notify_all()
+
+    def _is_still(self) -> bool:
+        """Wait until no push is under way, or one waits for `mend`; whether it is the former."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.is_hurt or not any(lane.is_busy for lane in self.lanes))
+            return not self.is_hurt
 
     def settle_first(self, seconds: float) -> bool:
         """Wait until the first target has the pages that it is owed, if it is well; whether it has within so long."""
@@ -113,8 +123,12 @@ class Rollout:
             return self._changed.wait_for(lambda: self.is_hurt or not any(map(_is_at_it, first)), seconds)
 
     def collect(self) -> list[Outcome]:
-        """What came of the tries since the last call."""
+        """What came of the tries since the last call. Raises what ended a thread unforeseen: its target is served no
+        more, and whoever runs this had better end, and be started again.
+        """
         with self._changed:
+            if self._broken is not None:
+                raise self._broken
             outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
@@ -124,18 +138,25 @@ class Rollout:
         return bool(self._damaged)
 
     def mend(self, instead: PublisherError | None = None) -> None:
-        """Heal what threads found damaged, in this thread; with `instead`, let them fail with that."""
+        """Heal what threads found damaged, in this thread; with `instead`, let them fail with that. Each is answered,
+        also when healing raises what nobody foresaw.
+        """
         with self._changed:
             damaged, self._damaged = self._damaged, []
-        for digests, answer in damaged:
-            try:
-                if instead is not None:
-                    raise instead
-                self._heal(digests)
-            except PublisherError as error:
-                answer.set_exception(error)
-            else:
-                answer.set_result(None)
+        try:
+            for digests, answer in damaged:
+                try:
+                    if instead is not None:
+                        raise instead
+                    self._heal(digests)
+                except PublisherError as error:
+                    answer.set_exception(error)
+                else:
+                    answer.set_result(None)
+        finally:
+            for _, answer in damaged:
+                if not answer.done():
+                    answer.set_exception(DeliveryError(ENDING))
 
     def _hand_over(self, pages: Sequence[Desired]) -> None:
         """Have the first target, where it is well, put new pages amid a build; wait for them, but not for long."""
@@ -162,16 +183,20 @@ class Rollout:
         return True
 
     def _work(self, number: int, lane: Lane) -> None:
-        while not self._is_closing:
-            if self._take_ahead(lane):
-                continue
-            if self._begin(number, lane):
-                outcome = self._attempt(number, lane, self._heal_elsewhere)
-                with self._changed:
-                    lane.is_busy = False
-                    self._outcomes.append(outcome)
-                    self._changed.notify_all()
-                self.told()
+        """The thread of a target."""
+        try:
+            while not self._is_closing:
+                if not self._take_ahead(lane) and self._begin(number, lane):
+                    outcome = self._attempt(number, lane, self._heal_elsewhere)
+                    with self._changed:
+                        lane.is_busy = False
+                        self._outcomes.append(outcome)
+                        self._changed.notify_all()
+                    self.told()
+        except Exception as error:  # whatever it is, `collect` tells of it
+            with self._changed:
+                lane.is_busy, self._broken = False, error
+                self._changed.notify_all()
 
     def _begin(self, number: int, lane: Lane) -> bool:
         """Wait until there may be something to do; whether it may be done, and is then under way."""
@@ -204,7 +229,7 @@ class Rollout:
 
     def _attempt(self, number: int, lane: Lane, heal: Heal) -> Outcome:
         upto, after = self._limit(number, lane)
-        return lane.attempt(heal, upto, after)
+        return lane.attempt(heal, upto, after, lambda: self._is_closing)
 
     def _limit(self, number: int, lane: Lane) -> tuple[int | None, str]:
         """The newest release that a target may have, and the target that sets this limit; None when nothing does."""

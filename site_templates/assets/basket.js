@@ -1,6 +1,6 @@
 // What a reader put aside to compare: up to five slugs, kept in this browser. Links with `data-compare` get a button
 // beside them that adds or removes the product; the tray leads to the comparison. Without this script the links lead
-// to a comparison of that one product.
+// to a comparison of that one product, as they do in a browser that keeps nothing.
 
 export const MOST = 5;
 const KEPT = "compare";
@@ -15,6 +15,16 @@ export function held() {
   }
 }
 
+const isKept = (() => {
+  try {
+    localStorage.setItem(`${KEPT}?`, "");
+    localStorage.removeItem(`${KEPT}?`);
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
 export function hold(slugs) {
   try {
     localStorage.setItem(KEPT, JSON.stringify(slugs.slice(0, MOST)));
@@ -24,8 +34,9 @@ export function hold(slugs) {
   show();
 }
 
-// The button that puts a product aside, or takes it back.
+// The button that puts a product aside, or takes it back; a link to its comparison where nothing is kept.
 export function toggle(slug, name) {
+  if (!isKept) return single(slug, name);
   const button = document.createElement("button");
   button.type = "button";
   button.className = "button aside";
@@ -38,6 +49,15 @@ export function toggle(slug, name) {
   });
   dress(button, held());
   return button;
+}
+
+function single(slug, name) {
+  const link = document.createElement("a");
+  link.className = "button";
+  link.href = `${document.querySelector("#compare-tray a").pathname}?p=${slug}`;
+  link.textContent = words.compare;
+  link.setAttribute("aria-label", words.compareOne.replace("{name}", name));
+  return link;
 }
 
 function dress(button, slugs) {

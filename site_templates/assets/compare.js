@@ -24,10 +24,13 @@ const further = document.querySelector("#further");
 let catalogue;
 let turn = 0;
 
-function chosen() {
-  const asked = new URLSearchParams(location.search).getAll("p").join(",").split(",");
-  return [...new Set(asked.map(slugOf).filter(Boolean))].slice(0, MOST);
+// The slugs in the address; those beyond the first five have no place.
+function asked() {
+  const said = new URLSearchParams(location.search).getAll("p").join(",").split(",");
+  return [...new Set(said.map(slugOf).filter(Boolean))];
 }
+
+const chosen = () => asked().slice(0, MOST);
 
 // The slug that a reader means by a slug, a path or a whole address; an empty text when it is none.
 function slugOf(text) {
@@ -159,24 +162,34 @@ function readable(product) {
   return lines.length ? make("ul", {}, ...lines) : "";
 }
 
-async function show() {
-  const slugs = chosen();
-  const now = ++turn;
-  const problems = [];
-  await Promise.all(
+// Has the documents of products fetched; says in words which there are none of, and which cannot be had now.
+async function gathered(slugs) {
+  const problems = await Promise.all(
     slugs.filter((slug) => !documents.has(slug)).map(async (slug) => {
       try {
         const product = await fetched(slug);
         if (product) documents.set(slug, product);
-        else problems.push(`${words.unknown} ${slug}`);
+        return product ? "" : `${words.unknown} ${slug}`;
       } catch {
-        problems.push(`${words.failed} ${slug}`);
+        return `${words.failed} ${slug}`;
       }
     }),
   );
-  if (now !== turn) return;
+  return problems.filter(Boolean);
+}
+
+// The products of slugs that there are, each once, whatever it was called before it was merged.
+function known(slugs) {
   const held = slugs.flatMap((slug) => documents.get(slug) ?? []);
-  const products = [...new Map(held.map((product) => [product.slug, product])).values()];
+  return [...new Map(held.map((product) => [product.slug, product])).values()];
+}
+
+async function show() {
+  const slugs = chosen();
+  const now = ++turn;
+  const problems = await gathered(slugs);
+  if (now !== turn) return;
+  const products = known(slugs);
   const top = table.tHead.rows[0];
   while (top.cells.length > 1) top.deleteCell(-1);
   top.append(...products.map((product) => heading(product, slugs)));
@@ -186,6 +199,7 @@ async function show() {
   only.hidden = products.length < 2;
   const pictures = [sensors(drawn.querySelector("#sensors"), products, words), reaches(drawn.querySelector("#reaches"), products)];
   drawn.hidden = !pictures.includes(true);
+  if (asked().length > MOST) problems.push(words.full);
   status.textContent = problems.join(" ");
 }
 
@@ -195,15 +209,20 @@ function go(slugs) {
   return show();
 }
 
-function add(wanted) {
-  const slugs = chosen();
-  const added = wanted.filter((slug) => slug && !slugs.includes(slug));
-  if (slugs.length + added.length > MOST) {
+// Adds products to those that are shown. What is none, as it was `said`, takes no place and stays in the field.
+async function add(wanted, said) {
+  const problems = await gathered(wanted);
+  const found = known(wanted).map((product) => product.slug);
+  const shown = known(chosen()).map((product) => product.slug);
+  const added = found.filter((slug) => !shown.includes(slug));
+  if (!found.length) {
+    status.textContent = wanted.length && problems.some((one) => one.startsWith(words.failed)) ? problems.join(" ") : `${words.unknown} ${said}`;
+  } else if (shown.length + added.length > MOST) {
     status.textContent = words.full;
-    return;
+  } else {
+    field.value = "";
+    if (added.length) await go([...shown, ...added]);
   }
-  field.value = "";
-  if (added.length) go([...slugs, ...added]);
 }
 
 const catalogued = () =>
@@ -225,7 +244,7 @@ async function meant(text) {
   }
 }
 
-const suggestions = new Suggestions(field, form.querySelector("[role=listbox]"), words, (product) => add([product.slug]));
+const suggestions = new Suggestions(field, form.querySelector("[role=listbox]"), words, (product) => add([product.slug], product.name));
 field.addEventListener("keydown", (event) => suggestions.takes(event));
 field.addEventListener("input", async () => {
   const question = field.value;
@@ -239,7 +258,8 @@ field.addEventListener("input", async () => {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   suggestions.show([]);
-  add(await meant(field.value));
+  const said = field.value.trim();
+  if (said) await add(await meant(said), said);
 });
 only.addEventListener("change", show);
 addEventListener("popstate", show);

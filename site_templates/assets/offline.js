@@ -24,6 +24,12 @@ function say(text, values = {}) {
 const { Client, http } = await import(words.content);
 const { IndexedDbStore, OneBrand } = await import(words.stores);
 
+// Why something was not kept, in words: the browser forbids it or has no room, or it cannot be had now.
+function excuse(error) {
+  if (!(error instanceof DOMException)) return `${words.failed} ${error.code ?? error.name}`;
+  return error.name === "QuotaExceededError" ? words.full : `${words.forbidden} ${error.name}`;
+}
+
 // The store as it is asked for: another choice than the one that is kept begins anew.
 async function opened(brand) {
   const store = await IndexedDbStore.open(NAME);
@@ -65,7 +71,7 @@ async function held() {
     if (!mark) return null;
     const count = (await store.reviewIds({})).length;
     const day = new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(new Date(mark.issued));
-    return { count: count.toLocaleString(language), brand: nameOf(brand) ?? words.all, day, choice: brand ?? "" };
+    return { words: count === 1 ? words.heldOne : words.held, count: count.toLocaleString(language), brand: nameOf(brand) ?? words.all, day, choice: brand ?? "" };
   } finally {
     store.close();
   }
@@ -78,7 +84,7 @@ function nameOf(brand) {
 async function show() {
   const found = await held();
   forget.hidden = found === null;
-  if (found) say(words.held, found);
+  if (found) say(found.words, found);
   else say(words.none);
   return found;
 }
@@ -107,8 +113,9 @@ async function keep(event) {
   event.preventDefault();
   const brand = select.value;
   form.querySelector("button").disabled = true;
-  const store = await opened(brand);
+  let store;
   try {
+    store = await opened(brand);
     await navigator.storage?.persist?.();
     await client(store, brand).sync();
     if (await store.fact("again")) {
@@ -119,11 +126,11 @@ async function keep(event) {
     await keepPages();
     store.close();
     const found = await show();
-    say(`${words.held} ${words.current}`, found);
+    say(`${found.words} ${words.current}`, found);
   } catch (error) {
-    say(`${words.failed} ${error.code ?? error.name}`);
+    say(excuse(error));
   } finally {
-    store.close();
+    store?.close();
     bar.hidden = true;
     form.querySelector("button").disabled = false;
   }
@@ -166,6 +173,10 @@ forget.addEventListener("click", async () => {
   say(words.forgotten);
 });
 await brands();
-const kept = await show();
-if (kept) select.value = kept.choice;
-await estimate();
+try {
+  const kept = await show();
+  if (kept) select.value = kept.choice;
+  await estimate();
+} catch (error) {
+  say(excuse(error));
+}

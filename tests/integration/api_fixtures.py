@@ -79,7 +79,7 @@ class Server:
         """End the process; AssertionError when it does not stop when asked."""
         self.process.terminate()
         try:
-            self.process.wait(15)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -61,7 +61,7 @@ def as_new(planned: Settings) -> None:
         obstore.delete(bucket(planned), sync_wire.HEAD)
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
+def until(true: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"

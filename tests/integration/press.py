@@ -65,7 +65,7 @@ class Press:
             yield
         finally:
             stop.set()
-            thread.join(10)
+            thread.join(60)
             listener.close()
             assert not thread.is_alive()
 

@@ -207,7 +207,7 @@ def test_the_keys_are_rotated_while_the_server_runs(own_api_server: Server) -> N
     before = own_api_server.grant("ana")
     old = jwt.get_unverified_header(before["access_token"])["kid"]
     new = run("rotate").split()[0]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     grant = own_api_server.grant("beto")
     while jwt.get_unverified_header(grant["access_token"])["kid"] == old and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -232,7 +232,7 @@ def test_a_password_set_on_the_command_line_ends_every_session(own_api_server: S
     subprocess.run(command, check=True, capture_output=True)
     with own_api_server.client(None) as client:
         refused(refresh(client, grant))
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 15
         while me(client, grant).status_code == 200 and time.monotonic() < deadline:
             time.sleep(0.1)
         refused(me(client, grant))

@@ -68,7 +68,8 @@ def test_publish_latency_measures_each_size_and_leaves_nothing_behind(short_fold
 def test_a_full_build_is_measured_without_hugo(tmp_path: Path) -> None:
     report = full_build.run(tmp_path, quick=True, beside_hugo=False)
     found = {one.quantity: one for one in report.results}
-    assert {one.case for one in report.results} == {"publisher"}
+    assert {one.case for one in report.results} == {"publisher", full_build.BARE}
+    assert 0 < found["hashed and kept by one process"].median < found["wall clock"].median
     assert found["files of the site"].median > 40
     assert 10 < found["peak memory"].median < 1_000
     assert found["processor time"].median > 0

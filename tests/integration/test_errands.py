@@ -199,7 +199,7 @@ def test_a_hold_begins_when_the_build_under_way_has_ended(tmp_path: Path) -> Non
 
     thread = threading.Thread(target=build)
     thread.start()
-    building.wait(5)
+    building.wait(60)
     with hold.held(hold.path(tmp_path)) as alone:
         events.append("held")
         assert alone

@@ -48,7 +48,7 @@ def lines(up: Up, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def find(up: Up, name: str, seconds: float = 15, **wanted: Any) -> dict[str, Any]:
+def find(up: Up, name: str, seconds: float = 60, **wanted: Any) -> dict[str, Any]:
     """The first line of a log that says all of this."""
     until = time.monotonic() + seconds
     while True:
@@ -77,7 +77,7 @@ def test_a_request_is_followed_to_its_publish(up: Up, client: httpx.Client) -> N
         assert publish["changes"][0] <= change.seq <= publish["changes"][1]
 
 
-def carrying(up: Up, request_id: str, what: str, seconds: float = 15) -> dict[str, Any]:
+def carrying(up: Up, request_id: str, what: str, seconds: float = 60) -> dict[str, Any]:
     """The worker's line that begins with `what` and names this request."""
     until = time.monotonic() + seconds
     while True:

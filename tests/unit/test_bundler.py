@@ -122,7 +122,7 @@ def test_pages_do_not_wait_for_bundles_while_publishes_come_in(room: Newsroom) -
     assert broken(room) == []
 
 
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain"

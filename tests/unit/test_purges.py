@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from publisher.delivery import purges
 from publisher.delivery.cdn import Limits, address, tag
 from publisher.delivery.ledger import Desired, Held, Ledger
 from publisher.delivery.purges import Debt
-from publisher.errors import PurgeError
+from publisher.delivery.purging import Purger
+from publisher.errors import DeliveryError, PurgeError
+from tests.newsroom import START
 
 
 class Counting:
@@ -179,3 +182,40 @@ def test_orders_of_other_debts_have_other_references() -> None:
     first, second = purges.orders([Debt(1, "/a/"), Debt(2, "/b/")], limits)
     assert first.reference != second.reference
     assert first.reference == purges.orders([Debt(1, "/a/")], limits)[0].reference
+
+
+def test_a_ledger_that_refuses_leaves_the_debt_and_is_asked_again(ledger: Ledger) -> None:
+    """As on a full disk, SQLite itself ends the transaction."""
+    put(ledger, desired("index.html"))
+    debts = ledger.purges("t", Counting(Limits(batch=9)))
+    refuse = "CREATE TRIGGER full BEFORE DELETE ON purges BEGIN SELECT RAISE(ROLLBACK, 'planted'); END"
+    ledger.connection.execute(refuse)
+    with pytest.raises(DeliveryError, match="planted"):
+        debts.settle()
+    assert [debt.address for debt in debts.owed()] == ["/"]
+    ledger.connection.execute("DROP TRIGGER full")
+    assert debts.settle() == []
+
+
+@pytest.mark.parametrize("trouble", [ValueError("planted"), PurgeError("planted", 0.01)])
+def test_a_purger_goes_on_whatever_its_cdn_raises(
+    ledger: Ledger, tmp_path: Path, trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(ledger, desired("index.html"))
+    refusals, done = [trouble], threading.Event()
+
+    class Breaking(Counting):
+        def purge(self, addresses: Sequence[str], reference: str) -> str:
+            if refusals:
+                raise refusals.pop()
+            done.set()
+            return super().purge(addresses, reference)
+
+    purger = Purger("t", Breaking(Limits(batch=9)), tmp_path / "ledger.db", clock=lambda: START, poll=0.01)
+    purger.expect(1)
+    try:
+        assert done.wait(30), "nobody purges any more"
+    finally:
+        purger.close()
+    assert purges.waiting(ledger.connection, "t") == 0
+    assert ("planted" in caplog.text) == isinstance(trouble, ValueError)

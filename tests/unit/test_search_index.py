@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from publisher.content import effects, products, reviews
+from publisher.content import database, effects, products, reviews
 from publisher.content.model import Draft, State
+from publisher.errors import GivenUpError
+from publisher.indexer import Indexer
 from publisher.site import postings, search_layout
 from publisher.site.sync_layout import Span
 from tests.newsroom import Newsroom, text
@@ -190,6 +192,38 @@ def test_one_file_more_with_every_publish_would_be_seen(room: Newsroom) -> None:
 
     counts = from_base_to_base(room, 150, edited)
     assert sum(counts) / len(counts) > 5
+
+
+def test_a_new_base_lets_the_old_one_go_bit_by_bit_and_may_be_interrupted(room: Newsroom) -> None:
+    db = database.connect(room.content_db, readonly=True)
+    indexer, said = Indexer(db, room.ledger, room.objects, many=1), texts()
+    for _ in range(45):
+        room.post("Reseña", next(said))
+    room.build()
+    began = numbers(room)[1]
+    while numbers(room)[1] == began:
+        room.post("Reseña", next(said))
+    indexer.index()  # segments of all that came since
+    room.post("Reseña", next(said))
+
+    def leaving() -> list[str]:
+        return list(json.loads(room.ledger.kept_state("search")).get("leaving", {}))
+
+    def breathe() -> None:
+        if leaving():
+            raise GivenUpError("planted")
+
+    with pytest.raises(GivenUpError):
+        indexer.index(breathe=breathe)
+    left = leaving()
+    assert indexer.is_behind(), "for files of these are wanted no more"
+    indexed = indexer.index()
+    assert indexed is not None
+    assert indexed.removed >= len(left) > 0
+    assert not indexer.is_behind()
+    room.build()
+    assert room.clean_build() == list(room.ledger.desired())
+    db.close()
 
 
 def fresh(room: Newsroom) -> tuple[list[int], set[int]]:
