@@ -105,7 +105,7 @@ function marked(text, terms, isOpen) {
 
 function shown({ slug, title, excerpt, author, date, rating, product }, terms, isOpen) {
   const link = make("a", { href: `/reviews/${slug}/` }, marked(title, terms, isOpen));
-  const about = [author, day.format(new Date(date)), rating == null ? null : `${number.format(rating)}/10`].filter(Boolean).join(" · ");
+  const about = [author, day.format(new Date(date)).replaceAll(" ", "\u00a0"), rating == null ? null : `${number.format(rating)}/10`].filter(Boolean).join(" · ");
   const note = make("p", { className: "about" }, about);
   if (product) {
     const [kind, productSlug, name] = product;
@@ -191,7 +191,7 @@ async function answer({ isOpen = false } = {}) {
     await extend(true);
     if (now !== turn) return;
     status.textContent = say(found.ordinals, found.isWhole, named.length);
-    if (found.isKept) status.append(" ", words.kept);
+    if (found.isKept) status.append(" · ", words.kept);
   } catch {
     if (now === turn) status.textContent = words.failed;
   } finally {

@@ -323,6 +323,41 @@ def test_every_word_is_translated_with_its_places(language: str) -> None:
             assert place.findall(word) == place.findall(translation)
 
 
+ALIKE = {
+    "Marcas", "Buscar", "Comparar", "%s lente", "%s lentes", "Lentes", "Comparar {name}", "lente", "óptico", "híbrido",
+    "Modelo", "Marca", "Sensor", "Visor", "Filtro", "Peso", "Menor que 1″", "página", "{done} de {total}", "Guardar",
+    "Publicada", "Etiquetas", "Anterior", "Tipo", "Etiqueta", "Por marca", "Sensor:",
+}  # fmt: skip
+"""What Spanish and Portuguese say with the same letters."""
+NOT_SAID = {"es": r"análisis|crítica|celular", "pt": r"resenha|reseña|crítica|cámara|\bcon\b|\bdel\b|\bla\b|ñ|¿|¡"}
+"""Words beside the one that a language has for a thing (`reseña`, `análise`), and Spanish amid Portuguese."""
+
+
+def test_a_language_speaks_no_other_and_has_one_word_for_a_thing() -> None:
+    said = {
+        language: {form for one in catalogue(language) if one.id for form in _forms(one.string) if form}
+        for language in LANGUAGES
+    }
+    assert said["es"] & said["pt"] == ALIKE
+    words = {one for message in messages() for one in ([message] if isinstance(message, str) else message)}
+    assert said["en"] <= words, "the templates are in English"
+    for language, never in NOT_SAID.items():
+        assert [form for form in said[language] if re.search(never, form, re.IGNORECASE)] == []
+        assert re.search(never, {"es": "Un análisis", "pt": "Todas as resenhas"}[language]), "a planted word is found"
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "percent", "day"),
+    [
+        ("es", "1.234,5", "99\xa0%", "3 de mayo de 2026"), ("pt", "1.234,5", "99%", "3 de maio de 2026"),
+        ("en", "1,234.5", "99%", "May 3, 2026"),
+    ],
+)  # fmt: skip
+def test_numbers_and_days_are_written_as_the_language_does(language: str, number: str, percent: str, day: str) -> None:
+    words = Renderer(Site(title="Portal", language=language, url="https://example.org")).words
+    assert (words.number(1234.5), words.percent(0.9876), words.date(NOW)) == (number, percent, day)
+
+
 @pytest.mark.parametrize("name", TEMPLATE_NAMES)
 def test_what_a_template_is_made_of_is_known(name: str) -> None:
     source = TEMPLATES.joinpath(name).read_text("utf-8")
