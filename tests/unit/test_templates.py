@@ -325,8 +325,8 @@ def test_every_word_is_translated_with_its_places(language: str) -> None:
 
 ALIKE = {
     "Marcas", "Buscar", "Comparar", "%s lente", "%s lentes", "Lentes", "Comparar {name}", "lente", "óptico", "híbrido",
-    "Modelo", "Marca", "Sensor", "Visor", "Filtro", "Peso", "Menor que 1″", "página", "{done} de {total}", "Guardar",
-    "Publicada", "Etiquetas", "Anterior", "Tipo", "Etiqueta", "Por marca", "Sensor:",
+    "Modelo", "Marca", "marca", "Sensor", "Visor", "Filtro", "Peso", "Menor que 1″", "página", "{done} de {total}",
+    "Guardar", "Publicada", "Etiquetas", "Anterior", "Tipo", "Etiqueta", "Por marca", "Sensor:",
 }  # fmt: skip
 """What Spanish and Portuguese say with the same letters."""
 NOT_SAID = {"es": r"análisis|crítica|celular", "pt": r"resenha|reseña|crítica|cámara|\bcon\b|\bdel\b|\bla\b|ñ|¿|¡"}
