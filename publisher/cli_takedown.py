@@ -16,7 +16,7 @@ from publisher.cli_publish import as_json, emit
 from publisher.content import database, takedowns
 from publisher.delivery import export as exporting
 from publisher.errands import FOLDER as EXPORT
-from publisher.errors import InvalidError
+from publisher.errors import InvalidError, StoreError
 from publisher.plant import Plant
 from publisher.sandbox import Sandbox
 from publisher.settings import Settings
@@ -60,8 +60,10 @@ def takedown(held: Settings, review: str, reason: str, dry_run: bool, in_json: b
         if dry_run:
             _rehearse(parts, traces, in_json)
             return
-        certificate = _carry_out(parts, review_id, reason)
-    path = _written(chosen, certificate)
+        path = Path(chosen.data.dir, FOLDER, f"{review_id}.json")
+        earlier = _earlier(path)
+        certificate = united(_carry_out(parts, review_id, reason), earlier)
+    _write(chosen, certificate, path)
     if in_json:
         emit(certificate)
     else:
@@ -99,18 +101,26 @@ def _backups(settings: Settings, at: datetime) -> str:
     )
 
 
-def _written(settings: Settings, certificate: Certificate) -> Path:
-    """Write a certificate, and its signed form beside it; one of an earlier run of the same takedown is replaced."""
-    folder = Path(settings.data.dir, FOLDER)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{certificate.review}.json"
-    if path.exists():
-        certificate = united(certificate, msgspec.json.decode(path.read_bytes(), type=Certificate))
+def _earlier(path: Path) -> Certificate | None:
+    """The certificate of an earlier run of the same takedown; read before anything is done, so that it is not lost."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Certificate)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise StoreError(
+            f"the certificate of an earlier run cannot be read ({error}); nothing was done. Put {path} aside, and run"
+            " this again"
+        ) from error
+
+
+def _write(settings: Settings, certificate: Certificate, path: Path) -> None:
+    """Write a certificate, and its signed form beside it; that of an earlier run is replaced."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     body = msgspec.json.format(msgspec.json.encode(certificate))
     signing = Signing(Path(settings.data.dir, "keys"))
     _put(path.with_suffix(".jws"), signing.sign(body, certificate.finished_at, TYPE))
     _put(path, body)
-    return path
 
 
 def _put(path: Path, body: bytes) -> None:

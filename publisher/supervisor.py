@@ -130,7 +130,7 @@ class Supervisor:
 
     def pids(self) -> dict[str, int]:
         """Process id of each child that runs now."""
-        return {name: run.process.pid for name, run in self._runs.items() if run.process is not None}
+        return {name: process.pid for name, run in self._runs.items() if (process := run.process) is not None}
 
     def _watch(self) -> None:
         """The thread: look at every child each tick until told to stop, then end them."""
@@ -175,10 +175,9 @@ class Supervisor:
                 if os.getppid() != parent:  # it died between fork and prctl: nobody would send the signal
                     os._exit(1)
 
-        with contextlib.suppress(FileNotFoundError):
-            if run.log.stat().st_size > LOG_MOST:
-                run.log.replace(run.log.with_suffix(".log.1"))
         try:
+            if run.log.exists() and run.log.stat().st_size > LOG_MOST:
+                run.log.replace(run.log.with_suffix(".log.1"))
             with run.log.open("ab") as log:
                 run.process = subprocess.Popen(
                     list(child.argv),
@@ -220,7 +219,7 @@ class Supervisor:
 
 def _exited(process: subprocess.Popen[bytes]) -> bool:
     """Whether it ended, leaving it unreaped, so that its process id and group can't be anyone else's yet."""
-    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+    if process.returncode is not None or not hasattr(os, "waitid"):  # reaped already; macOS before Python 3.13
         return process.poll() is not None
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
@@ -247,4 +246,9 @@ def _end(run: _Run) -> None:
 
 def _ending(code: int) -> str:
     """An exit code in words."""
-    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {-code}"

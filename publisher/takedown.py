@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -35,8 +36,8 @@ from publisher.site import pages, postings, sync_wire
 EDGE_PATIENCE_SECONDS = 60.0
 """How long an edge may take to forget before the certificate says that it has not."""
 _POLL_SECONDS = 1.0
-FOLDERS = (f"{sync_wire.FOLDER}/", f"{postings.FOLDER}/")
-"""Where old bundles and parts of the search index lie, which may hold a review."""
+FOLDERS = tuple(f"{folder.rpartition('/')[0]}/" for folder in (sync_wire.FOLDER, postings.FOLDER))
+"""Where bundles and parts of the search index lie, those of other formats too, which may hold a review."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,24 +137,17 @@ class Takedown:
             notices=before.notices, bodies=bodies, oldest_release=self._ledger.history.shown(),
             shared_text=list(before.sharing), backups=backups,
             unscrubbed=unscrubbed,
-            is_complete=not any(one.failure or one.unseen or one.unpurged for one in places),
+            is_complete=not _may_show(places),
         )  # fmt: skip
 
     def _traces(self) -> takedowns.Traces:
-        db = database.connect(self._content_db, readonly=True)
-        try:
+        with closing(database.connect(self._content_db, readonly=True)) as db:
             return takedowns.traces(db, self._id)
-        finally:
-            db.close()
 
     def _keys(self) -> list[str]:
         """Keys of every page that the review was ever on."""
-        db = database.connect(self._content_db, readonly=True)
-        try:
-            with database.snapshot(db):
-                return sorted(pages.key(page) for page in pages.of_review(Reading(db), self._id))
-        finally:
-            db.close()
+        with closing(database.connect(self._content_db, readonly=True)) as db, database.snapshot(db):
+            return sorted(pages.key(page) for page in pages.of_review(Reading(db), self._id))
 
     def _rebuild(self) -> None:
         """Pages without the review; bundles and index made anew, as if it had never been public."""
@@ -203,21 +197,18 @@ class Takedown:
         return len(self._garbage.sweep())
 
     def _log_hash(self, change: int) -> str:
-        db = database.connect(self._content_db, readonly=True)
-        try:
+        with closing(database.connect(self._content_db, readonly=True)) as db:
             return log.hash_at(db, change)
-        finally:
-            db.close()
 
     def _scrub(self) -> list[str]:
         """Write the databases anew, without what SQLite leaves of removed rows; what kept any of them from it."""
-        db, kept = database.connect(self._content_db), list[str]()
-        for scrub in (self._ledger.scrub, self._objects.scrub, partial(database.scrub, db)):
-            try:
-                scrub()
-            except PublisherError as error:
-                kept.append(str(error))
-        db.close()
+        kept = list[str]()
+        with closing(database.connect(self._content_db)) as db:
+            for scrub in (self._ledger.scrub, self._objects.scrub, partial(database.scrub, db)):
+                try:
+                    scrub()
+                except PublisherError as error:
+                    kept.append(str(error))
         return kept
 
 
@@ -233,11 +224,19 @@ def _why_unseen(edge: Edge, expected: Expected, until: float) -> str:
             return ""
 
 
+def _may_show(places: Iterable[Place]) -> bool:
+    """Whether readers may still get the review at any of these places."""
+    return any(place.failure or place.unseen or place.unpurged for place in places)
+
+
 def united(now: Certificate, earlier: Certificate | None) -> Certificate:
-    """A certificate that also tells of what an earlier, incomplete run removed."""
+    """A certificate that also tells of what an earlier run removed, also from targets that are no more in the settings:
+    while one of them may still have the review, it is not complete.
+    """
     if earlier is None or earlier.review != now.review:
         return now
     were: Mapping[str, Place] = {place.target: place for place in earlier.targets}
+    no_more = [were[name] for name in were.keys() - {place.target for place in now.targets}]
     places = [
         msgspec.structs.replace(
             place, objects=sorted({*place.objects, *were[place.target].objects}),
@@ -247,7 +246,8 @@ def united(now: Certificate, earlier: Certificate | None) -> Certificate:
         for place in now.targets
     ]  # fmt: skip
     return msgspec.structs.replace(
-        now, targets=places, at=min(now.at, earlier.at), texts=max(now.texts, earlier.texts),
+        now, targets=places + no_more, is_complete=now.is_complete and not _may_show(no_more),
+        at=min(now.at, earlier.at), texts=max(now.texts, earlier.texts),
         replies=max(now.replies, earlier.replies), notices=max(now.notices, earlier.notices),
         bodies=now.bodies + earlier.bodies, revisions=max(now.revisions, earlier.revisions),
         shared_text=sorted({*now.shared_text, *earlier.shared_text}),

@@ -21,14 +21,13 @@ from typing import Any
 import msgspec
 
 from publisher.content import migrations
+from publisher.content.checkpoints import Checkpoints
 from publisher.content.database import Database, SqliteError, connect
 from publisher.content.known import Known
 from publisher.errors import PublisherError, StoreError
 
 MOST = 256
 """Operations in one commit at most; keeps the wait of the first of them short."""
-CHECKPOINT = 1_000
-"""Pages in the write-ahead log after which they are brought into the database."""
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +75,12 @@ class Book:
             self._db.close()
             raise StoreError(f"cannot prepare the database {path}: {error}") from error
         self._db.conn.execute("PRAGMA wal_autocheckpoint = 0")
-        self._clock, self._long = clock, CHECKPOINT
+        self._clock, self._checkpoints = clock, Checkpoints(path)
         self._known, self._seen = Known(), -1
 
     def close(self) -> None:
         """Close the database."""
+        self._checkpoints.close()
         self._db.close()
 
     def commit(self, group: Sequence[Asked]) -> Commit:
@@ -108,15 +108,8 @@ class Book:
         return Commit(answers, connection.total_changes != before, seconds)
 
     def checkpoint(self) -> None:
-        """Bring the write-ahead log into the database once it is long: after the answers, and not in a commit."""
-        connection: Any = self._db.conn
-        with contextlib.suppress(SqliteError):  # it is tried again after the next commit
-            pages = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()[1]
-            if pages < CHECKPOINT:
-                self._long = CHECKPOINT
-            if pages >= self._long:
-                _, pages, done = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                self._long = CHECKPOINT if done == pages else pages + CHECKPOINT  # somebody reads what was before
+        """Have the write-ahead log brought into the database once it is long; after the answers."""
+        self._checkpoints.look(self._db)
 
     def _begin(self) -> None:
         """Take the write lock, and forget what was known when somebody else wrote since."""

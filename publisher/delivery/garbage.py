@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 
@@ -37,6 +38,8 @@ SELECT f.key FROM faded f WHERE f.target = ? AND f.since <= ?
     AND NOT EXISTS (SELECT 1 FROM undo u WHERE u.key = f.key AND u.body IS NOT NULL)
 ORDER BY f.since, f.key LIMIT ?
 """
+_AT_REST = "UPDATE faded SET since = :now WHERE target = :target AND (since IS NULL OR since > :now)"
+"""A moment that is still to come was noted by a clock that was wrong."""
 _WANTED_AGAIN = """
 DELETE FROM faded WHERE target = ? AND since <= ? AND EXISTS (SELECT 1 FROM desired d WHERE d.key = faded.key)
 """
@@ -87,10 +90,10 @@ class Garbage:
     def turn(self) -> Collected | None:
         """One bounded pass over the targets whose lease is held, when it is time for one again; None when it is not.
 
-        Raises BuildError when the build store cannot be written.
+        Raises BuildError when the build store cannot be used, and DeliveryError when the ledger cannot.
         """
         now = self._clock()
-        if self._last is not None and now - self._last < EVERY:
+        if self._last is not None and timedelta(0) <= now - self._last < EVERY:  # less: the clock was set back
             return None
         self._last = now
         self._look_back()
@@ -121,19 +124,27 @@ class Garbage:
         """Remove them at once, for a takedown, and all else that is in `folders` and the site does not want, whoever
         put it: readers who have an older head open must fetch it again. The lease must be held.
 
-        With `purging`, the target's CDN owes a purge of them: they are kept at edges for ever. Raises TargetError.
+        With `purging`, the target's CDN owes a purge of them: they are kept at edges for ever. It is owed before they
+        go, for nobody knows of them any more if this dies amid it, and anew when they are gone, for until then an edge
+        that is purged can fetch them again. Raises TargetError.
         """
-        pusher, conn = self._pushers[target], self._ledger.connection
+        pusher = self._pushers[target]
         wanted = {row.key for row in self._ledger.wanted()}
         there = {key for key in pusher.listed() if key.startswith(tuple(folders))}
         gone = sorted({*self.outdated(target), *there} - wanted)
+        self._forget("held", target, gone, purging=purging)  # wanted again meanwhile, they are put again
         pusher.remove(gone, pusher.fence)
-        with self._ledger.transaction():
-            for table in ("held", "faded"):
-                conn.executemany(f"DELETE FROM {table} WHERE target = ? AND key = ?", ((target, key) for key in gone))
-            if purging:
-                purges.owe(conn, target, gone)
+        self._forget("faded", target, gone, purging=purging)
         return gone
+
+    def _forget(self, table: Literal["held", "faded"], target: str, keys: Sequence[str], *, purging: bool) -> None:
+        """Take keys of a target out of a table of the ledger; with `purging`, its CDN owes a purge of them."""
+        with self._ledger.transaction():
+            self._ledger.connection.executemany(
+                f"DELETE FROM {table} WHERE target = ? AND key = ?", ((target, key) for key in keys)
+            )
+            if purging:
+                purges.owe(self._ledger.connection, target, keys)
 
     def sweep(self) -> list[str]:
         """Remove every body that nothing names."""
@@ -169,7 +180,7 @@ class Garbage:
         conn, before = self._ledger.connection, (now - self._grace).isoformat()
         with self._ledger.transaction():
             if not self._ledger.waiting(target):
-                conn.execute("UPDATE faded SET since = ? WHERE target = ? AND since IS NULL", (now.isoformat(), target))
+                conn.execute(_AT_REST, {"now": now.isoformat(), "target": target})
             conn.execute(_WANTED_AGAIN, (target, before))
         if not self._due(target, now, limit):
             return []
@@ -182,8 +193,7 @@ class Garbage:
             # First the ledger forgets that they are there: wanted again meanwhile, they are put again.
             conn.executemany("DELETE FROM held WHERE target = ? AND key = ?", ((target, key) for key in due))
         pusher.remove(due, fence)
-        with self._ledger.transaction():
-            conn.executemany("DELETE FROM faded WHERE target = ? AND key = ?", ((target, key) for key in due))
+        self._forget("faded", target, due, purging=False)
         return due
 
     def _due(self, target: str, now: datetime, limit: int) -> list[str]:

@@ -138,10 +138,13 @@ class Journal:
 
 
 @contextmanager
-def transaction(conn: Any) -> Iterator[None]:
-    """All inside happens, or nothing. Raises DeliveryError when the ledger refuses."""
+def transaction(conn: Any, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    """All inside happens, or nothing. Raises DeliveryError when the ledger refuses.
+
+    With a plain `BEGIN`, what is done to temporary tables alone waits for nobody, and nobody for it.
+    """
     try:
-        conn.execute("BEGIN IMMEDIATE")
+        conn.execute(begin)
         try:
             yield
             conn.execute("COMMIT")

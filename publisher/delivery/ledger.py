@@ -182,9 +182,8 @@ class Ledger:
 
     def stage(self, written: Iterable[Desired], same: Iterable[str] = ()) -> None:
         """Put aside what keys should hold, and which keys hold it already, until `record` stores all at once."""
-        self.connection.execute("BEGIN")
-        self._staging.add(map(msgspec.structs.astuple, written), same)
-        self.connection.execute("COMMIT")
+        with journal.transaction(self.connection, "BEGIN"):
+            self._staging.add(map(msgspec.structs.astuple, written), same)
 
     def unstaged(self) -> list[str]:
         """Every key of the site of which `stage` was told nothing."""

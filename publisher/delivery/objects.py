@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -129,15 +129,25 @@ class Objects:
             raise DamagedObjectError(digest)
         return bytes(row[0])
 
+    @contextmanager
+    def _asking(self) -> Iterator[Callable[..., Any]]:
+        """How to ask the database, with nobody else at it. Raises BuildError when it cannot be read."""
+        with self._lock:
+            try:
+                yield self._connection.execute
+            except sqlite3.Error as error:
+                raise BuildError(
+                    f"cannot read the build store {self._path}: {error}; stop the publisher, remove the file, and build"
+                ) from error
+
     def size(self) -> int:
         """Bytes of all bodies that are kept."""
-        with self._lock:
-            return int(self._connection.execute("SELECT coalesce(sum(length(body)), 0) FROM objects").fetchone()[0])
+        with self._asking() as ask:
+            return int(ask("SELECT coalesce(sum(length(body)), 0) FROM objects").fetchone()[0])
 
     def lacking(self, digests: Iterable[str]) -> list[str]:
         """Those of `digests` under which there is no body; whether the others are good, reading finds out."""
-        with self._lock:
-            ask = self._connection.execute
+        with self._asking() as ask:
             return [
                 digest for digest in digests
                 if digest not in self._new
@@ -147,18 +157,18 @@ class Objects:
     def sizes(self, digests: Iterable[str]) -> dict[str, int]:
         """Bytes of the bodies under `digests`, of those that are there."""
         found: dict[str, int] = {}
-        with self._lock:
+        with self._asking() as ask:
             for digest in digests:
                 query = "SELECT length(body) FROM objects WHERE digest = ?"
-                if (row := self._connection.execute(query, (digest,)).fetchone()) is not None:
+                if (row := ask(query, (digest,)).fetchone()) is not None:
                     found[digest] = int(row[0])
         return found
 
     def names(self, low: str, high: str) -> list[str]:
         """Digests of the bodies from `low` on, before `high`, in order."""
-        with self._lock:
+        with self._asking() as ask:
             query = "SELECT digest FROM objects WHERE digest >= ? AND digest < ? ORDER BY digest"
-            return [row[0] for row in self._connection.execute(query, (low, high))]
+            return [row[0] for row in ask(query, (low, high))]
 
     def remove(self, digests: Sequence[str]) -> None:
         """Remove bodies that nobody needs; their room is used again. Raises BuildError when it cannot be written."""

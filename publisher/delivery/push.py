@@ -275,11 +275,11 @@ class Pusher:
 
     def remove(self, keys: Sequence[str], fence: int) -> None:
         """Remove keys that nobody needs; the ledger is not told. Raises LeaseLostError when the lease is not that any
-        more under which they were chosen, and TargetError.
+        more under which they were chosen, or was not held then either, and TargetError.
         """
         for start in range(0, len(keys), BATCH):
             self.keep_lease()
-            if self.fence != fence:
+            if self.fence != fence or (self._lease is not None and not fence):
                 raise LeaseLostError(f"{self._target.name}: the lease was lost since; nothing more is removed")
             self._target.delete(keys[start : start + BATCH])
 

@@ -219,10 +219,10 @@ def test_a_writer_that_is_killed_answers_nothing_that_is_not_there_and_another_g
                     with contextlib.suppress(StoreError):
                         told.add(await asked(scribe, partial(note, name=f"{life} first")))
                 many = [asked(scribe, partial(note, name=f"{life} {number}")) for number in range(300)]
-                asked(scribe, partial(sleep, seconds=DEADLINE)).add_done_callback(asyncio.Future.exception)
-                many += [asked(scribe, partial(note, name=f"{life} {number}")) for number in range(300, 400)]
                 if life % 2:
                     await many[250]
+                asked(scribe, partial(sleep, seconds=DEADLINE)).add_done_callback(asyncio.Future.exception)
+                many += [asked(scribe, partial(note, name=f"{life} {number}")) for number in range(300, 400)]
                 os.kill(pid(scribe), signal.SIGKILL)
                 for one in await asyncio.gather(*many, return_exceptions=True):
                     if isinstance(one, str):

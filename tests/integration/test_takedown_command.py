@@ -80,6 +80,15 @@ def test_a_review_is_taken_down_and_certified(shell: Shell, object_store: Settin
     payload = jwt.PyJWS(algorithms=["EdDSA"]).decode(signed, ring.verifying[header["kid"]], algorithms=["EdDSA"])
     assert json.loads(payload) == json.loads((folder / "takedowns" / f"{certificate['review']}.json").read_bytes())
 
+    written = folder / "takedowns" / f"{certificate['review']}.json"
+    before = written.read_bytes()
+    written.write_bytes(before[:-9])
+    assert "nothing was done" in shell("takedown", certificate["review"], "--reason", "prueba", answer=1)
+    written.write_bytes(before)
+    again = json.loads(shell("takedown", certificate["review"], "--reason", "prueba", "--json"))
+    assert again == json.loads(written.read_bytes()), "what is printed is what is signed"
+    assert again["targets"][0]["objects"] == place["objects"], "of both runs"
+
     for path in shell.folder.glob("*.md"):
         shell("import", path.name)
     shell("publish")

@@ -16,7 +16,7 @@ from publisher.delivery.diff import Wave
 from publisher.delivery.ledger import Desired, Held, Ledger
 from publisher.delivery.objects import LARGE, LONG, MUCH, Objects
 from publisher.delivery.push import Pusher, plan
-from publisher.errors import BuildError, DamagedObjectError, TargetError
+from publisher.errors import BuildError, DamagedObjectError, DeliveryError, TargetError
 from tests.newsroom import Memory
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -383,3 +383,14 @@ def test_at_rest_what_was_written_goes_from_the_log_into_the_database(tmp_path: 
     assert size() > LONG
     assert [len(objects.get(digest)) for digest in (few, *much)] == [6, *[LONG // 8] * 10]
     objects.close()
+
+
+def test_what_cannot_be_staged_leaves_the_ledger_in_use(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    refuse = "CREATE TEMP TRIGGER full BEFORE INSERT ON staged BEGIN SELECT RAISE(ABORT, 'planted'); END"
+    ledger.connection.execute(refuse)
+    with pytest.raises(DeliveryError, match="planted"), ledger.staging():
+        ledger.stage([desired("page")])
+    ledger.connection.execute("DROP TRIGGER full")
+    assert ledger.record([desired("page")], (), seq=1, content_version=1, edition="e", at=AT) is not None
+    ledger.close()

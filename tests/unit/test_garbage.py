@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,15 @@ from publisher.delivery.lease import Lease
 from publisher.delivery.ledger import Desired, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pusher
-from publisher.errors import LeaseHeldError, PublisherError, TargetError
+from publisher.errors import BuildError, LeaseHeldError, LeaseLostError, PublisherError, TargetError
+from publisher.site.artifact import Tier
 from tests.newsroom import START, Memory, Newsroom
 from tests.slow_reader import race
 from tests.unit.test_delivery import HTML, PAGE
 
 DAY = timedelta(days=1)
+PAGE_SIZE = 32768
+"""Bytes of the build store's first page, which says what tables there are."""
 
 
 class Moment:
@@ -320,3 +324,66 @@ def test_a_slow_reader_finds_everything_that_its_head_names(room: Newsroom) -> N
 
 def test_the_race_sees_a_grace_that_is_too_short(room: Newsroom) -> None:
     assert raced(room, 3 * DAY) != []
+
+
+def test_a_pusher_that_lost_its_lease_removes_nothing_whatever_number_it_is_told(rivals: Rivals) -> None:
+    rivals.first.garbage.all()  # learns that its lease is lost
+    pusher = rivals.first.pushers[0]
+    with pytest.raises(LeaseLostError):
+        pusher.remove(["assets/1.css"], pusher.fence)
+    assert not rivals.torn()
+
+
+def test_a_clock_that_was_set_back_does_not_end_the_collecting(shop: Shop) -> None:
+    shop.clock.at += 400 * DAY
+    assert shop.garbage.turn() is not None
+    shop.release()
+    shop.push()
+    shop.ledger.history.begin_at(3)
+    shop.garbage.all()
+    shop.clock.at -= 400 * DAY
+    assert shop.garbage.turn() is not None, "it waits for a year to pass"
+    shop.clock.at += GRACE
+    assert "assets/2.css" in shop.garbage.all().objects["near"], "it waits for a year and a month"
+
+
+def test_what_was_removed_though_the_answer_was_lost_is_purged_and_put_again_when_it_is_wanted(shop: Shop) -> None:
+    near = shop.targets[0]
+    theirs, old = "bundles/theirs.json", shop.row("bundles/old.json", int(Tier.bundle))
+    shop.ledger.record([old], (), seq=3, content_version=1, edition="e", at=shop.clock())
+    shop.push()
+    shop.ledger.record([], [old.key], seq=4, content_version=1, edition="e", at=shop.clock())
+    shop.push()
+    near.put(theirs, b"theirs", "application/json", PAGE)
+    whole = near.delete
+
+    def unheard(keys: Sequence[str]) -> None:
+        whole(keys)
+        raise TargetError("planted: the answer was lost")
+
+    near.delete = unheard  # type: ignore[method-assign]
+    with pytest.raises(TargetError):
+        shop.garbage.remove_outdated("near", ["bundles/"], purging=True)
+    near.delete = whole  # type: ignore[method-assign]
+    shop.ledger.record([old], (), seq=5, content_version=1, edition="e", at=shop.clock())
+    shop.push()
+    assert old.key in near.bodies, "the ledger believes that it is there"
+    shop.garbage.remove_outdated("near", ["bundles/"], purging=True)
+    owed = {row[0] for row in shop.ledger.connection.execute("SELECT address FROM purges WHERE target = 'near'")}
+    assert f"/{theirs}" in owed, "the second run does not find it any more, and edges keep it for ever"
+
+
+def test_a_build_store_that_cannot_be_read_is_told_of_with_the_way_out(shop: Shop, tmp_path: Path) -> None:
+    for number in range(3000):
+        shop.objects.put(f"some body {number}".encode())
+    shop.objects.close()
+    path = tmp_path / "objects.db"
+    with path.open("r+b") as file:
+        file.seek(PAGE_SIZE)
+        file.write(b"\xff" * (path.stat().st_size - PAGE_SIZE))
+    shop.objects = Objects(tmp_path)
+    collector = Garbage(shop.ledger, shop.objects, shop.pushers, clock=shop.clock)
+    lacking, sizes = partial(shop.objects.lacking, ["0"]), partial(shop.objects.sizes, ["0"])
+    for ask in (collector.all, shop.objects.size, lacking, sizes):
+        with pytest.raises(BuildError, match="remove"):
+            ask()

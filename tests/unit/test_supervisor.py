@@ -173,3 +173,24 @@ def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         assert runs(child)
         parent.kill()
     until(lambda: not runs(child), "the child's end")
+
+
+def test_a_death_by_a_signal_without_a_name_does_not_end_the_stack(tmp_path: Path, said: list[str]) -> None:
+    with Supervisor([python("a", SLEEPS)], tmp_path, said.append) as kept:
+        os.kill(kept.pids()["a"], signal.SIGRTMIN + 5)
+        until(lambda: bool(said), "the announcement")
+        kept.check()
+    assert said[0].startswith(f"a ended with signal {signal.SIGRTMIN + 5}; starting it again")
+
+
+def test_logs_that_cannot_be_written_do_not_end_the_stack(tmp_path: Path, said: list[str]) -> None:
+    logs, aside = tmp_path / "logs", tmp_path / "aside"
+    with Supervisor([python("a", SLEEPS)], logs, said.append) as kept:
+        logs.rename(aside)
+        logs.write_text("in the way")
+        os.kill(kept.pids()["a"], signal.SIGKILL)
+        until(lambda: any("could not be started" in line for line in said) or not kept._thread.is_alive(), "a try")
+        kept.check()
+        logs.unlink()
+        aside.rename(logs)
+        until(lambda: "a is up again" in said, "it is up again")

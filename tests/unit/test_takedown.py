@@ -159,6 +159,7 @@ def test_old_bundles_go_that_the_ledger_knows_nothing_of(house: House) -> None:
         )
         house.room.ledger.connection.execute("DELETE FROM faded")
     house.targets[0].put("elsewhere/theirs.json", b"theirs", "application/json", "no-store")
+    house.targets[0].put("content/search/v1/of-an-older-edition.json", SECRET.encode(), "application/json", "no-store")
     assert house.run().is_complete
     assert house.traces() == []
     assert "elsewhere/theirs.json" in house.targets[0].bodies
@@ -212,6 +213,19 @@ def test_a_target_that_is_away_is_told_of_and_done_the_next_time(house: House) -
     assert second.targets[0].objects == first.targets[0].objects
     assert set(second.targets[1].objects) <= whole
     assert second.change == first.change
+
+
+def test_a_target_that_is_no_more_in_the_settings_is_not_forgotten(house: House) -> None:
+    house.targets[1].broken = set(house.targets[1].bodies)
+    first, failed = house.run(), house.targets[1].name
+    house.pushers.pop().close()
+    alone = house.run()
+    house.pushers.append(house.room.pusher)  # closed with the house
+    assert alone.is_complete
+    both = united(alone, first)
+    assert [place.target for place in both.targets] == ["memory", failed]
+    assert not both.is_complete, "the review is there still"
+    assert united(alone, msgspec.structs.replace(first, targets=first.targets[:1])).is_complete
 
 
 def test_a_database_that_others_hold_is_told_of_and_done_the_next_time(house: House) -> None:
