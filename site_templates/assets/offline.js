@@ -11,8 +11,9 @@ const status = section.querySelector("[role=status]");
 const forget = section.querySelector("#forget");
 const language = document.documentElement.lang;
 
-function size(bytes) {
-  const unit = bytes < 1e6 ? ["kilobyte", 1e3] : ["megabyte", 1e6];
+// Bytes in words, in the unit of `whole`.
+function size(bytes, whole = bytes) {
+  const unit = whole < 1e6 ? ["kilobyte", 1e3] : ["megabyte", 1e6];
   const form = { style: "unit", unit: unit[0], maximumFractionDigits: 1 };
   return new Intl.NumberFormat(language, form).format(bytes / unit[1]);
 }
@@ -57,7 +58,7 @@ function client(store, brand) {
     onProgress: (done, total) => {
       bar.hidden = false;
       [bar.max, bar.value] = [total || 1, total ? done : 1];
-      say(words.progress, { done: size(done), total: size(total) });
+      say(words.progress, { done: size(done, total), total: size(total) });
     },
   });
 }
