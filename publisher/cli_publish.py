@@ -51,7 +51,7 @@ def capped(command: F) -> F:
 
     most = click.option(
         "--max-deletes", default="10%", show_default=True, metavar="SHARE|NUMBER",
-        help=f"Remove at most so much of what a target holds; {FLOOR} keys may always go.",
+        help=f"Remove at most this share of what a target holds ({FLOOR} keys may always go), or this many keys.",
     )  # fmt: skip
     empty = click.option("--allow-empty", is_flag=True, help="Let a target be left without a single review.")
     return cast("F", most(empty(called)))

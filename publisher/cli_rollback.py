@@ -110,7 +110,8 @@ def roll_back(
     The pages then stay as they are until `publisher rollback --end`: what is written meanwhile is kept and built, and
     waits. Bundles for apps go on: their versions never fall. With --content, readers get every review again as it was
     in that release, by new versions of the reviews, and the rollback ends by itself. A worker that runs is asked
-    to stand aside. Ends with 1 when a target could not be reached; run it again then.
+    to stand aside. Ends with 1 when a target could not be reached; run it again then with the number of the RELEASE,
+    or let the worker try.
 
     \b
     Examples:

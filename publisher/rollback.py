@@ -17,14 +17,24 @@ from publisher.delivery.diff import Step
 from publisher.delivery.holdings import Holdings
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
-from publisher.errors import BuildError, NotFoundError
+from publisher.errors import BuildError, ConflictError, NotFoundError
 
 BATCH = 200
 """Reviews that are restored in one commit: what others who write wait for at most."""
 
 
 def before_shown(ledger: Ledger) -> int:
-    """The release before the one that the pages show; NotFoundError when there is none that is kept."""
+    """The release before the one that the pages show; NotFoundError when there is none that is kept.
+
+    Raises ConflictError while they are rolled back: who says "the one before" again after a target could not be reached
+    means the same one, and not the one before that.
+    """
+    back = ledger.history.rollback()
+    if back is not None:
+        raise ConflictError(
+            f"the pages are rolled back to release {back.release} already: name the release that is meant (the same one"
+            " to try again), or go forward by `publisher rollback --end`"
+        )
     return ledger.history.release(ledger.history.shown() - 1).number
 
 

@@ -236,7 +236,8 @@ def united(now: Certificate, earlier: Certificate | None) -> Certificate:
     if earlier is None or earlier.review != now.review:
         return now
     were: Mapping[str, Place] = {place.target: place for place in earlier.targets}
-    no_more = [were[name] for name in were.keys() - {place.target for place in now.targets}]
+    configured = {place.target for place in now.targets}
+    no_more = [place for place in earlier.targets if place.target not in configured]
     places = [
         msgspec.structs.replace(
             place, objects=sorted({*place.objects, *were[place.target].objects}),

@@ -265,8 +265,8 @@ def said_at(db: Database) -> datetime | None:
     row = db.conn.execute(
         "SELECT at FROM changes WHERE seq = (SELECT seq FROM published ORDER BY number DESC LIMIT 1)"
     ).fetchone()
-    newest = max(row[0] if row else "", _fact(db, "renewed_at"))
-    return moment(newest) if newest else None
+    last = max(row[0] if row else "", _fact(db, "renewed_at"))
+    return moment(last) if last else None
 
 
 def _fact(db: Database, name: str) -> str:

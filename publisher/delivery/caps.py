@@ -14,13 +14,13 @@ from publisher.delivery.diff import Step, Wave
 from publisher.errors import EmptySiteError, InvalidError, TooManyDeletesError
 
 FLOOR = 100
-"""Deletes that are always allowed: what one edit may remove, and a little more."""
+"""Deletes that every share allows, however few a target holds: what one edit may remove, and a little more."""
 ESSENTIAL = "reviews/"
 """A site without any such key is empty, whatever else it holds."""
 
 
 class Cap(msgspec.Struct, frozen=True, kw_only=True):
-    """At most this share of the keys that a target holds may go, or `count` of them; FLOOR may always."""
+    """At most this share of the keys that a target holds may go, and FLOOR always; or `count` of them and no more."""
 
     share: float = 0.1
     count: int | None = None

@@ -78,7 +78,6 @@ class Holdings:
         self._conn.execute(
             f"INSERT OR IGNORE INTO pending SELECT ?, key FROM wanted WHERE tier NOT IN ({lasting})", (self._target,)
         )
-
         self._conn.execute("UPDATE faded SET since = NULL WHERE target = ?", (self._target,))
 
     def _owe(self, key: str) -> None:

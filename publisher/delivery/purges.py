@@ -99,7 +99,10 @@ class Purges:
         Raises PurgeError at the first call that fails; what was settled before it is recorded.
         """
         for ticket in {debt.ticket for debt in self.owed() if debt.ticket}:
-            if self._cdn.done(ticket):
+            is_done = self._cdn.done(ticket)
+            if is_done is None:  # it was another distribution that was asked
+                self._do("UPDATE purges SET ticket = '' WHERE target = ? AND ticket = ?", (self._target, ticket))
+            elif is_done:
                 self._do("DELETE FROM purges WHERE target = ? AND ticket = ?", (self._target, ticket))
         for order in orders([debt for debt in self.owed() if not debt.ticket], self._cdn.limits):
             self._place(order)

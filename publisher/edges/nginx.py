@@ -14,6 +14,7 @@ nginx asks the store through a server of its own, which takes `stale-if-error` o
 is as it was put. A page past its time is fetched whole and not by a condition, because at a 304 nginx keeps the headers
 it had, and a change of headers alone would never arrive.
 Brotli needs libnginx-mod-http-brotli-filter; without it leave `brotli` out. A store over HTTPS must prove its name.
+Names are looked up when nginx starts or reloads, and at no other time (before 1.27.3, which knows `server … resolve`).
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ http {
 	}
 	map $request_method $writes { default 1; GET 0; HEAD 0; OPTIONS 0; PURGE 0; }
 	map $request_method$http_range $whole { default 1; GET 0; PURGE 0; OPTIONS 0; }
-	map $http_content_length $bodied { default 0; "~[1-9]" 1; }
+	map $http_content_length$http_transfer_encoding $bodied { default 0; "~*[1-9a-z]" 1; }
 	map $path $data { default ""; "~^/(content|\.well-known)(/|$)" 1; }
 	map $slashed $lasting { default "@MOVED_FOR@"; "" $upstream_http_x_put_cache_control; }
 	map $request_method $allow { default ""; OPTIONS "@METHODS@"; }

@@ -257,6 +257,7 @@ class Renderer:
                 "date": self.words.date,
                 "released": self.words.released,
                 "number": self.words.number,
+                "percent": self.words.percent,
                 "iso": _iso,
                 "safe_html": self._safe,
                 "packed": _packing(),

@@ -71,7 +71,9 @@ def term(word: str) -> str:
 
 
 def stem(word: str) -> str:
-    """The stem of a folded word; words of three letters or fewer, and with digits, are their own."""
+    """The stem of a folded word. Words of three letters or fewer, and with digits, keep their endings; of all words a
+    last letter becomes one that stands for its sound, so that `luz` and `luces`, `imagem` and `imagen` meet.
+    """
     if len(word) > 3 and not any(map(str.isdigit, word)):
         word = _without_vowels(_without_verb(_singular(word)))
     for end, instead in _SOUNDS:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from babel.dates import format_date, format_skeleton
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 
 
 class Words:
@@ -54,6 +54,10 @@ class Words:
         except ValueError:  # 30 February, or the year 0
             return said
         return self._day(day) if len(rest) > 1 else str(format_skeleton("yMMMM", day, locale=self.language))
+
+    def percent(self, share: float) -> str:
+        """A share of 1 in hundredths."""
+        return str(format_percent(share, locale=self.language))
 
     def _in_words(self, day: datetime.date) -> str:
         return str(format_date(day, format="long", locale=self.language))

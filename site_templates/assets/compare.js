@@ -4,6 +4,7 @@
 import { held, hold, MOST } from "./basket.js";
 import { reaches, sensors } from "./drawings.js";
 import { get } from "./fetching.js";
+import { Figures } from "./figures.js";
 import { Catalogue } from "./finder.js";
 import { make } from "./making.js";
 import { Suggestions } from "./suggestions.js";
@@ -16,7 +17,7 @@ const field = form.querySelector("input");
 const status = form.querySelector("[role=status]");
 const table = document.querySelector("#comparison");
 const words = form.dataset;
-const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2, useGrouping: "always" });
+const figures = new Figures(document.documentElement.lang, words);
 const documents = new Map();
 const only = document.querySelector("#only");
 const drawn = document.querySelector("#drawings");
@@ -45,66 +46,23 @@ async function fetched(slug, hops = 3) {
   return hops ? fetched(new URL(said.moved).pathname.split("/").pop().replace(/\.json$/, ""), hops - 1) : null;
 }
 
-function span(low, high) {
-  if (low == null) return null;
-  return high == null || high === low ? number.format(low) : `${number.format(low)}–${number.format(high)}`;
-}
-
-function times(...sides) {
-  const known = sides.filter((side) => side != null);
-  return known.length > 1 ? known.map((side) => number.format(side)).join(" × ") : null;
-}
-
-function answer(value) {
-  return value == null ? null : value ? words.yes : words.no;
-}
-
-function stabilised({ stabilised: has, stabilisation_stops: stops }) {
-  if (has === false || stops == null) return answer(has);
-  return `${words.yes}, ${number.format(stops)} ${words.stops}`;
-}
-
-function video({ video_height_px: lines, video_fps: rate }) {
-  if (lines == null) return null;
-  return rate == null ? `${lines}p` : `${lines}p ${number.format(rate)} fps`;
-}
-
-// A year, a month or a day, as precisely as it is known.
-function date(said) {
-  if (said == null || !said.includes("-")) return said ?? null;
-  const form = { year: "numeric", month: "long", timeZone: "UTC", ...(said.length > 7 && { day: "numeric" }) };
-  return new Intl.DateTimeFormat(document.documentElement.lang, form).format(new Date(said));
-}
-
-// What a product says in a row, as a reader reads it; null when it is not known or has no meaning for it.
+// What a product says in a row; null when it is not known or has no meaning for it.
 function figure(product, key, unit) {
-  const specs = product.specs;
-  const values = {
-    brand: product.brand.name,
-    mount: specs.mount ?? (specs.mounts?.join(", ") || null),
-    focal: span(specs.focal_min_mm, specs.focal_max_mm),
-    aperture: specs.aperture_wide == null ? null : `f/${span(specs.aperture_wide, specs.aperture_tele)}`,
-    sensor: times(specs.sensor_width_mm, specs.sensor_height_mm),
-    iso: span(specs.iso_min ?? specs.iso_max, specs.iso_max),
-    video: video(specs),
-    stabilised: stabilised(specs),
-    viewfinder: specs.viewfinder === "none" ? words.no : specs.viewfinder && words[specs.viewfinder],
-    weather_sealed: answer(specs.weather_sealed),
-    size: specs.length_mm == null ? times(specs.width_mm, specs.height_mm, specs.depth_mm) : times(specs.diameter_mm, specs.length_mm),
-    released: date(specs.released),
-    price_usd: specs.price_usd == null ? null : `US$ ${number.format(specs.price_usd)}`,
-    reviews: number.format(product.review_count),
-  };
-  const value = key in values ? values[key] : specs[key];
-  if (value == null) return null;
-  return `${typeof value === "number" ? number.format(value) : value}${unit ? ` ${unit}` : ""}`;
+  if (key === "brand") return product.brand.name;
+  if (key === "reviews") return figures.number(product.review_count);
+  return figures.of(product.specs, key, unit);
 }
 
 function heading(product, slugs) {
   const cell = make("th", { scope: "col" }, make("a", { href: new URL(product.url).pathname, textContent: product.name }), " ");
   const button = make("button", { type: "button", textContent: "×" });
   button.setAttribute("aria-label", words.remove.replace("{name}", product.name));
-  button.addEventListener("click", () => go(slugs.filter((slug) => documents.get(slug)?.slug !== product.slug)));
+  button.addEventListener("click", async () => {
+    const place = cell.cellIndex;
+    await go(slugs.filter((slug) => documents.get(slug)?.slug !== product.slug));
+    const left = table.tHead.rows[0].cells; // whoever works by keys goes on from where they were
+    (left[Math.min(place, left.length - 1)].querySelector("button") ?? field).focus();
+  });
   cell.append(button);
   return cell;
 }

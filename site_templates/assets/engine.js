@@ -78,6 +78,17 @@ class Segment {
       if (number > last && this.bounds[number] >= end) break;
       numbers.push(number);
     }
+    return this.#read(numbers);
+  }
+
+  // The entries of all shards that may hold one of some terms.
+  async entriesOf(terms) {
+    if (!this.bounds.length) return [];
+    const numbers = new Set(terms.map((term) => Math.max(this.bounds.findLastIndex((bound) => bound <= term), 0)));
+    return this.#read([...numbers]);
+  }
+
+  async #read(numbers) {
     return (await Promise.all(numbers.map((number) => this.#shard(number)))).flat();
   }
 }
@@ -92,6 +103,10 @@ class Fresh {
   }
 
   async entries() {
+    return this.#terms;
+  }
+
+  async entriesOf() {
     return this.#terms;
   }
 }
@@ -140,9 +155,20 @@ export class Engine {
 
   // What readers still see of every term in [first, end): term -> Map of ordinal -> weight.
   async range(first, end, wanted = (term) => term >= first && term < end) {
+    return this.#found((segment) => segment.entries(first, end), wanted);
+  }
+
+  // Reviews of some products, by their ordinals.
+  async #about(products) {
+    const terms = new Set([...products].map((ordinal) => `@${ordinal}`));
+    const found = await this.#found((segment) => segment.entriesOf([...terms]), (term) => terms.has(term));
+    return new Set([...found.values()].flatMap((map) => [...map.keys()]));
+  }
+
+  async #found(entries, wanted) {
     const { layers } = await this.#open();
     const found = new Map();
-    const read = await Promise.all(layers.map(({ segment }) => segment.entries(first, end)));
+    const read = await Promise.all(layers.map(({ segment }) => entries(segment)));
     read.forEach((entries, at) => {
       const { segment, hidden } = layers[at];
       for (const [term, postings] of entries) {
@@ -215,10 +241,7 @@ export class Engine {
     const sets = [];
     if (tag) sets.push(new Set((await this.#exactly(`#${tag}`)).keys()));
     if (year) sets.push(new Set((await this.#exactly(`~${year}`)).keys()));
-    if (products) {
-      const about = await this.range("@", "A", (term) => term[0] === "@" && products.has(Number(term.slice(1))));
-      sets.push(new Set([...about.values()].flatMap((map) => [...map.keys()])));
-    }
+    if (products) sets.push(await this.#about(products));
     if (!sets.length) return null;
     return new Set([...sets[0]].filter((ordinal) => sets.every((set) => set.has(ordinal))));
   }

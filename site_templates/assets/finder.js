@@ -45,6 +45,7 @@ function read({ ordinal, lens, brand, model, aliases, mounts, slug }) {
   return {
     ordinal,
     kind: lens ? "lens" : "camera",
+    brand,
     brandSlug: slugify(brand),
     name,
     mounts,
@@ -64,6 +65,7 @@ export class Catalogue {
     for (const product of products) {
       for (const form of product.spellings) this.spelt.set(form, [...(this.spelt.get(form) ?? []), product]);
     }
+    this.brands = new Map(products.map(({ brandSlug, brand }) => [brandSlug, { slug: brandSlug, name: brand }]));
     this.bySlug = new Map(products.map((product) => [product.slug, product]));
   }
 
@@ -89,6 +91,13 @@ export class Catalogue {
       .filter((one) => one.rank < Infinity)
       .sort((a, b) => a.rank - b.rank || a.product.name.length - b.product.name.length || (a.product.name < b.product.name ? -1 : 1))
       .map((one) => one.product);
+  }
+
+  // The brands whose names stand in a question.
+  named(question) {
+    const said = question.trim().split(/\s+/);
+    const runs = said.flatMap((_, at) => [1, 2, 3].map((length) => slugify(said.slice(at, at + length).join(" "))));
+    return [...new Set(runs)].flatMap((slug) => this.brands.get(slug) ?? []);
   }
 
   // The question cut into names of products, the longest first, and the words between them.

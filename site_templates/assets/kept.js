@@ -3,6 +3,8 @@
 // A page is the shell's page for offline with another title and matter. All words are escaped; the HTML of a review is what
 // the publisher made safe, and came signed.
 
+import { Figures } from "./figures.js";
+
 const KINDS = { cameras: "camera", lenses: "lens" };
 const PER_PAGE = 20;
 
@@ -22,11 +24,13 @@ function plain(text) {
 export class Kept {
   #store;
   #words;
+  #figures;
 
   // `words` are those of the portal: its language, labels, and rows of the spec sheet as [key, label, unit].
   constructor(store, words) {
     this.#store = store;
     this.#words = words;
+    this.#figures = new Figures(words.language, words);
   }
 
   close() {
@@ -107,7 +111,7 @@ export class Kept {
     const editor = await this.#store.record("editor", review.editor_id);
     const points = (list, name, label) =>
       list.length ? `<h2>${escape(label)}</h2><ul class="${name}">${list.map((one) => `<li>${escape(one)}</li>`).join("")}</ul>` : "";
-    const rating = review.rating === null ? "" : `<p class="rating"><b>${this.#number(review.rating)}</b>/10</p>`;
+    const rating = review.rating === null ? "" : `<p class="rating"><b>${this.#figures.number(review.rating)}</b>/10</p>`;
     const said = rating + points(review.pros, "pros", this.#words.pros) + points(review.cons, "cons", this.#words.cons);
     const tags = review.tags.map((tag) => `<li>${link(`/tags/${tag.slug}/`, tag.name)}</li>`).join("");
     const main = `<article class="review" lang="${escape(review.lang)}"><header>
@@ -126,7 +130,7 @@ ${product ? `<aside><h2>${link(this.#address(product), product.name)}</h2>${this
     if (!product || product.kind !== kind) return null;
     const kicker = link(`/brands/${product.brand.slug}/`, product.brand.name);
     const reviews = await this.#records(await this.#store.reviewIds({ product: product.id }));
-    return this.#listing(product.name, kicker, reviews, "", `<section>${this.#sheet(product)}</section>`);
+    return this.#listing(product.name, kicker, reviews, "", `<section><h2>${escape(this.#words.specifications)}</h2>${this.#sheet(product)}</section>`);
   }
 
   async #brands() {
@@ -140,11 +144,17 @@ ${product ? `<aside><h2>${link(this.#address(product), product.name)}</h2>${this
   async #brand(slug) {
     const products = await this.#store.found("product", "brand", slug);
     if (products.length === 0) return null;
-    const items = products.sort((a, b) => a.model.localeCompare(b.model)).map((one) => `<li>${link(this.#address(one), one.model)}</li>`);
+    products.sort((a, b) => a.model.localeCompare(b.model));
+    const models = this.#models(this.#words.cameras, products, "camera") + this.#models(this.#words.lenses, products, "lens");
     const ids = await Promise.all(products.map((one) => this.#store.reviewIds({ product: one.id })));
     const reviews = await this.#records(ids.flat());
     reviews.sort((a, b) => (a.published_at < b.published_at ? 1 : -1));
-    return this.#listing(products[0].brand.name, "", reviews, `<section><ul class="models">${items.join("")}</ul></section>`);
+    return this.#listing(products[0].brand.name, "", reviews, models);
+  }
+
+  #models(title, products, kind) {
+    const items = products.filter((one) => one.kind === kind).map((one) => `<li>${link(this.#address(one), one.model)}</li>`);
+    return items.length ? `<section><h2>${escape(title)}</h2><ul class="models">${items.join("")}</ul></section>` : "";
   }
 
   async #editor(slug) {
@@ -174,7 +184,7 @@ ${product ? `<aside><h2>${link(this.#address(product), product.name)}</h2>${this
   }
 
   #card(review) {
-    const rating = review.rating === null ? "" : `<b>${this.#number(review.rating)}<small>/10</small></b> `;
+    const rating = review.rating === null ? "" : `<b>${this.#figures.number(review.rating)}<small>/10</small></b> `;
     return `<article><h2>${link(`/reviews/${review.slug}/`, review.title)}</h2><p>${escape(review.summary)}</p>
 <p class="by">${rating}${this.#day(review.published_at)}</p></article>`;
   }
@@ -184,24 +194,13 @@ ${product ? `<aside><h2>${link(this.#address(product), product.name)}</h2>${this
   }
 
   #sheet({ specs }) {
-    const rows = this.#words.rows.filter(([key]) => specs[key] !== undefined && specs[key] !== null).map(([key, label, unit]) => {
-      const value = typeof specs[key] === "number" ? this.#number(specs[key]) : this.#said(specs[key]);
-      return `<div><dt>${escape(label)}</dt><dd>${escape(value)}${unit && ` ${escape(unit)}`}</dd></div>`;
-    });
-    return `<dl class="spec">${rows.join("")}</dl>`;
-  }
-
-  #said(value) {
-    if (typeof value === "boolean") return value ? this.#words.yes : this.#words.no;
-    return Array.isArray(value) ? value.join(", ") : value;
+    const rows = this.#words.rows.map(([key, label, unit]) => [label, this.#figures.of(specs, key, unit)]);
+    const said = rows.filter(([, value]) => value != null);
+    return `<dl class="spec">${said.map(([label, value]) => `<div><dt>${escape(label)}</dt><dd>${escape(value)}</dd></div>`).join("")}</dl>`;
   }
 
   #address(product) {
     return `/${product.kind === "lens" ? "lenses" : "cameras"}/${product.slug}/`;
-  }
-
-  #number(value) {
-    return new Intl.NumberFormat(this.#words.language, { maximumFractionDigits: 2 }).format(value);
   }
 
   #day(moment) {

@@ -11,8 +11,17 @@ const status = section.querySelector("[role=status]");
 const forget = section.querySelector("#forget");
 const language = document.documentElement.lang;
 
-function size(bytes) {
-  const unit = bytes < 1e6 ? ["kilobyte", 1e3] : ["megabyte", 1e6];
+const button = form.querySelector("button");
+
+// The button works again, and whoever pressed it by keys stands on it.
+function restore() {
+  button.disabled = false;
+  if (!section.contains(document.activeElement)) button.focus();
+}
+
+// Bytes in words, in the unit of `whole`.
+function size(bytes, whole = bytes) {
+  const unit = whole < 1e6 ? ["kilobyte", 1e3] : ["megabyte", 1e6];
   const form = { style: "unit", unit: unit[0], maximumFractionDigits: 1 };
   return new Intl.NumberFormat(language, form).format(bytes / unit[1]);
 }
@@ -57,7 +66,7 @@ function client(store, brand) {
     onProgress: (done, total) => {
       bar.hidden = false;
       [bar.max, bar.value] = [total || 1, total ? done : 1];
-      say(words.progress, { done: size(done), total: size(total) });
+      say(words.progress, { done: size(done, total), total: size(total) });
     },
   });
 }
@@ -112,7 +121,7 @@ async function keepPage(path) {
 async function keep(event) {
   event.preventDefault();
   const brand = select.value;
-  form.querySelector("button").disabled = true;
+  button.disabled = true;
   let store;
   try {
     store = await opened(brand);
@@ -132,7 +141,7 @@ async function keep(event) {
   } finally {
     store?.close();
     bar.hidden = true;
-    form.querySelector("button").disabled = false;
+    restore();
   }
 }
 
@@ -171,6 +180,7 @@ forget.addEventListener("click", async () => {
   await Promise.all((await caches.keys()).filter((name) => name === "read" || name === "data").map((name) => caches.delete(name)));
   await show();
   say(words.forgotten);
+  restore();
 });
 await brands();
 try {

@@ -6,7 +6,7 @@ import { Cards, Engine, read } from "./engine.js";
 import { get } from "./fetching.js";
 import { Catalogue, pathOf } from "./finder.js";
 import { make } from "./making.js";
-import { fold } from "./names.js";
+import { fold, slugify } from "./names.js";
 import { Suggestions } from "./suggestions.js";
 import { term, WORD, words as termsOf } from "./terms.js";
 
@@ -105,7 +105,7 @@ function marked(text, terms, isOpen) {
 
 function shown({ slug, title, excerpt, author, date, rating, product }, terms, isOpen) {
   const link = make("a", { href: `/reviews/${slug}/` }, marked(title, terms, isOpen));
-  const about = [author, day.format(new Date(date)), rating == null ? null : `${number.format(rating)}/10`].filter(Boolean).join(" · ");
+  const about = [author, day.format(new Date(date)).replaceAll(" ", "\u00a0"), rating == null ? null : `${number.format(rating)}/10`].filter(Boolean).join(" · ");
   const note = make("p", { className: "about" }, about);
   if (product) {
     const [kind, productSlug, name] = product;
@@ -117,6 +117,11 @@ function shown({ slug, title, excerpt, author, date, rating, product }, terms, i
 function listed(product) {
   const link = make("a", { href: pathOf(product), textContent: product.name });
   return make("li", {}, link, " ", make("small", { textContent: words[product.kind] }), " ", toggle(product.slug, product.name));
+}
+
+// A brand has a page with all reviews of what it makes.
+function brandOf({ slug, name }) {
+  return make("li", {}, make("a", { href: `/brands/${slug}/`, textContent: name }), " ", make("small", { textContent: words.brand }));
 }
 
 // Of the best reviews, those go first whose title says the question as it was asked.
@@ -146,9 +151,9 @@ async function extend(isFirst) {
   if (!isFirst) lines[0]?.querySelector("a").focus();
 }
 
-function say(found, isWhole, count) {
+function say(found, isWhole, hasNames) {
   const many = found.length === 1 ? words.one : words.many.replace("{count}", number.format(found.length));
-  if (!found.length) return count ? words.onlyProducts : words.none;
+  if (!found.length) return hasNames ? words.onlyProducts : words.none;
   return isWhole ? many : `${words.some} ${many}`;
 }
 
@@ -178,8 +183,11 @@ async function answer({ isOpen = false } = {}) {
     if (now !== turn) return;
     const among = narrowed(known, said);
     const named = said.q && !said.tag && !said.year ? known.find(said.q).filter((one) => !among || among.has(one.ordinal)) : [];
-    refill(products, named.slice(0, NAMED).map(listed));
-    arrange(named.length > 0, !reviews.parentElement.hidden);
+    const brands = said.q ? known.named(said.q) : [];
+    const lines = [brands.map(brandOf), named.slice(0, NAMED).map(listed)];
+    refill(products, (brands[0]?.slug === slugify(said.q) ? lines : lines.reverse()).flat());
+    const hasNames = named.length + brands.length > 0;
+    arrange(hasNames, !reviews.parentElement.hidden);
     const asked = { isOpen, tag: said.tag, year: said.year, products: among };
     const found = await engine.search(known.read(said.q), asked).catch(() => copied(said, known, among));
     if (now !== turn) return;
@@ -187,11 +195,11 @@ async function answer({ isOpen = false } = {}) {
     if (!found.isWhole && named.length) found.ordinals = [];
     const left = { ordinals: [...found.ordinals], terms, isOpen, question: said.q };
     rest = () => left;
-    arrange(named.length > 0, found.ordinals.length > 0);
+    arrange(hasNames, found.ordinals.length > 0);
     await extend(true);
     if (now !== turn) return;
-    status.textContent = say(found.ordinals, found.isWhole, named.length);
-    if (found.isKept) status.append(" ", words.kept);
+    status.textContent = say(found.ordinals, found.isWhole, hasNames);
+    if (found.isKept) status.append(" · ", words.kept);
   } catch {
     if (now === turn) status.textContent = words.failed;
   } finally {

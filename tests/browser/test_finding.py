@@ -83,6 +83,23 @@ def test_a_camera_is_suggested_as_one_types_and_chosen_by_keys(up: Up, page: Pag
     page.wait_for_url("**/cameras/sony-alpha-7-iv/")
 
 
+def test_a_brand_in_a_question_leads_to_its_page(up: Up, page: Page) -> None:
+    names = page.locator("#found-products a")
+    page.goto(f"{up.ready['edge']}/search/?q=leica+q3")
+    expect(names.first).to_have_text("Leica Q3")
+    assert names.all_inner_texts()[-1] == "Leica", "what was named comes first"
+    for question, brands in (
+        ("leica", ["Leica"]),
+        ("LEICA viento", ["Leica"]),
+        ("om system, leica", ["OM System", "Leica"]),
+    ):
+        page.goto(f"{up.ready['edge']}/search/?q={question.replace(' ', '+')}")
+        expect(names.first).to_have_text(brands[0])
+        assert names.all_inner_texts()[: len(brands)] == brands
+    names.nth(1).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Leica")
+
+
 def test_keys_walk_through_what_was_found(up: Up, page: Page) -> None:
     page.goto(up.ready["edge"] + "/search/?q=leica")
     page.locator("#found-reviews h3").nth(1).wait_for()
@@ -91,7 +108,7 @@ def test_keys_walk_through_what_was_found(up: Up, page: Page) -> None:
     expect(page.get_by_role("listbox")).to_be_hidden()
     page.keyboard.press("ArrowDown")
     expect(page.locator("#found-products a").first).to_be_focused()
-    for _ in range(6):
+    for _ in range(7):  # past the brand and six of its products
         page.keyboard.press("ArrowDown")
     expect(page.locator("#found-reviews h3 a").first).to_be_focused()
     page.keyboard.press("Escape")
@@ -234,11 +251,8 @@ def product(up: Up, model: str, **figures: object) -> str:
 
 
 def row(page: Page, label: str) -> list[str]:
-    return (
-        page.locator("#comparison tbody tr", has=page.get_by_role("rowheader", name=label))
-        .locator("td")
-        .all_inner_texts()
-    )
+    cells = page.locator("#comparison tbody tr", has=page.get_by_role("rowheader", name=label)).locator("td")
+    return [said.replace("\xa0", " ") for said in cells.all_inner_texts()]
 
 
 def test_better_figures_are_marked_only_where_all_are_known_and_better_for_everybody(up: Up, chromium: Browser) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from publisher.content import products
+from publisher.content.model import CameraSpec, LensSpec
 from tests.browser.chromium import until
 from tests.browser.served import Served, served
 
@@ -237,6 +239,42 @@ def test_searching_does_not_take_the_place_of_what_was_read(site: Served, reader
     expect(page.locator("#found-reviews h3")).to_have_count(8)
     until(page, "caches.open('data').then((cache) => cache.keys()).then((all) => all.length > 4)")
     assert not [path for path in kept(page)["read"] if path.startswith("/content/")]
+
+
+def test_the_copy_says_figures_as_the_pages_do(site: Served, reader: BrowserContext) -> None:
+    room, camera, lens = site.room, site.room.products[0], site.room.products[-1]
+    of_camera = CameraSpec(
+        mount="X", crop_factor=1.53, sensor_width_mm=23.5, sensor_height_mm=15.6, iso_min=125, iso_max=12_800,
+        burst_fps=15, video_height_px=2160, video_fps=59.94, stabilised=True, stabilisation_stops=7,
+        viewfinder="electronic", weather_sealed=True, width_mm=129.5, height_mm=91, depth_mm=63.8, weight_g=557,
+        released="2022-11", price_usd=1_699,
+    )  # fmt: skip
+    of_lens = LensSpec(
+        mounts=("X", "L"), focal_min_mm=24, focal_max_mm=70, aperture_wide=2.8, aperture_tele=4, diameter_mm=88,
+        length_mm=120.5, filter_mm=82, focus_min_m=0.38, magnification_max=0.34,
+    )  # fmt: skip
+    room.writer.run(lambda tx: products.update(tx, camera.id, spec=of_camera))
+    room.writer.run(lambda tx: products.update(tx, lens.id, spec=of_lens))
+    room.publish()
+    places = (f"/cameras/{camera.slug}/", f"/lenses/{lens.slug}/")
+    page = keep(site, reader)
+
+    def sheets() -> list[dict[str, str]]:
+        script = """() => Object.fromEntries([...document.querySelectorAll(".spec div")].map((row) =>
+            [row.children[0].textContent, row.children[1].textContent.replaceAll("\u00a0", " ")]))"""
+        return [page.evaluate(script) for place in places if page.goto(site.url + place)]
+
+    online = sheets()
+    page.evaluate("caches.delete('read')")
+    site.is_off = True
+    kept_ones = sheets()
+    expect(page.get_by_text("De la copia guardada en tu dispositivo.")).to_be_visible()
+    for said, kept_one in zip(online, kept_ones, strict=True):
+        del said["Marca"]
+        mounts = said.pop("Monturas", None) or said.pop("Montura")
+        assert kept_one.pop("Montura") == mounts
+        assert kept_one == {name: value.replace("⌀ ", "") for name, value in said.items()}
+        assert len(said) > 5
 
 
 def test_a_copy_is_compared_and_searched_without_a_network(site: Served, reader: BrowserContext) -> None:

@@ -102,7 +102,10 @@ def test_a_comparison_says_every_figure(up: Up, chromium: Browser) -> None:
     window = context.new_page()
     window.goto(up.ready["edge"] + "/compare/?p=acme-comparada-0,acme-comparada-1")
     window.get_by_role("columnheader", name="Acme Comparada 1").wait_for()
-    rows = [row.inner_text().split("\t") for row in window.locator("#comparison tbody tr:visible").all()]
+    rows = [
+        row.inner_text().replace("\u00a0", " ").split("\t")
+        for row in window.locator("#comparison tbody tr:visible").all()
+    ]
     assert {label.removesuffix(" ≠"): figures for label, *figures in rows} == {
         "Marca": ["Acme", "Acme"], "Sensor": ["35,9 × 23,9 mm", "—"], "ISO": ["100–51.200", "—"],
         "Ráfaga": ["10 fps", "—"], "Video": ["2160p 59,94 fps", "—"], "Estabilización": ["sí, 5,5 pasos", "—"],

@@ -313,6 +313,12 @@ def test_an_invalidation_made_again_has_the_same_reference(credentials: None) ->
         assert server.references == ["same", "same"]
 
 
+def test_an_invalidation_that_the_distribution_knows_nothing_of_is_not_done_and_no_failure(credentials: None) -> None:
+    with _hosted("cloudfront") as (cdn, _):
+        assert cdn.done(cdn.purge(["/"], "r")) is True
+        assert cdn.done(cloudfront.NOTHING) is None
+
+
 def test_a_credential_is_checked_and_nothing_is_purged(edge: Edge) -> None:
     assert edge.cdn.check()
     assert [edge.keeps(address) for address in PAGES] == [True] * len(PAGES)

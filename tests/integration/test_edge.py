@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -140,6 +141,15 @@ def test_other_methods_are_refused(edge: int, method: str) -> None:
 
 def test_a_read_with_a_body_is_refused(edge: int) -> None:
     assert ask(edge, "/nope/", body=b"x").status == 400
+
+
+def test_a_read_with_a_body_of_no_told_length_is_refused(edge: int, kind: str) -> None:
+    """But by Caddy: Go takes the header away before its rules are asked. It keeps nothing that could be spoiled so."""
+    with socket.create_connection(("127.0.0.1", edge), timeout=10) as asked:
+        head = b"GET /nope/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        asked.sendall(head + b"1\r\nx\r\n0\r\n\r\n")
+        answer = b"".join(iter(lambda: asked.recv(65536), b""))
+    assert answer.split()[1] == (b"404" if kind == "caddy" else b"400"), answer[:200]
 
 
 @pytest.mark.parametrize("path", ["/content", "/content/reviews/a.json", "/.well-known/jwks.json", "/content/no.json"])

@@ -184,3 +184,17 @@ def test_a_cap_is_a_share_or_a_number(text: str, held: int, most: int) -> None:
 def test_what_is_no_cap_is_refused(text: str) -> None:
     with pytest.raises(InvalidError, match="25%"):
         Cap.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("said", "held", "most"),
+    [("25%", 10_000, 2_500), ("0%", 10_000, caps.FLOOR), ("10%", 3, caps.FLOOR), ("5", 10_000, 5), ("0", 10_000, 0)],
+)
+def test_a_share_allows_a_few_always_and_a_number_no_more_than_it_says(said: str, held: int, most: int) -> None:
+    assert Cap.parse(said).most(held) == most
+
+
+@pytest.mark.parametrize("said", ["", "-1", "101%", "10 %", "many", "9999999999"])
+def test_what_is_no_bound_is_told_of_with_examples(said: str) -> None:
+    with pytest.raises(InvalidError, match=r"25%.*5000"):
+        Cap.parse(said)

@@ -27,6 +27,7 @@ class Counting:
         self.calls: list[tuple[str, ...]] = []
         self.references: list[str] = []
         self.finished: set[str] = set()
+        self.unknown: set[str] = set()
 
     def purge(self, addresses: Sequence[str], reference: str) -> str:
         return self._call(tuple(addresses), reference)
@@ -34,8 +35,8 @@ class Counting:
     def purge_all(self, reference: str) -> str:
         return self._call(("*",), reference)
 
-    def done(self, ticket: str) -> bool:
-        return ticket in self.finished
+    def done(self, ticket: str) -> bool | None:
+        return None if ticket in self.unknown else ticket in self.finished
 
     def check(self) -> str:
         return ""
@@ -151,6 +152,20 @@ def test_a_purge_that_takes_time_is_owed_until_it_is_done_and_not_asked_for_agai
     assert cdn.calls == [("/a/", "/b/")]
     cdn.finished.add("ticket-1")
     assert purging.settle() == []
+
+
+def test_a_purge_that_the_cdn_knows_nothing_of_is_asked_for_anew_and_holds_up_no_other(ledger: Ledger) -> None:
+    """As after another distribution was set."""
+    put(ledger, desired("index.html"))
+    cdn = Counting(Limits(batch=10), slow=True)
+    owed = ledger.purges("t", cdn)
+    owed.settle()
+    put(ledger, desired("feed.xml"))
+    cdn.unknown.add("ticket-1")
+    assert [debt.ticket for debt in owed.settle()] == ["ticket-2"] * 2
+    assert cdn.calls == [("/",), ("/", "/feed.xml")]
+    cdn.finished.add("ticket-2")
+    assert owed.settle() == []
 
 
 def test_a_key_that_changes_while_it_is_being_purged_owes_anew(ledger: Ledger) -> None:

@@ -39,6 +39,19 @@ def pages(room: Newsroom) -> dict[str, bytes]:
     return {key: body for key, body in room.target.bodies.items() if not key.startswith("content/s")}
 
 
+def test_the_one_before_said_twice_goes_back_once(room: Newsroom) -> None:
+    room.post("Tercera")
+    room.publish()
+    newest = room.ledger.history.shown()
+    back(room, rollback.before_shown(room.ledger))
+    with pytest.raises(ConflictError, match=f"release {newest - 1} already"):
+        rollback.before_shown(room.ledger)
+    back(room, newest - 1)
+    assert room.ledger.history.shown() == newest - 1, "by its number it can be said again"
+    rollback.end(room.ledger, room.clock())
+    assert rollback.before_shown(room.ledger) == newest - 1
+
+
 def test_receipts_of_what_waits_say_why(room: Newsroom) -> None:
     worker, receipts = (
         Worker(room.builder, [room.pusher], room.content_db, clock=room.clock),
@@ -86,8 +99,9 @@ def test_what_is_not_kept_is_named(room: Newsroom) -> None:
         back(room, 3)
     with pytest.raises(ConflictError, match="show the newest"):
         rollback.end(room.ledger, room.clock())
-    back(room, 1)
-    with pytest.raises(NotFoundError, match="release 0"):
+    with room.ledger.transaction():
+        room.ledger.history.begin_at(2)
+    with pytest.raises(NotFoundError, match="release 1"):
         rollback.before_shown(room.ledger)
 
 

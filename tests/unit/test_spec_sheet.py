@@ -139,7 +139,7 @@ def test_a_measured_sensor_is_drawn_as_measured(renderer: Renderer) -> None:
     context = contexts.ProductPage(product=small, cards=[], older=None, count=0)
     body = renderer.artifact(Page("camera", small.slug), context).body.decode()
     assert 'd="M-6.6 -4.4h13.2v8.8h-13.2z"' in body
-    assert "Sensor: 13,2&nbsp;×&nbsp;8,8&nbsp;mm, 13 % del" in body
+    assert "Sensor: 13,2&nbsp;×&nbsp;8,8&nbsp;mm, 13\xa0% del" in body
 
 
 @pytest.mark.parametrize(

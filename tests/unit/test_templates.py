@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import re
 import shutil
@@ -17,10 +16,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from babel.messages.catalog import Catalog
-from babel.messages.pofile import read_po
 from jinja2 import Environment, meta
-from jinja2.ext import babel_extract
 from msgspec.structs import replace
 
 from publisher.content.model import Slug
@@ -45,7 +41,6 @@ from tests.page_kinds import (
 )
 
 LANGUAGES = ("es", "pt", "en")
-EXTRACTION = {"silent": "false", "extensions": "publisher.site.render._Memo"}
 TEMPLATES = resources.files("site_templates")
 TEMPLATE_NAMES = sorted(
     one.name for one in TEMPLATES.iterdir() if one.name.endswith((".html", ".xml", ".txt", ".json"))
@@ -280,47 +275,6 @@ def test_plain_files_for_machines(renderer: Renderer) -> None:
         (ABSOLUTE, None),
         (None, HOSTILE),
     ]
-
-
-def messages() -> set[str | tuple[str, ...]]:
-    """Every word that the templates ask for; a plural as (one, many)."""
-    found = set[str | tuple[str, ...]]()
-    for file in TEMPLATES.iterdir():
-        if file.is_file() and file.name.endswith((".html", ".xml", ".txt", ".js")):
-            source = io.BytesIO(file.read_bytes())
-            for _, _, message, _ in babel_extract(source, ("_", "ngettext"), [], EXTRACTION):
-                found.add(message if isinstance(message, str) else tuple(one for one in message or () if one))
-    return found
-
-
-def catalogue(language: str) -> Catalog:
-    body = TEMPLATES.joinpath("words", f"{language}.po").read_bytes()
-    return read_po(io.BytesIO(body), locale=language, abort_invalid=True)
-
-
-def _forms(said: object) -> list[str]:
-    return [str(one) for one in said] if isinstance(said, list | tuple) else [str(said or "")]
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_word_is_in_the_catalogue_and_no_other(language: str) -> None:
-    held = {tuple(one.id) if one.pluralizable else one.id for one in catalogue(language) if one.id}
-    assert held == messages()
-    assert len(held) > 50
-
-
-@pytest.mark.parametrize("language", ["es", "pt"])
-def test_every_word_is_translated_with_its_places(language: str) -> None:
-    place = re.compile(r"%s|\{\w+\}")
-    for message in catalogue(language):
-        if not message.id:
-            continue
-        asked, given = _forms(message.id), _forms(message.string)
-        assert not message.fuzzy
-        assert len(given) == len(asked)
-        for word, translation in zip(asked, given, strict=True):
-            assert translation, word
-            assert place.findall(word) == place.findall(translation)
 
 
 @pytest.mark.parametrize("name", TEMPLATE_NAMES)

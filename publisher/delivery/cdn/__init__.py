@@ -40,8 +40,8 @@ class Cdn(Protocol):
     def purge_all(self, reference: str) -> str:
         """Ask for everything to be forgotten; returns a ticket as `purge` does."""
 
-    def done(self, ticket: str) -> bool:
-        """Whether the purge of a ticket has reached every edge."""
+    def done(self, ticket: str) -> bool | None:
+        """Whether the purge of a ticket has reached every edge; None when no such purge was asked for here."""
 
     def check(self) -> str:
         """Ask for something that needs the credential and changes nothing; returns what that showed, in a few words."""

@@ -52,18 +52,19 @@ class CloudFront:
         """Invalidate `/*`, which counts as one item."""
         return self._create(["/*"], reference)
 
-    def done(self, ticket: str) -> bool:
-        """Whether an invalidation is complete."""
-        answer = self._ask("get_invalidation", Id=ticket)
+    def done(self, ticket: str) -> bool | None:
+        """Whether an invalidation is complete; None when the distribution knows of none with this id."""
+        try:
+            answer = self._ask("get_invalidation", Id=ticket)
+        except PurgeError as failure:
+            if isinstance(failure.__cause__, self._client.exceptions.NoSuchInvalidation):
+                return None
+            raise
         return bool(answer["Invalidation"]["Status"] == "Completed")
 
     def check(self) -> str:
         """Ask for an invalidation that there never was: who may look is told that there is none."""
-        try:
-            self._ask("get_invalidation", Id=NOTHING)
-        except PurgeError as failure:
-            if not isinstance(failure.__cause__, self._client.exceptions.NoSuchInvalidation):
-                raise
+        self.done(NOTHING)
         return "the credentials may look at its invalidations; whether they may make one shows at the first"
 
     def _create(self, paths: list[str], reference: str) -> str:
