@@ -80,7 +80,10 @@ function show() {
 for (const link of document.querySelectorAll("a[data-compare]")) {
   link.replaceWith(toggle(link.dataset.compare, link.dataset.name));
 }
-document.querySelector("#compare-tray button")?.addEventListener("click", () => hold([]));
+document.querySelector("#compare-tray button")?.addEventListener("click", () => {
+  hold([]);
+  document.querySelector("button.aside")?.focus(); // this one is gone
+});
 addEventListener("storage", show);
 addEventListener("pageshow", show);
 show();

@@ -57,7 +57,12 @@ function heading(product, slugs) {
   const cell = make("th", { scope: "col" }, make("a", { href: new URL(product.url).pathname, textContent: product.name }), " ");
   const button = make("button", { type: "button", textContent: "×" });
   button.setAttribute("aria-label", words.remove.replace("{name}", product.name));
-  button.addEventListener("click", () => go(slugs.filter((slug) => documents.get(slug)?.slug !== product.slug)));
+  button.addEventListener("click", async () => {
+    const place = cell.cellIndex;
+    await go(slugs.filter((slug) => documents.get(slug)?.slug !== product.slug));
+    const left = table.tHead.rows[0].cells; // whoever works by keys goes on from where they were
+    (left[Math.min(place, left.length - 1)].querySelector("button") ?? field).focus();
+  });
   cell.append(button);
   return cell;
 }

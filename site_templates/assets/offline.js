@@ -11,6 +11,14 @@ const status = section.querySelector("[role=status]");
 const forget = section.querySelector("#forget");
 const language = document.documentElement.lang;
 
+const button = form.querySelector("button");
+
+// The button works again, and whoever pressed it by keys stands on it.
+function restore() {
+  button.disabled = false;
+  if (!section.contains(document.activeElement)) button.focus();
+}
+
 // Bytes in words, in the unit of `whole`.
 function size(bytes, whole = bytes) {
   const unit = whole < 1e6 ? ["kilobyte", 1e3] : ["megabyte", 1e6];
@@ -113,7 +121,7 @@ async function keepPage(path) {
 async function keep(event) {
   event.preventDefault();
   const brand = select.value;
-  form.querySelector("button").disabled = true;
+  button.disabled = true;
   let store;
   try {
     store = await opened(brand);
@@ -133,7 +141,7 @@ async function keep(event) {
   } finally {
     store?.close();
     bar.hidden = true;
-    form.querySelector("button").disabled = false;
+    restore();
   }
 }
 
@@ -172,6 +180,7 @@ forget.addEventListener("click", async () => {
   await Promise.all((await caches.keys()).filter((name) => name === "read" || name === "data").map((name) => caches.delete(name)));
   await show();
   say(words.forgotten);
+  restore();
 });
 await brands();
 try {

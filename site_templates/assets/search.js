@@ -6,7 +6,7 @@ import { Cards, Engine, read } from "./engine.js";
 import { get } from "./fetching.js";
 import { Catalogue, pathOf } from "./finder.js";
 import { make } from "./making.js";
-import { fold } from "./names.js";
+import { fold, slugify } from "./names.js";
 import { Suggestions } from "./suggestions.js";
 import { term, WORD, words as termsOf } from "./terms.js";
 
@@ -184,7 +184,8 @@ async function answer({ isOpen = false } = {}) {
     const among = narrowed(known, said);
     const named = said.q && !said.tag && !said.year ? known.find(said.q).filter((one) => !among || among.has(one.ordinal)) : [];
     const brands = said.q ? known.named(said.q) : [];
-    refill(products, [...brands.map(brandOf), ...named.slice(0, NAMED).map(listed)]);
+    const lines = [brands.map(brandOf), named.slice(0, NAMED).map(listed)];
+    refill(products, (brands[0]?.slug === slugify(said.q) ? lines : lines.reverse()).flat());
     const hasNames = named.length + brands.length > 0;
     arrange(hasNames, !reviews.parentElement.hidden);
     const asked = { isOpen, tag: said.tag, year: said.year, products: among };

@@ -133,3 +133,32 @@ def test_a_question_that_says_nothing_is_answered(site: Served, chromium: Browse
     expect(page.get_by_role("heading", name="Por marca")).to_be_visible()
     assert wrong == []
     page.context.close()
+
+
+def test_who_works_by_keys_is_not_thrown_back_to_the_top(site: Served, chromium: Browser) -> None:
+    page, cameras = opened(chromium), site.room.products[:3]
+    page.goto(f"{site.url}/compare/?p=" + ",".join(one.slug for one in cameras))
+    columns(page, 3)
+    page.get_by_role("button", name=f"Quitar {cameras[1].name}").press("Enter")
+    expect(page.get_by_role("button", name=f"Quitar {cameras[2].name}")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name=f"Quitar {cameras[0].name}")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("combobox")).to_be_focused()
+
+    page.goto(f"{site.url}/cameras/{cameras[0].slug}/")
+    aside = page.get_by_role("button", name=f"Comparar {cameras[0].name}")
+    aside.press("Enter")
+    page.get_by_role("button", name="Vaciar").press("Enter")
+    expect(aside).to_be_focused()
+    assert aside.get_attribute("aria-pressed") == "false"
+
+    page.goto(f"{site.url}/offline/")
+    keep = page.get_by_role("button", name="Guardar", exact=True)
+    keep.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Guardado")
+    expect(keep).to_be_focused()
+    page.get_by_role("button", name="Quitar").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Se quitó")
+    expect(keep).to_be_focused()
+    page.context.close()

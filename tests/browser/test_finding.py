@@ -85,6 +85,9 @@ def test_a_camera_is_suggested_as_one_types_and_chosen_by_keys(up: Up, page: Pag
 
 def test_a_brand_in_a_question_leads_to_its_page(up: Up, page: Page) -> None:
     names = page.locator("#found-products a")
+    page.goto(f"{up.ready['edge']}/search/?q=leica+q3")
+    expect(names.first).to_have_text("Leica Q3")
+    assert names.all_inner_texts()[-1] == "Leica", "what was named comes first"
     for question, brands in (
         ("leica", ["Leica"]),
         ("LEICA viento", ["Leica"]),
