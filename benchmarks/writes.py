@@ -49,9 +49,10 @@ def run(folder: Path, quick: bool) -> Report:
         "last is answered, each body different; the sides take turns, now in this order, now in the other. Ours does "
         "all that it does for editors: validation that names the field, Markdown rendered to safe HTML, revision, "
         "hash-chained log, address, places in listings, metrics, a line of log for each request. The peers check a "
-        "token and store the fields as a row. Each answered write was found in its side's database afterwards. "
-        "Processor time is that of a side's server and its processes, kernel included, for each answer: it says least "
-        "about the other programs of the machine.",
+        "token and store the fields as a row. The bare one is of our framework, server and database, commits rows in "
+        "groups and does nothing else: what these leave to win. Each answered write was found in its side's database "
+        "afterwards. Processor time is that of a side's server and its processes, kernel included, for each answer: it "
+        "says least about the other programs of the machine.",
         results=list(_results(timed, [side.name for side in sides])),
         notes=[*notes, *failures, _load(timed, sizes[2])],
     )
@@ -60,6 +61,7 @@ def run(folder: Path, quick: bool) -> Report:
 def _sides(folder: Path, reviews: int, running: ExitStack) -> tuple[list[Side], list[str]]:
     """Every server that can be started here, and which they are."""
     sides, notes = [running.enter_context(peers.publisher(folder / "publisher", reviews))], list[str]()
+    sides.append(running.enter_context(peers.bare(folder / "bare")))
     if peers.is_installed("fastapi") and peers.is_installed("sqlalchemy") and peers.is_installed("uvicorn"):
         sides.append(running.enter_context(peers.fastapi(folder / "fastapi")))
     if peers.is_installed("datasette"):

@@ -32,7 +32,7 @@ HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 BODIES = 500
 CAMERAS = ("Sony A7 IV", "Canon EOS R5", "Nikon Z6", "Fujifilm X-T5")
-OURS = "publisher"
+OURS, BARE = "publisher", "Litestar, bare"
 PACKAGES = ("fastapi", "sqlalchemy", "uvicorn", "datasette")
 NUMBER = "NUMBER"
 Json = dict[str, Any]
@@ -95,6 +95,23 @@ def fastapi(folder: Path) -> Iterator[Side]:
 
 
 @contextlib.contextmanager
+def bare(folder: Path) -> Iterator[Side]:
+    """Litestar, granian and SQLite as ours has them, with rows stored by group commit and nothing else."""
+    folder.mkdir()
+    store, secret, port = folder / "peer.db", secrets.token_hex(32), _free_port()
+    _table(store, "editor")
+    argv = [
+        sys.executable, "-m", "granian", "--interface", "asgi", "--host", HOST, "--port", str(port), "--workers", "1",
+        "--no-ws", "--http", "1", "benchmarks.peers.bare_app:app",
+    ]  # fmt: skip
+    environ = {"PEER_DATABASE": str(store), "PEER_SECRET": secret}
+    token = jwt.encode({"sub": "editor"}, secret, algorithm="HS256")
+    target = Target(port=port, path="/reviews", authorization=f"Bearer {token}", bodies=bodies_in(folder, plain))
+    with _running(argv, folder, port, environ) as process:
+        yield Side(name=BARE, target=target, pid=process.pid, database=store)
+
+
+@contextlib.contextmanager
 def datasette(folder: Path) -> Iterator[Side]:
     """Datasette's JSON write API, one row a request, on a database in WAL mode."""
     folder.mkdir()
@@ -151,9 +168,10 @@ _COLLECTION: Json = {
 }
 
 
-def _table(path: Path) -> None:
+def _table(path: Path, *more: str) -> None:
+    """A database with a table of reviews; `more` are columns beside those that a request says."""
     connection = sqlite3.connect(str(path))
-    columns = ", ".join(f"{name} TEXT NOT NULL" for name in (*_TEXTS, *_LISTS))
+    columns = ", ".join(f"{name} TEXT NOT NULL" for name in (*_TEXTS, *_LISTS, *more))
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"CREATE TABLE reviews (id INTEGER PRIMARY KEY, {columns}, rating REAL)")
     connection.close()
