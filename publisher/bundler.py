@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from importlib import metadata, resources
 from pathlib import Path
@@ -31,6 +31,8 @@ from publisher.site.pages import Site
 from publisher.site.sync_layout import Part, Span
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(hours=1)
+"""How far ahead of the clock a head may be issued; apps allow a day (docs/bundles.md)."""
 _SOURCES = {
     "publisher.site": ("sync.py", "sync_layout.py", "sync_wire.py", "pages.py"),
     "publisher.content": ("model.py", "effects.py"),
@@ -112,8 +114,9 @@ class Bundler:
         return self._ledger.kept_state() != self._basis().encoded()
 
     def is_due_for_renewal(self, now: datetime) -> bool:
-        """Whether half of the head's life is over."""
-        return now >= self._basis().issued + sync.LIFE / 2
+        """Whether half of the head's life is over, or a clock that was ahead issued it, so that apps refuse it."""
+        issued = self._basis().issued
+        return now >= issued + sync.LIFE / 2 or issued > now + AHEAD
 
     def bundle(self, *, clean: bool = False, breathe: Breathe = at_once) -> Bundled | None:
         """Bring the bundles up to the newest public change; None when they are. `clean` makes all of them anew.

@@ -103,9 +103,11 @@ async function activate() {
 
 // Documents are kept apart from pages: a search reads dozens of them, which must not take the place of what was read.
 async function keep(name, path, answer) {
+  const { status, statusText, headers } = answer;
+  const body = await answer.blob(); // whole: a network that dies amid it must not cost what was kept
   const cache = await caches.open(name);
   await cache.delete(path);
-  await cache.put(path, answer);
+  await cache.put(path, new Response(body, { status, statusText, headers }));
   const kept = await cache.keys();
   for (const request of kept.slice(0, Math.max(kept.length - MOST[name], 0))) {
     if (new URL(request.url).pathname !== HOME) await cache.delete(request);

@@ -257,15 +257,23 @@ def begin_epoch(tx: Transaction, after: int = 0) -> int:
 
 def renew(tx: Transaction) -> None:
     """Say at this moment that what was published last still stands."""
-    tx.db.conn.execute("UPDATE facts SET value = ? WHERE name = 'renewed_at'", (stamp(tx.at),))
+    facts = {"renewed_at": stamp(tx.at), "renewed_number": str(newest(tx.db).number)}
+    tx.db.conn.executemany("REPLACE INTO facts VALUES (?,?)", facts.items())
 
 
 def said_at(db: Database) -> datetime | None:
-    """When the newest public change was made, or was last said to stand; None before the first."""
-    row = db.conn.execute(
-        "SELECT at FROM changes WHERE seq = (SELECT seq FROM published ORDER BY number DESC LIMIT 1)"
-    ).fetchone()
-    last = max(row[0] if row else "", _fact(db, "renewed_at"))
+    """When the newest public change was made, or was last said to stand; None before the first.
+
+    What was said later counts, and not what bears the later moment: a clock may have been wrong.
+    """
+    standing = newest(db)
+    row = db.conn.execute("SELECT at FROM changes WHERE seq = ?", (standing.seq,)).fetchone()
+    made, renewed = row[0] if row else "", _fact(db, "renewed_at")
+    known = db.conn.execute("SELECT value FROM facts WHERE name = 'renewed_number'").fetchone()
+    if known is None:  # renewed by an older edition of this program, if at all
+        last = max(made, renewed)
+    else:
+        last = renewed if int(known[0]) >= standing.number else made
     return moment(last) if last else None
 
 

@@ -121,8 +121,8 @@ class Announcer:
     def turn(self) -> int:
         """Note what was published, and tell what every reader gets by now, if it is time."""
         self._note()
-        at, next_try_at = self._clock(), standing(self._conn).next_try_at
-        due = [] if next_try_at is not None and at < next_try_at else self._due()
+        at = self._clock()
+        due = [] if _must_wait(standing(self._conn).next_try_at, at) else self._due()
         if not due:
             return 0
         try:
@@ -201,6 +201,11 @@ def standing(conn: Any) -> Standing:
         waiting=waiting, attempts=attempts, reason=reason,
         next_try_at=None if next_try_at is None else datetime.fromisoformat(next_try_at),
     )  # fmt: skip
+
+
+def _must_wait(next_try_at: datetime | None, at: datetime) -> bool:
+    """Whether it is not time yet; further ahead than the longest wait, a clock that was wrong has noted it."""
+    return next_try_at is not None and at < next_try_at <= at + timedelta(seconds=PATIENCE_SECONDS[1])
 
 
 def _refusal(status: int) -> str:

@@ -24,7 +24,8 @@ from publisher.delivery.receipts import Route
 from publisher.errors import DamagedObjectError, DeliveryError, GivenUpError, PublisherError
 
 PATIENCE_SECONDS = (0.5, 60.0)
-"""The first and the longest wait after a failed push."""
+"""Half of the wait after the first failed push, which is doubled each time, and the longest; up to half of a wait is
+left out at random."""
 SEEN_SECONDS = 120.0
 """How long an edge may take to show a release before the targets after it go on."""
 Heal = Callable[[Sequence[str]], object]

@@ -7,6 +7,7 @@ tried again by itself with growing patience. Builds and writers wait for none of
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ POLL_SECONDS = 0.5
 AHEAD_SECONDS = 0.025
 """How long a build waits at most for pages that go ahead of it: on one machine they are there sooner, and a store that
 is far away keeps no page from being rendered."""
+logger = logging.getLogger("publisher.delivery")
 ENDING = "the publisher ends; what is damaged is rendered again at the next start"
 
 
@@ -194,6 +196,10 @@ class Rollout:
                         self._changed.notify_all()
                     self.told()
         except Exception as error:  # whatever it is, `collect` tells of it
+            logger.exception(
+                "%s: delivering broke off unforeseen, which is a fault of this program; the worker ends, and goes on"
+                " with what is owed when it is started again", lane.name, extra={"fields": {"target": lane.name}},
+            )  # fmt: skip
             with self._changed:
                 lane.is_busy, self._broken = False, error
                 self._changed.notify_all()

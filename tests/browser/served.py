@@ -22,9 +22,9 @@ from tests.serving import serving
 class Served:
     """A newsroom whose bucket is read at `url`. `asked` has the paths that were asked for, `sent` counts bytes.
 
-    `slow` has seconds by path. Unless it `is_kept_by_browsers`, a browser asks for pages and documents each time;
-    otherwise it may answer from its own cache for as long as their headers say, and a worker that keeps them is not put
-    to the test.
+    `slow` has seconds by path, and what is `cut` ends in the middle. Unless it `is_kept_by_browsers`, a browser asks
+    for pages and documents each time; otherwise it may answer from its own cache for as long as their headers say, and
+    a worker that keeps them is not put to the test.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Served:
         self.is_kept_by_browsers = True
         self.slow: dict[str, float] = {}
         self.broken: dict[str, tuple[int, str]] = {}
+        self.cut: set[str] = set()
         self.asked: list[str] = []
         self.sent = 0
 
@@ -81,6 +82,8 @@ def served(*, offline: bool = True, language: str = "es") -> Iterator[Served]:
                 self.send_header(name, value)
             head = sum(len(name) + len(value) + 4 for name, value in headers.items())
             self.end_headers()
+            if path in site.cut:
+                body, self.close_connection = body[: len(body) // 2], True
             self.wfile.write(body)
             site.sent += head + len(body)
 

@@ -154,6 +154,22 @@ def test_what_comes_too_late_is_kept_for_the_next_time(site: Served, reader: Bro
     )
 
 
+def test_what_was_kept_stays_when_the_network_dies_amid_its_newer_form(site: Served, reader: BrowserContext) -> None:
+    page = visit(site, reader, "/reviews/resena-3/")
+    until(page, "caches.match('/reviews/resena-3/').then((found) => found !== undefined)")
+    key = "reviews/resena-3/index.html"
+    site.room.target.bodies[key] = site.room.target.bodies[key].replace(b"Palabras de la 3.", b"Otras palabras.")
+    site.cut.add("/reviews/resena-3/")
+    newer = reader.new_page()
+    newer.goto(site.url + "/reviews/resena-3/", wait_until="commit")
+    newer.close()
+    page.goto(site.url + "/reviews/resena-4/")
+    until(page, "caches.match('/reviews/resena-4/').then((found) => found !== undefined)")
+    site.is_off = True
+    page.goto(site.url + "/reviews/resena-3/")
+    assert "Palabras de la 3." in page.get_by_role("main").inner_text()
+
+
 def keep(site: Served, reader: BrowserContext, brand: str = "") -> Page:
     page = visit(site, reader, f"/offline/?brand={brand}")
     page.get_by_role("button", name="Guardar", exact=True).click()

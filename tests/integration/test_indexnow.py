@@ -137,6 +137,20 @@ def test_a_failure_is_said_and_tried_again_later_and_nothing_is_lost(told: Told)
     assert told.counted == {"failed": 2, "taken": 1}
 
 
+def test_a_clock_that_was_ahead_keeps_nobody_from_telling(told: Told) -> None:
+    told.room.clock.at += timedelta(days=700)
+    told.engine.answer = receiver.status(503)
+    told.room.post("Una")
+    told.publish()
+    told.announcer.turn()
+    told.room.clock.at -= timedelta(days=700)
+    told.engine.answer = receiver.status(202)
+    assert told.announcer.turn() > 0
+    told.room.post("Dos")
+    told.publish()
+    assert told.announcer.turn() > 0
+
+
 @pytest.mark.parametrize(
     ("answer", "pause"),
     [(receiver.status(429, Retry_After="900"), 900), (receiver.status(403), 5), (receiver.status(301), 5)],

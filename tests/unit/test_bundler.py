@@ -206,6 +206,18 @@ def test_a_quiet_site_renews_its_head(room: Newsroom) -> None:
     assert worker.round().bundled is None
 
 
+def test_a_head_of_a_clock_that_was_ahead_is_issued_anew(room: Newsroom) -> None:
+    worker = Worker(room.builder, [room.pusher], room.content_db, clock=room.clock)
+    room.clock.at += timedelta(days=700)
+    room.post("Con el reloj adelantado")
+    worker.round()
+    room.clock.at -= timedelta(days=700)
+    assert head(room).issued > room.clock.at + timedelta(days=600)
+    worker.round()
+    assert head(room).issued <= room.clock.at, "apps refuse it as one of the future, for two years"
+    assert worker.round().bundled is None
+
+
 def test_a_restored_backup_begins_an_epoch(room: Newsroom, tmp_path: Path) -> None:
     room.post("Antes")
     room.publish()

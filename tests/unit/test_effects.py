@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -203,6 +204,25 @@ def test_what_was_said_stands_until_renewed(room: Newsroom, db: Database) -> Non
     renewed = effects.said_at(db)
     assert renewed is not None
     assert renewed > said
+
+
+def test_a_clock_that_was_ahead_is_believed_until_something_is_said(room: Newsroom, db: Database) -> None:
+    """What was said last counts, not what bears the latest moment: apps refuse a head of the future."""
+    right, wrong = room.clock.at, room.clock.at + timedelta(days=700)
+    room.clock.at = wrong
+    room.writer.run(effects.renew)
+    room.clock.at = right
+    posted = room.post("Después")
+    assert effects.said_at(db) == posted.updated_at < wrong
+    room.clock.at = wrong
+    room.post("Con el reloj adelantado")
+    room.clock.at = right
+    ahead = effects.said_at(db)
+    room.writer.run(effects.renew)
+    said = effects.said_at(db)
+    assert said is not None
+    assert ahead is not None
+    assert ahead >= wrong > said
 
 
 def spoilt(tx: Transaction, editor_id: str) -> None:

@@ -87,7 +87,9 @@ def test_a_healer_that_breaks_leaves_no_thread_waiting(house: House, lane: Lane)
     assert not ending.is_alive(), "the lane waits for an answer that nobody gives"
 
 
-def test_a_thread_that_breaks_is_told_of_where_rounds_are_collected(house: House, lane: Lane) -> None:
+def test_a_thread_that_breaks_is_told_of_where_rounds_are_collected(
+    house: House, lane: Lane, caplog: pytest.LogCaptureFixture
+) -> None:
     def before(key: str) -> None:
         raise RuntimeError("planted")
 
@@ -100,6 +102,7 @@ def test_a_thread_that_breaks_is_told_of_where_rounds_are_collected(house: House
             rollout.collect()
         with rollout.paused():
             pass  # it is not taken for busy
+        assert "memory: delivering broke off" in caplog.text
     finally:
         rollout.close()
 
