@@ -26,7 +26,7 @@ PROGRAMS = ("weed",)
 
 
 class Part(NamedTuple):
-    """A part of the harness: what pytest runs, in how many pieces, and its row where the tests note none themselves."""
+    """A part of the harness: what pytest runs, in how many pieces, and a piece's row where the tests note none."""
 
     arguments: tuple[str, ...]
     pieces: int = 1
@@ -46,7 +46,7 @@ PARTS = {
     "garbage": Part(_file("test_collecting")),
     "boundaries": Part(_file("test_killed_publishes", "-k", "every_boundary"), 12),
     "moments": Part(_file("test_killed_publishes", "-k", "random_moments and 500"), 20),
-    "api": Part(_file("test_kills", "-k", "200_kills"), row=("kill -9 while editors write", "write API", 200)),
+    "api": Part(_file("test_kills", "-k", "200_kills"), 4, row=("kill -9 while editors write", "write API", 50)),
     "disk": Part(("tests/integration/test_full_disk.py",), row=("a disk that fills up, or is full", "write API", 1)),
     "restored": Part(
         ("tests/integration/test_going_back.py",), row=("the database restored to an older state", "whole stack", 1)

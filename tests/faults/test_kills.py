@@ -18,6 +18,7 @@ from publisher.content.writer import Writer
 from publisher.site import markdown
 from tests.faults import books
 from tests.faults.books import Fact
+from tests.faults.conftest import PIECE, PIECES
 from tests.faults.desks import Desk
 from tests.integration.api_fixtures import Server
 
@@ -31,7 +32,7 @@ def killed(server: Server, times: int, *, audits: int) -> tuple[list[str], int]:
 
     The books are looked through after every `audits` kills, and in the end.
     """
-    address, chance = server.url.removeprefix("http://"), random.Random(times)
+    address, chance = server.url.removeprefix("http://"), random.Random(times * PIECE)
     facts: list[Fact] = []
     wrong: list[str] = []
     for life in range(times):
@@ -85,9 +86,10 @@ def test_every_answered_write_survives_a_kill_and_none_is_there_by_halves(own_ap
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
 def test_the_same_for_200_kills(own_api_server: Server) -> None:
-    wrong, answered = killed(own_api_server, 200, audits=20)
+    times = 200 // PIECES
+    wrong, answered = killed(own_api_server, times, audits=20)
     assert wrong == []
-    assert answered > 200 * DESKS
+    assert answered > times * DESKS
 
 
 def test_a_server_that_answers_before_it_commits_is_found_out(own_api_server: Server) -> None:
