@@ -149,9 +149,7 @@ def test_what_comes_too_late_is_kept_for_the_next_time(site: Served, reader: Bro
     site.slow["/reviews/resena-3/"] = 7.0
     page.reload()
     assert "Palabras de la 3." in page.get_by_role("main").inner_text(), "a network that is slow is not waited for"
-    until(
-        page, "caches.match('/reviews/resena-3/').then((found) => found.text()).then((html) => html.includes('Otras'))"
-    )
+    until(page, "caches.match('/reviews/resena-3/').then(async (found) => (await found?.text())?.includes('Otras'))")
 
 
 def test_what_was_kept_stays_when_the_network_dies_amid_its_newer_form(site: Served, reader: BrowserContext) -> None:
