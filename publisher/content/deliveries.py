@@ -28,6 +28,8 @@ SCHEDULE = tuple(map(float, (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000,
 DISABLED_AFTER = timedelta(days=5)
 LONGEST_QUIET = 60.0
 """Seconds that a webhook is left alone at most after several failures in a row, whatever else waits for it."""
+LONGEST_RETRY = 3600.0
+"""Seconds that a receiver may ask to be left alone at most."""
 _DELIVERY = (
     "d.id, d.webhook_id, d.event_id, e.kind, d.state, d.attempts, d.next_at, d.last_at, d.status, d.reason, d.ms,"
     " d.created_at, d.replay_of"
@@ -132,20 +134,30 @@ def page(
 
 
 def due(db: Database, at: datetime, busy: Collection[str] = ()) -> list[tuple[Webhook, Delivery, Event]]:
-    """What is to be tried now: for each enabled webhook that is not `busy` nor to be left alone, what waits longest."""
+    """What is to be tried now: for each enabled webhook that is not `busy` nor to be left alone, what waits longest.
+
+    What a clock that was ahead put off is due: it was made, or tried last, at a moment that has not come.
+    """
     found = []
     for webhook in webhooks.listed(db):
-        if not webhook.enabled or webhook.id in busy or (webhook.quiet_until is not None and webhook.quiet_until > at):
+        if not webhook.enabled or webhook.id in busy or _is_quiet(webhook, at):
             continue
         row = db.conn.execute(
             f"SELECT {_DELIVERY} FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id"
-            " WHERE d.webhook_id = ? AND d.state = 'waiting' AND d.next_at <= ? ORDER BY d.next_at, d.number LIMIT 1",
+            " WHERE d.webhook_id = ?1 AND d.state = 'waiting' AND (d.next_at <= ?2"
+            " OR coalesce(d.last_at, d.created_at) > ?2) ORDER BY d.next_at, d.number LIMIT 1",
             (webhook.id, stamp(at)),
         ).fetchone()
         if row is not None:
             waiting = _delivery(row)
             found.append((webhook, waiting, event(db, waiting.event_id)))
     return found
+
+
+def _is_quiet(webhook: Webhook, at: datetime) -> bool:
+    """Whether a webhook is to be left alone now; for longer than ever only a clock that was ahead can have said so."""
+    until = webhook.quiet_until
+    return until is not None and at < until <= at + timedelta(seconds=LONGEST_RETRY)
 
 
 def waiting(db: Database) -> tuple[int, datetime | None]:
@@ -205,7 +217,7 @@ def _judge(tx: Transaction, webhook: Webhook, attempt: Attempt) -> None:
                 "UPDATE webhooks SET failing_since = NULL, failures = 0, quiet_until = NULL WHERE id = ?", (webhook.id,)
             )
         return
-    since, failures = webhook.failing_since or tx.at, webhook.failures + 1
+    since, failures = min(webhook.failing_since or tx.at, tx.at), webhook.failures + 1
     quiet = max(min(2.0 ** min(failures, 10), LONGEST_QUIET), attempt.retry_after)
     tx.db.conn.execute(
         "UPDATE webhooks SET failing_since = ?, failures = ?, quiet_until = ? WHERE id = ?",

@@ -17,13 +17,13 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
+from publisher.content.deliveries import LONGEST_RETRY
 from publisher.content.endpoints import Endpoint, is_public
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 15.0
 """From the connection to the end of the answer's head."""
 GONE = 410
-_LONGEST_RETRY = 3600.0
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -168,4 +168,4 @@ def _seconds(retry_after: str | None) -> float:
     """Seconds of a `Retry-After`, at most an hour; the form that is a date counts as none."""
     if retry_after is None or not (retry_after.isascii() and retry_after.isdecimal()):
         return 0.0
-    return min(float(retry_after[:9]), _LONGEST_RETRY)
+    return min(float(retry_after[:9]), LONGEST_RETRY)

@@ -14,7 +14,7 @@ from publisher.errors import ConflictError
 from publisher.webhooks.courier import Courier
 from tests.couriers import ask, courier_of, history, ping, subscribe, turn, work
 from tests.newsroom import Newsroom
-from tests.receiver import Receiver, status
+from tests.receiver import Answer, Receiver, status
 
 
 def test_retries_wait_longer_and_longer_and_end(room: Newsroom, receiver: Receiver, courier: Courier) -> None:
@@ -66,6 +66,37 @@ def test_a_receiver_that_asks_for_time_is_given_it(room: Newsroom, receiver: Rec
     assert held.next_at is not None
     assert held.last_at is not None
     assert (held.next_at - held.last_at).total_seconds() == 120
+
+
+@pytest.mark.parametrize("answer", [status(500), status(429, Retry_After="3600")], ids=["failure", "patience"])
+def test_what_a_clock_that_was_ahead_put_off_is_delivered_now(
+    room: Newsroom, receiver: Receiver, courier: Courier, answer: Answer
+) -> None:
+    webhook, right = subscribe(room, receiver), room.clock.at
+    receiver.answer = answer
+    room.clock.at = right + timedelta(days=300)
+    ping(room, webhook)
+    ping(room, webhook)
+    assert turn(courier) == 1
+    receiver.answer = status(204)
+    room.clock.at = right
+    assert [turn(courier) for _ in range(3)] == [1, 1, 0]
+    assert [held.state for held in history(room, webhook)] == ["delivered", "delivered"]
+
+
+def test_a_clock_that_was_ahead_does_not_lengthen_the_five_days(
+    room: Newsroom, receiver: Receiver, courier: Courier
+) -> None:
+    webhook, right = subscribe(room, receiver), room.clock.at
+    receiver.answer = status(500)
+    room.clock.at = right + timedelta(days=300)
+    ping(room, webhook)
+    turn(courier)
+    room.clock.at = right
+    turn(courier)
+    since = ask(room, webhooks.get, webhook.id).failing_since
+    assert since is not None
+    assert since - right < timedelta(minutes=1)
 
 
 def test_a_failing_webhook_is_not_hammered_whatever_waits(room: Newsroom, receiver: Receiver, courier: Courier) -> None:
