@@ -57,6 +57,7 @@ class Portal:
         self._release = self._watch.await_delivery(0, patience)
         self._await_bundles(patience)
         self._watch.await_purges(patience)
+        self._reader.close()  # the edge ends it while the next portal is filled; asking opens it anew
 
     @property
     def product_count(self) -> int:
