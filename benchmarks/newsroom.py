@@ -121,8 +121,12 @@ class Watch:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of a command that works on the data directory of `settings`."""
-    return dict(os.environ) | configuration.environment(settings)
+    """The environment of a command that works on the data directory of `settings`.
+
+    It may keep its bytecode, as an installed package has it: else each process compiles the publisher anew.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | configuration.environment(settings)
 
 
 def files(settings: Settings) -> int:

@@ -184,13 +184,13 @@ def _call(document: Mapping[str, Any], method: str, path: str, operation: Node) 
     )
 
 
-_MOVED = "308"
-"""What a route answers of something that is no longer there, while another is: not what a call is made for."""
+_INSTEAD = ("304", "308")
+"""What a route answers of something that the client has, or that is there no more: not what a call is made for."""
 
 
 def _status(operation: Node) -> int:
     """The status of an answer when all is well; a redirect is what it is, not what it leads to."""
-    well = [int(status) for status in operation["responses"] if int(status) < 400 and status != _MOVED]
+    well = [int(status) for status in operation["responses"] if int(status) < 400 and status not in _INSTEAD]
     return max(well) if any(status >= 300 for status in well) else min(well)
 
 

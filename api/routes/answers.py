@@ -12,7 +12,10 @@ from litestar.openapi.spec import Example
 from api.problems import CODES, MEANINGS, MEDIA_TYPE, STATUS, Problem
 
 HEADERS: dict[str, Any] = {
-    "ETag": {"description": "The version that is there, for `If-Match`.", "schema": {"type": "string"}},
+    "ETag": {
+        "description": "The version that is there, for `If-Match` and `If-None-Match`.",
+        "schema": {"type": "string"},
+    },
     "Link": {
         "description": 'Where the way of the change to the readers can be followed (`rel="monitor"`, RFC 5989).',
         "schema": {"type": "string"},
@@ -70,6 +73,12 @@ def answers(
             headers=headers,
         )
     }
+
+
+def versioned(kind: type[object], example: object) -> dict[int, ResponseSpec]:
+    """What a route answers that reads something at a version: it, or nothing when the client has it."""
+    held = Answer(None, description="What you have is what there is.", generate_examples=False, headers=("ETag",))
+    return answers(kind, example, headers=("ETag",)) | {304: held}
 
 
 def nothing(said: str = "Done.", *, headers: tuple[str, ...] = ()) -> dict[int, ResponseSpec]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
@@ -60,6 +61,15 @@ IfMatch = Annotated[
         schema_extra={"pattern": patterns.ENTITY_TAGS},
     ),
 ]
+IfNoneMatch = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-None-Match",
+        description="The `ETag` of what you have, or several: what still is one of them is not sent again (304).",
+        examples=[Example(summary="The version that you have", value='"3"')],
+        required=False,
+    ),
+]
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
@@ -72,6 +82,9 @@ IdempotencyKey = Annotated[
     ),
 ]
 
+
+_TAGS = re.compile(patterns.ENTITY_TAGS)
+_TAG = re.compile('"[^"]*"')
 
 Operation = Callable[[Transaction], Standing]
 
@@ -130,6 +143,21 @@ def reply(addresses: Addresses, standing: Standing, status: int = 200) -> Reply:
     if status == 201:
         headers["Location"] = f"/reviews/{review.id}"
     return Reply(status=status, headers=headers, body=msgspec.json.encode(review))
+
+
+def read(answer: object, version: int, if_none_match: str | None) -> Response[Any]:
+    """What was asked for, at a version; 304 without it for a client that has that (RFC 9110, 13.1.2)."""
+    headers = {"ETag": etag(version)}
+    if is_held(version, if_none_match):
+        return Response(None, status_code=304, headers=headers)
+    return Response(answer, headers=headers)
+
+
+def is_held(version: int, if_none_match: str | None) -> bool:
+    """Whether `If-None-Match` names the version, be it weakly, or any; one that is malformed names none."""
+    if if_none_match is None or not _TAGS.fullmatch(if_none_match):
+        return False
+    return if_none_match == "*" or etag(version) in _TAG.findall(if_none_match)
 
 
 def sent(made: Reply) -> Response[Any]:

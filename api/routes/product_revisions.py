@@ -10,8 +10,19 @@ from api import cataloguing, wire_products
 from api.access import SECURITY, signed_in
 from api.editing import Precondition
 from api.newsroom import newsroom_of
-from api.routes.answers import answers, etag, refusals
-from api.routes.asking import Asking, IdempotencyKey, IfMatch, Limit, NextVersion, NumberCursor, ProductId, Version
+from api.routes import asking
+from api.routes.answers import answers, refusals, versioned
+from api.routes.asking import (
+    Asking,
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    Limit,
+    NextVersion,
+    NumberCursor,
+    ProductId,
+    Version,
+)
 from api.routes.examples import PRODUCT, PRODUCT_DIFFERENCE, PRODUCT_REVISION, PRODUCT_REVISIONS
 from api.routes.stocking import stocked
 from api.wire import ProductAnswer
@@ -38,13 +49,15 @@ async def page(
     operation_id="getProductRevision",
     summary="Read a version of a product",
     description="All that was said of it then.",
-    responses=answers(ProductRevisionAnswer, PRODUCT_REVISION, headers=("ETag",)) | refusals("not_found"),
+    responses=versioned(ProductRevisionAnswer, PRODUCT_REVISION) | refusals("not_found"),
 )
-async def read(request: Asking, product_id: ProductId, version: Version) -> Response[ProductRevisionAnswer]:
+async def read(
+    request: Asking, product_id: ProductId, version: Version, if_none_match: IfNoneMatch = None
+) -> Response[ProductRevisionAnswer]:
     """One version."""
     newsroom = newsroom_of(request)
     found = await newsroom.read(cataloguing.version, product_id, version)
-    return Response(wire_products.revision(newsroom.addresses, found), headers={"ETag": etag(version)})
+    return asking.read(wire_products.revision(newsroom.addresses, found), version, if_none_match)
 
 
 @get(

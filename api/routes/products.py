@@ -15,8 +15,9 @@ from api.body import Json
 from api.editing import Precondition
 from api.newsroom import newsroom_of
 from api.problems import MEANINGS, MEDIA_TYPE, Problem, problem
-from api.routes.answers import Answer, answers, etag, refusals
-from api.routes.asking import Asking, IdempotencyKey, IfMatch, Limit, NumberCursor, ProductId
+from api.routes import asking
+from api.routes.answers import Answer, answers, refusals, versioned
+from api.routes.asking import Asking, IdempotencyKey, IfMatch, IfNoneMatch, Limit, NumberCursor, ProductId
 from api.routes.examples import MERGED, MOVED, PRODUCT, PRODUCT_ID, PRODUCTS
 from api.routes.stocking import merged, stocked
 from api.wire import ProductAnswer, ProductPage
@@ -145,9 +146,11 @@ async def page(
     summary="Read a product",
     description="A camera or a lens with its spec sheet, its sources and all its names. One that was merged into "
     "another leads there (308).",
-    responses=answers(ProductAnswer, PRODUCT, headers=("ETag",)) | ELSEWHERE | refusals("not_found"),
+    responses=versioned(ProductAnswer, PRODUCT) | ELSEWHERE | refusals("not_found"),
 )
-async def read(request: Asking, product_id: ProductId) -> Response[ProductAnswer] | Response[Problem]:
+async def read(
+    request: Asking, product_id: ProductId, if_none_match: IfNoneMatch = None
+) -> Response[ProductAnswer] | Response[Problem]:
     """A camera or a lens with its spec sheet, or where it went."""
     newsroom = newsroom_of(request)
     product = await newsroom.read(products.get, product_id)
@@ -155,7 +158,7 @@ async def read(request: Asking, product_id: ProductId) -> Response[ProductAnswer
         survivor = await newsroom.read(products.current, product_id)
         said = f"{product.name} was merged into {survivor.name}"
         return problem(request, 308, "merged", said, headers={"Location": f"/products/{survivor.id}"})
-    return Response(newsroom.addresses.product(product), headers={"ETag": etag(product.version)})
+    return asking.read(newsroom.addresses.product(product), product.version, if_none_match)
 
 
 @put(

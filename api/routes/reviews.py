@@ -16,19 +16,19 @@ from api.auth import Principal
 from api.body import Json
 from api.editing import Precondition
 from api.newsroom import newsroom_of, written
-from api.routes.answers import answers, nothing, refusals
+from api.routes import asking
+from api.routes.answers import answers, nothing, refusals, versioned
 from api.routes.asking import (
     Asking,
     Cursor,
     IdempotencyKey,
     IfMatch,
+    IfNoneMatch,
     Limit,
     Operation,
     ReviewId,
     changed,
     monitor,
-    reply,
-    sent,
 )
 from api.routes.examples import LISTED, WRITTEN
 from api.wire import (
@@ -152,12 +152,12 @@ async def page(
     operation_id="getReview",
     summary="Read a review",
     description="One that is not published is found by its editor and by chief editors only.",
-    responses=answers(ReviewAnswer, WRITTEN, headers=("ETag",)) | refusals("not_found"),
+    responses=versioned(ReviewAnswer, WRITTEN) | refusals("not_found"),
 )
-async def read(request: Asking, review_id: ReviewId) -> Response[ReviewAnswer]:
+async def read(request: Asking, review_id: ReviewId, if_none_match: IfNoneMatch = None) -> Response[ReviewAnswer]:
     """The review as it stands, with its body in Markdown."""
     standing = await newsroom_of(request).read(editing.read, request.user, review_id)
-    return sent(reply(newsroom_of(request).addresses, standing))
+    return asking.read(newsroom_of(request).addresses.review(standing), standing.review.version, if_none_match)
 
 
 @put(

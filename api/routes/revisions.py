@@ -9,11 +9,13 @@ from litestar import Response, Router, get, post
 from api import editing, wire_history
 from api.access import SECURITY, signed_in
 from api.newsroom import newsroom_of
-from api.routes.answers import answers, etag, refusals
+from api.routes import asking
+from api.routes.answers import answers, refusals, versioned
 from api.routes.asking import (
     Asking,
     IdempotencyKey,
     IfMatch,
+    IfNoneMatch,
     Limit,
     NextVersion,
     NumberCursor,
@@ -51,14 +53,16 @@ async def page(
     operation_id="getRevision",
     summary="Read a version of a review",
     description="All that was said then, with the body in Markdown.",
-    responses=answers(RevisionAnswer, REVISION, headers=("ETag",)) | refusals(*READING),
+    responses=versioned(RevisionAnswer, REVISION) | refusals(*READING),
 )
-async def read(request: Asking, review_id: ReviewId, version: Version) -> Response[RevisionAnswer]:
+async def read(
+    request: Asking, review_id: ReviewId, version: Version, if_none_match: IfNoneMatch = None
+) -> Response[RevisionAnswer]:
     """One version."""
     newsroom = newsroom_of(request)
     found, standing = await newsroom.read(editing.revision, request.user, review_id, version)
     answer = wire_history.whole(newsroom.addresses, found, standing)
-    return Response(answer, headers={"ETag": etag(version)})
+    return asking.read(answer, version, if_none_match)
 
 
 @get(

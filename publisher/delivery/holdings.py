@@ -32,6 +32,12 @@ class Holdings:
         query = "SELECT 1 FROM held WHERE target = ? AND key = ?"
         return self._conn.execute(query, (self._target, key)).fetchone() is not None
 
+    def get(self, key: str) -> Held | None:
+        """What the target is known to hold under a key; None when it is nothing."""
+        query = "SELECT key, body, content_type, cache_control, tier, etag FROM held WHERE target = ? AND key = ?"
+        row = self._conn.execute(query, (self._target, key)).fetchone()
+        return None if row is None else Held(*row)
+
     def count(self) -> int:
         """How many there are."""
         row = self._conn.execute("SELECT count(*) FROM held WHERE target = ?", (self._target,)).fetchone()

@@ -1,7 +1,8 @@
 """The probe: reads back through a target's edge what was pushed, until readers get it, and notes that it was seen.
 
 It works in a thread of its own, so that publishing never waits for it, and reads a few objects of each push: one of
-every wave, and the pointers. What a later push replaces is looked for as it is now. An edge that does not show it yet,
+every wave, and the pointers. What a later push replaces or removes, whether that looks for it or not, is looked for as
+the ledger says it is now. An edge that does not show it yet,
 or does not answer, is asked again with growing patience, one request at a time.
 """
 
@@ -18,7 +19,8 @@ import msgspec
 import urllib3
 
 from publisher.delivery.cdn import address
-from publisher.delivery.journal import Journal
+from publisher.delivery.holdings import Holdings
+from publisher.delivery.journal import Journal, connected
 from publisher.errors import DeliveryError, UnseenError
 
 TIMEOUT_SECONDS = 5.0
@@ -122,6 +124,8 @@ class Probe:
         self.target, self._still_usual = target, timedelta(seconds=still_usual)
         self._edge, self._clock = Edge(url), clock
         self._journal = Journal.open(ledger)
+        self._ledger = connected(ledger)
+        self._holdings = Holdings(self._ledger, target)
         self._woken = threading.Condition()
         self._pending: dict[str, tuple[int, Expected]] = {}
         self._newest = self._noted = self._journal.reached_up_to("seen", target)
@@ -165,6 +169,7 @@ class Probe:
         self._thread.join()
         self._edge.close()
         self._journal.close()
+        self._ledger.close()
 
     def _work(self) -> None:
         while self._wait():
@@ -187,14 +192,30 @@ class Probe:
             try:
                 self._edge.require(one)
             except UnseenError as failure:
+                current = self._as_it_is_now(one)
                 with self._woken:
-                    if self._pending.get(one.key) == (release, one):
+                    if self._pending.get(one.key) != (release, one):
+                        continue  # replaced while we looked
+                    if current == one:
                         return failure
-                continue  # replaced while we looked
+                    self._pending[one.key] = (release, current)
+                continue  # replaced by a push that looks for other objects
             with self._woken:
                 if self._pending.get(one.key) == (release, one):
                     del self._pending[one.key]
         return None
+
+    def _as_it_is_now(self, one: Expected) -> Expected:
+        """What the edge should answer by what the target holds: pushes since may have replaced or removed it."""
+        try:
+            held = self._holdings.get(one.key)
+        except DeliveryError:
+            return one
+        if held is None:
+            return Expected(one.key, None)
+        if not held.body:  # doubted: nobody knows what is there
+            return one
+        return Expected(held.key, held.body, held.content_type, held.cache_control)
 
     def _note(self, failure: UnseenError | None) -> None:
         with self._woken:

@@ -194,6 +194,28 @@ def test_a_change_of_another_version_is_refused(ana: httpx.Client) -> None:
     assert ana.patch(path, json={"rating": 4}, headers={"If-Match": "*"}).status_code == 200
 
 
+def test_what_a_client_has_already_is_not_sent_again(ana: httpx.Client) -> None:
+    about = made(ana)
+    review, product = f"/reviews/{about['id']}", f"/products/{about['product']['id']}"
+    for path in (review, product, review + "/revisions/1", product + "/revisions/1"):
+        tag = ana.get(path).headers["etag"]
+        for tags in (tag, f"W/{tag}", f'"77", {tag}', "*"):
+            for method in ("GET", "HEAD"):
+                answer = ana.request(method, path, headers={"If-None-Match": tags})
+                assert (answer.status_code, answer.content) == (304, b""), (path, tags)
+                assert answer.headers["etag"] == tag
+        for tags in ('"77"', tag.strip('"'), ""):
+            assert ana.get(path, headers={"If-None-Match": tags}).json()
+    ana.patch(review, json={"rating": 1}, headers=ANY)
+    answer = ana.get(review, headers={"If-None-Match": '"1"'})
+    assert (answer.status_code, answer.headers["etag"], answer.json()["rating"]) == (200, '"2"', 1)
+
+
+def test_whoever_may_not_read_is_not_told_that_nothing_changed(ana: httpx.Client, beto: httpx.Client) -> None:
+    path = f"/reviews/{made(ana, state='draft')['id']}"
+    assert beto.get(path, headers={"If-None-Match": "*"}).status_code == 404
+
+
 def test_pages_show_every_review_once_newest_first(api_server: Server, ana: httpx.Client) -> None:
     wanted = [made(ana, title=f"Página {number}")["id"] for number in range(7)]
     seen: list[str] = []

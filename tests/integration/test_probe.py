@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from publisher.content import reviews
+from publisher.content.model import Draft, State
 from publisher.delivery.cdn import address
 from publisher.delivery.holdings import Holdings
+from publisher.delivery.ledger import Held
 from publisher.delivery.probe import MOST, Edge, Expected, Probe, patience
 from publisher.delivery.receipts import Receipt, Receipts
 from publisher.errors import UnseenError
 from publisher.worker import Worker, now
 from tests.integration.asking import until
-from tests.newsroom import Newsroom
+from tests.newsroom import Newsroom, text
 from tests.serving import serving
 
 
@@ -93,6 +96,11 @@ def newest(room: Newsroom) -> Receipt:
         reading.close()
 
 
+def held(room: Newsroom, key: str) -> None:
+    """Have the ledger say that the target holds an object of another body than any."""
+    Holdings(room.ledger.connection, "memory").found(Held(key, "0" * 64, "", "", 1, ""))
+
+
 def show(room: Newsroom, shop: Shop) -> None:
     """Have the edge answer what the target holds."""
     shop.bodies = {address(key): body for key, body in room.target.bodies.items()}
@@ -163,6 +171,30 @@ def test_pushes_that_follow_each_other_are_seen_together(room: Newsroom, shop: S
     reading.close()
 
 
+@pytest.mark.parametrize("then", ["edited", "deleted"])
+def test_what_changes_before_it_was_seen_is_looked_for_as_it_is_now(
+    then: str, room: Newsroom, shop: Shop, probe: Probe
+) -> None:
+    worker = worker_of(room, probe)
+    worker.round()
+    show(room, shop)
+    until(lambda: newest(room).is_done, "the first is seen")
+    shop.bodies = {}
+    review = room.post("Escrita deprisa")
+    worker.round()
+    waiting = {key for key in probe._pending if review.slug in key}
+    assert waiting, "the new page is looked for"
+    draft = Draft(title="Escrita deprisa", product_id=None, tags=("viaje",))
+    if then == "edited":
+        room.writer.run(lambda tx: reviews.update(tx, review.id, draft, text("Y corregida enseguida.")))
+    else:
+        room.writer.run(lambda tx: reviews.move(tx, review.id, State.deleted))
+    worker.round()
+    show(room, shop)
+    until(lambda: newest(room).is_done, "both are seen")
+    assert newest(room).trouble is None
+
+
 def test_what_is_gone_is_looked_for_until_it_is(shop: Shop) -> None:
     edge = Edge(shop.url + "/")
     edge.require(Expected("reviews/weg/index.html", None))
@@ -210,7 +242,8 @@ def test_an_edge_that_is_away_is_told_of_and_found_again(room: Newsroom, shop: S
     back.close()
 
 
-def test_looks_in_vain_grow_rarer(shop: Shop, probe: Probe) -> None:
+def test_looks_in_vain_grow_rarer(room: Newsroom, shop: Shop, probe: Probe) -> None:
+    held(room, "nie.html")
     probe.expect(1, [Expected("nie.html", "0" * 64)])
     time.sleep(1.2)
     assert 2 <= len(shop.asked) <= 6
@@ -218,8 +251,9 @@ def test_looks_in_vain_grow_rarer(shop: Shop, probe: Probe) -> None:
     assert patience(12) == patience(100_000) == 15.0
 
 
-def test_what_is_looked_for_is_bounded(shop: Shop, probe: Probe) -> None:
+def test_what_is_looked_for_is_bounded(room: Newsroom, shop: Shop, probe: Probe) -> None:
     for release in range(1, 400):
+        held(room, f"nie/{release}.html")
         probe.expect(release, [Expected(f"nie/{release}.html", "0" * 64)])
     assert len(probe._pending) == MOST
     shop.bodies = {}
