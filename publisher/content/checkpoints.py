@@ -26,9 +26,7 @@ LONG = 16_000
 class Checkpoints:
     """Keeps the log of one database short; used by the thread that writes it."""
 
-    def __init__(
-        self, path: Path | str, *, step: int = STEP, long: int = LONG, beside: Executor | None = None
-    ) -> None:
+    def __init__(self, path: Path | str, *, step: int = STEP, long: int = LONG, beside: Executor | None = None) -> None:
         """`step` pages are brought in at once, and the log is begun anew after `long`; at twice that writing waits.
 
         `beside` takes the steps, one at a time: a thread of its own by default.
