@@ -15,6 +15,7 @@ import asyncio
 import hashlib
 import logging
 import threading
+from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -349,7 +350,7 @@ class Batch:
 
 
 def rows_of(file: IO[bytes], largest: int) -> Iterator[tuple[int, bytes | None]]:
-    """The rows of a file with their numbers, from 1; None is one that is too long."""
+    """The rows of a file with their numbers, from 1; None is one that is too long. A byte order mark is passed over."""
     number = 0
     while line := file.readline(largest + 1):
         number += 1
@@ -358,7 +359,7 @@ def rows_of(file: IO[bytes], largest: int) -> Iterator[tuple[int, bytes | None]]
                 pass
             yield number, None
         else:
-            yield number, line.strip()
+            yield number, (line.removeprefix(BOM_UTF8) if number == 1 else line).strip()
 
 
 def row_id(job: Job, number: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from codecs import BOM_UTF8
 from typing import Any
 
 import httpx
@@ -154,6 +155,12 @@ def test_the_body_has_to_be_what_it_is_said_to_be(headers: dict[str, str], statu
     assert answer.status_code == status
     if status == 200:
         assert json.loads(answer.text)["job"]["receipt"]["rows"] == 0
+
+
+def test_a_byte_order_mark_before_the_first_row_is_not_part_of_it(ana: httpx.Client) -> None:
+    first, second, third = lines(row(number, state="draft") for number in range(1, 4))
+    answers, _ = sent(ana, [BOM_UTF8 + first, second, BOM_UTF8 + third])
+    assert [answer["status"] for answer in answers] == [201, 201, 400], "elsewhere it is no JSON"
 
 
 def test_nobody_imports_without_a_token(api_server: Server) -> None:
