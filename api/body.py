@@ -95,15 +95,21 @@ def mismatch(message: str, model: Any) -> InvalidError:
     return InvalidError(path, reason[:1].lower() + reason[1:])
 
 
+class _Constant(str):
+    """`NaN`, `Infinity` or `-Infinity`, where Python reads a number."""
+
+
 def _malformed(body: bytes, error: Exception) -> InvalidError:
-    """Why a body is not JSON; a string that is not Unicode is named."""
+    """Why a body is not JSON; a string that is not Unicode and a number that only JavaScript has are named."""
     try:
-        value = json.loads(body.decode("utf-8", "surrogateescape"))
+        value = json.loads(body.decode("utf-8", "surrogateescape"), parse_constant=_Constant)
     except (ValueError, RecursionError):
         if isinstance(error, UnicodeDecodeError):
             return InvalidError(WHOLE, "not valid UTF-8")
         return InvalidError(WHOLE, f"not valid JSON: {error}")
     for path, text in _strings(value):
+        if isinstance(text, _Constant):
+            return InvalidError(path, f"not valid JSON: {text} is no number there")
         if _SURROGATE.search(text) is not None:
             return InvalidError(path, "not valid Unicode: half of a surrogate pair, or bytes that are not UTF-8")
     return InvalidError(WHOLE, "not valid UTF-8 JSON")

@@ -55,7 +55,10 @@ MALFORMED = {
     "cut off": (b'{"title": "A', "$"),
     "not JSON": (b"title=A", "$"),
     "trailing": (body() + b"}", "$"),
-    "NaN": (b'{"title": "A", "rating": NaN}', "$"),
+    "NaN": (b'{"title": "A", "rating": NaN}', "$.rating"),
+    "infinity": (b'{"title": "A", "rating": Infinity}', "$.rating"),
+    "infinity below zero": (b'{"pros": ["Infinity", -Infinity]}', "$.pros[1]"),
+    "infinity alone": (b"Infinity", "$"),
     "an array": (b"[]", "$"),
     "null": (b"null", "$"),
     "UTF-16": (body().decode().encode("utf-16"), "$"),
@@ -126,6 +129,13 @@ def test_a_bad_body_is_a_400_that_names_the_field(case: str, ana: httpx.Client) 
     answer = ana.post("/reviews", content=sent, headers=JSON)
     code = "bad_markdown" if case == "content nested too deep" else "invalid"
     problem(answer, 400, code, field)
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_has_not_is_named(word: str, ana: httpx.Client) -> None:
+    sent = body()[:-1] + b', "rating": %s}' % word.encode()
+    said = problem(ana.post("/reviews", content=sent, headers=JSON), 400, "invalid", "$.rating")
+    assert said["detail"] == f"$.rating: not valid JSON: {word} is no number there"
 
 
 @pytest.mark.parametrize("case", ["cut off", "invalid UTF-8", "an unknown field", "100,000 arrays", "a NUL"])
