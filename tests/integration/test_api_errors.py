@@ -256,6 +256,36 @@ def test_a_bad_parameter_is_a_400_that_names_it(path: str, field: str, ana: http
     problem(ana.get(path), 400, "invalid", field)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "said", "field", "choices"),
+    [
+        ("POST", "/reviews", {**GOOD, "state": "x"}, "$.state", "draft, published"),
+        ("POST", "/reviews", {**GOOD, "state": "scheduled"}, "$.state",
+         "draft, published; for that there is POST /reviews/{id}/schedule"),
+        ("PATCH", "/reviews/x", {"state": "scheduled"}, "$.state",
+         "archived, draft, published; for that there is POST /reviews/{id}/schedule"),
+        ("PATCH", "/reviews/x", {"state": "deleted"}, "$.state",
+         "archived, draft, published; for that there is DELETE /reviews/{id}"),
+        ("PUT", "/reviews/x", {**GOOD, "state": "gone"}, "$.state", "archived, draft, published"),
+        ("POST", "/editors", {"email": "a@example.com", "name": "A", "role": "chief_editor"}, "$.role",
+         "editor, chief, administrator"),
+        ("PATCH", "/editors/x", {"role": "chief_editor"}, "$.role", "editor, chief, administrator"),
+        ("POST", "/jobs", {"kind": "paint"}, "$.kind", "export, rebuild"),
+        ("POST", "/products", {"brand": "A", "model": "B", "spec": {"kind": "tripod"}}, "$.spec.kind", "camera, lens"),
+        ("POST", "/products", {"brand": "A", "model": "B", "spec": {"kind": "camera", "viewfinder": "x"}},
+         "$.spec.viewfinder", "electronic, hybrid, none, optical"),
+        ("GET", "/reviews?state=x", None, "state", "archived, draft, published, scheduled"),
+        ("GET", "/products?kind=tripod", None, "kind", "camera, lens"),
+    ],
+)  # fmt: skip
+def test_where_there_are_few_choices_they_are_named(
+    method: str, path: str, said: Any, field: str, choices: str, api_server: Server
+) -> None:
+    with api_server.client("root") as root:
+        told = problem(root.request(method, path, json=said, headers={"If-Match": "*"}), 400, "invalid", field)
+    assert told["errors"][0]["reason"].endswith(f"use one of {choices}"), told
+
+
 def test_a_name_that_means_several_is_a_422_that_lists_them(api_server: Server, ana: httpx.Client) -> None:
     with api_server.writes() as writer:
         for brand in ("Canon", "Panasonic"):
