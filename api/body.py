@@ -18,6 +18,7 @@ from litestar.dto import AbstractDTO, DTOConfig
 from litestar.exceptions import HTTPException
 from litestar.typing import FieldDefinition
 
+from api import choices
 from publisher.errors import InvalidError
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ class Reader(Generic[T]):
     """Decodes bodies of one type; InvalidError names the field and what is wrong with it."""
 
     def __init__(self, model: type[T]) -> None:
+        self._model = model
         self._decode: Callable[[bytes], T] = msgspec.json.Decoder(model).decode
 
     def read(self, body: bytes) -> T:
@@ -48,7 +50,7 @@ class Reader(Generic[T]):
         try:
             value = self._decode(body)
         except msgspec.ValidationError as error:
-            raise mismatch(str(error)) from error
+            raise mismatch(str(error), self._model) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(body, error) from error
         if _is_suspect(body):
@@ -81,26 +83,33 @@ def _is_plain_object(body: bytes) -> bool:
     )
 
 
-def mismatch(message: str) -> InvalidError:
-    """What msgspec says of a value that does not fit its type, with the field apart."""
+def mismatch(message: str, model: Any) -> InvalidError:
+    """What msgspec says of a value that does not fit its type, with the field apart and the choices that there are."""
     path, reason = WHOLE, message
     if (at := _AT.fullmatch(message)) is not None:
         path, reason = at["path"], at["reason"]
     if (member := _MEMBER.fullmatch(reason)) is not None:
         unknown = member["what"] == "contains unknown"
         return InvalidError(f"{path}.{member['name']}", "unknown field" if unknown else "required, but missing")
+    reason = choices.named(reason, model, path)
     return InvalidError(path, reason[:1].lower() + reason[1:])
 
 
+class _Constant(str):
+    """`NaN`, `Infinity` or `-Infinity`, where Python reads a number."""
+
+
 def _malformed(body: bytes, error: Exception) -> InvalidError:
-    """Why a body is not JSON; a string that is not Unicode is named."""
+    """Why a body is not JSON; a string that is not Unicode and a number that only JavaScript has are named."""
     try:
-        value = json.loads(body.decode("utf-8", "surrogateescape"))
+        value = json.loads(body.decode("utf-8", "surrogateescape"), parse_constant=_Constant)
     except (ValueError, RecursionError):
         if isinstance(error, UnicodeDecodeError):
             return InvalidError(WHOLE, "not valid UTF-8")
         return InvalidError(WHOLE, f"not valid JSON: {error}")
     for path, text in _strings(value):
+        if isinstance(text, _Constant):
+            return InvalidError(path, f"not valid JSON: {text} is no number there")
         if _SURROGATE.search(text) is not None:
             return InvalidError(path, "not valid Unicode: half of a surrogate pair, or bytes that are not UTF-8")
     return InvalidError(WHOLE, "not valid UTF-8 JSON")

@@ -22,6 +22,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException
 from msgspec import Meta
 
+from api import choices
 from api.shell import request_id
 from api.wire import WholeReview
 from api.wire_products import WholeProduct
@@ -245,7 +246,7 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
         return unforeseen(request, error)
     extra = error.extra if isinstance(error.extra, list) else []
     errors = tuple(
-        FieldProblem(_named(request, str(part.get("key", "$"))), str(part["message"]))
+        _of_parameter(request, str(part.get("key", "$")), str(part["message"]))
         for part in extra
         if isinstance(part, dict) and "message" in part
     )
@@ -258,11 +259,13 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
     )
 
 
-def _named(request: Request[Any, Any, Any], key: str) -> str:
-    """What a parameter is called over the wire, where its handler calls it something else."""
+def _of_parameter(request: Request[Any, Any, Any], key: str, reason: str) -> FieldProblem:
+    """What is wrong with a parameter, under its name over the wire: its handler may call it something else."""
     field = request.route_handler.parsed_fn_signature.parameters.get(key)
-    definition = None if field is None else field.kwarg_definition
-    return getattr(definition, "name", None) or key
+    if field is None:
+        return FieldProblem(key, reason)
+    name = getattr(field.kwarg_definition, "name", None) or key
+    return FieldProblem(name, choices.named(reason, field.annotation))
 
 
 def unforeseen(request: Request[Any, Any, Any], error: Exception) -> Answer:

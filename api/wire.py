@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api import patterns
+from api.choices import ELSEWHERE
 from publisher.content.model import (
     MAX_CONTENT,
     MAX_TAGS,
@@ -54,8 +55,11 @@ Address = Annotated[
     str, Meta(min_length=1, max_length=80, description="The part of the public address."), patterns.SLUG
 ]
 Identity = Annotated[str, Meta(min_length=1, max_length=64), patterns.IDENTITY]
-FirstState = Literal["published", "draft"]
-LaterState = Literal["published", "draft", "archived"]
+_STATES_ELSEWHERE = Meta(
+    extra={ELSEWHERE: {"scheduled": "POST /reviews/{id}/schedule", "deleted": "DELETE /reviews/{id}"}}
+)
+FirstState = Annotated[Literal["published", "draft"], _STATES_ELSEWHERE]
+LaterState = Annotated[Literal["published", "draft", "archived"], _STATES_ELSEWHERE]
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -98,7 +98,7 @@ def _patched(spec: Spec, said: dict[str, Figure | None]) -> Spec:
     try:
         return msgspec.convert(known, CameraSpec | LensSpec)
     except msgspec.ValidationError as error:
-        found = mismatch(str(error))
+        found = mismatch(str(error), CameraSpec | LensSpec)
         raise InvalidError("$.spec" + found.field.removeprefix("$"), found.reason) from error
 
 

@@ -123,7 +123,7 @@ async def page(
     text: Annotated[
         str | None,
         QueryParameter(
-            description="Only those with these characters in title or summary.",
+            description="Only those with these characters in title or summary; neither case nor accents matter.",
             min_length=1,
             max_length=browsing.MAX_TEXT,
         ),

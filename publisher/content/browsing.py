@@ -88,8 +88,8 @@ def _sought(wanted: Wanted) -> tuple[list[str], list[Any]]:
     if wanted.text is not None:
         if len(wanted.text) > MAX_TEXT:
             raise InvalidError("text", f"longer than {MAX_TEXT} characters")
-        where.append("(title LIKE ? ESCAPE '!' OR summary LIKE ? ESCAPE '!')")
-        values += [_holding(wanted.text)] * 2
+        where.append("(instr(folded(title), ?) > 0 OR instr(folded(summary), ?) > 0)")
+        values += [names.fold_once(wanted.text)] * 2
     return where, values
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from pysqlite3 import dbapi2 as sqlite3
 
+from publisher.content import names
 from publisher.errors import StoreError, UnsafeSqliteError
 
 
@@ -57,7 +58,8 @@ def connect(path: Path | str, *, readonly: bool = False) -> Database:
     """A connection in autocommit mode: callers begin and end their own transactions.
 
     `synchronous=FULL`: an acknowledged commit survives power loss. May be used from another thread than the one that
-    opened it, by one thread at a time.
+    opened it, by one thread at a time. Questions may say `folded(text)`; no schema does, so that other programs can
+    open the file.
     """
     require_safe()
     try:
@@ -70,6 +72,7 @@ def connect(path: Path | str, *, readonly: bool = False) -> Database:
             connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA busy_timeout = 10000")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.create_function("folded", 1, names.fold_once, deterministic=True)
         connection.execute(f"PRAGMA cache_size = {-READING if readonly else -WRITING}")
         if not readonly:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -72,6 +72,11 @@ def one_line(text: str) -> str:
 @lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """Lower case without accents: `Fotografía` → `fotografia`."""
+    return fold_once(text)
+
+
+def fold_once(text: str) -> str:
+    """`fold` for texts that are not met again: where thousands are looked through, what others remember stays."""
     for letter, instead in _SPECIAL.items():
         if letter in text:
             text = text.replace(letter, instead)

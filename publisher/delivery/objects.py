@@ -7,10 +7,9 @@ good when its bytes hash to its name: reading finds out, so nothing has to be tr
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,6 @@ LONG = 8_000_000
 """Bytes of SQLite's log that are carried into the database at a rest."""
 LARGE = 1_000_000
 """Bytes of a body from which it is written piece by piece: SQLite would copy it as a whole first."""
-OFTEN = 0.5
-"""Seconds from one time to the next at which the disk is told to take what was written in a hurry."""
 _INSERT = "INSERT OR IGNORE INTO objects VALUES (?, ?)"
 _INSERT_LARGE = "INSERT OR IGNORE INTO objects VALUES (?, zeroblob(?)) RETURNING rowid"
 
@@ -102,39 +99,22 @@ class Objects:
         """
         self._much = MUCH_IN_A_HURRY
         self._connection.execute("PRAGMA synchronous = OFF")
-        is_empty = bool(self._connection.execute("SELECT NOT EXISTS (SELECT 1 FROM objects)").fetchone()[0])
+        if self._connection.execute("SELECT NOT EXISTS (SELECT 1 FROM objects)").fetchone()[0]:
+            self._log_to("TRUNCATE", BRIEFLY_MS)
         try:
-            with self._carried() if is_empty and self._log_to("TRUNCATE", BRIEFLY_MS) else nullcontext():
-                yield
+            yield
         finally:
             self._log_to("WAL", PATIENTLY_MS)
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._much = MUCH
 
-    @contextmanager
-    def _carried(self) -> Iterator[None]:
-        """Have the disk take meanwhile what any process writes, so that nobody waits for all of it when SQLite does."""
-        file, done = os.open(self._path, os.O_RDONLY), threading.Event()
-        carrying = threading.Thread(target=_carry, args=(file, done))
-        carrying.start()
-        try:
-            yield
-        finally:
-            done.set()
-            carrying.join()
-            with self._lock:  # closing it ends this process's locks on the store: outside WAL mode it holds none now
-                os.close(file)
-
-    def _log_to(self, mode: str, patience_ms: int) -> bool:
-        """Change how SQLite logs; False while others are at it: then it stays until the store is opened again."""
-        is_changed = False
+    def _log_to(self, mode: str, patience_ms: int) -> None:
+        """Change how SQLite logs, unless others are at it: then it stays as it is until the store is opened again."""
         with self._lock:
             self._connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
             with suppress(sqlite3.OperationalError):
                 self._connection.execute(f"PRAGMA journal_mode = {mode}").fetchall()
-                is_changed = True
             self._connection.execute(f"PRAGMA busy_timeout = {PATIENTLY_MS}")
-        return is_changed
 
     def get(self, digest: str) -> bytes:
         """The body under a digest. Raises DamagedObjectError when it is missing or its bytes are not those."""
@@ -238,9 +218,3 @@ class Objects:
         except (sqlite3.Error, OSError) as error:
             raise BuildError(f"cannot open the build store {self._path}: {error}; remove it and build again") from error
         return connection
-
-
-def _carry(file: int, done: threading.Event) -> None:
-    while not done.wait(OFTEN):
-        with suppress(OSError):  # SQLite is told of it as well, where it asks the disk itself
-            os.fdatasync(file)

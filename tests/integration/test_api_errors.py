@@ -55,7 +55,10 @@ MALFORMED = {
     "cut off": (b'{"title": "A', "$"),
     "not JSON": (b"title=A", "$"),
     "trailing": (body() + b"}", "$"),
-    "NaN": (b'{"title": "A", "rating": NaN}', "$"),
+    "NaN": (b'{"title": "A", "rating": NaN}', "$.rating"),
+    "infinity": (b'{"title": "A", "rating": Infinity}', "$.rating"),
+    "infinity below zero": (b'{"pros": ["Infinity", -Infinity]}', "$.pros[1]"),
+    "infinity alone": (b"Infinity", "$"),
     "an array": (b"[]", "$"),
     "null": (b"null", "$"),
     "UTF-16": (body().decode().encode("utf-16"), "$"),
@@ -126,6 +129,13 @@ def test_a_bad_body_is_a_400_that_names_the_field(case: str, ana: httpx.Client) 
     answer = ana.post("/reviews", content=sent, headers=JSON)
     code = "bad_markdown" if case == "content nested too deep" else "invalid"
     problem(answer, 400, code, field)
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_has_not_is_named(word: str, ana: httpx.Client) -> None:
+    sent = body()[:-1] + b', "rating": %s}' % word.encode()
+    said = problem(ana.post("/reviews", content=sent, headers=JSON), 400, "invalid", "$.rating")
+    assert said["detail"] == f"$.rating: not valid JSON: {word} is no number there"
 
 
 @pytest.mark.parametrize("case", ["cut off", "invalid UTF-8", "an unknown field", "100,000 arrays", "a NUL"])
@@ -254,6 +264,36 @@ def test_an_unknown_method_is_a_405_that_names_those_known(
 )
 def test_a_bad_parameter_is_a_400_that_names_it(path: str, field: str, ana: httpx.Client) -> None:
     problem(ana.get(path), 400, "invalid", field)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "said", "field", "choices"),
+    [
+        ("POST", "/reviews", {**GOOD, "state": "x"}, "$.state", "draft, published"),
+        ("POST", "/reviews", {**GOOD, "state": "scheduled"}, "$.state",
+         "draft, published; for that there is POST /reviews/{id}/schedule"),
+        ("PATCH", "/reviews/x", {"state": "scheduled"}, "$.state",
+         "archived, draft, published; for that there is POST /reviews/{id}/schedule"),
+        ("PATCH", "/reviews/x", {"state": "deleted"}, "$.state",
+         "archived, draft, published; for that there is DELETE /reviews/{id}"),
+        ("PUT", "/reviews/x", {**GOOD, "state": "gone"}, "$.state", "archived, draft, published"),
+        ("POST", "/editors", {"email": "a@example.com", "name": "A", "role": "chief_editor"}, "$.role",
+         "editor, chief, administrator"),
+        ("PATCH", "/editors/x", {"role": "chief_editor"}, "$.role", "editor, chief, administrator"),
+        ("POST", "/jobs", {"kind": "paint"}, "$.kind", "export, rebuild"),
+        ("POST", "/products", {"brand": "A", "model": "B", "spec": {"kind": "tripod"}}, "$.spec.kind", "camera, lens"),
+        ("POST", "/products", {"brand": "A", "model": "B", "spec": {"kind": "camera", "viewfinder": "x"}},
+         "$.spec.viewfinder", "electronic, hybrid, none, optical"),
+        ("GET", "/reviews?state=x", None, "state", "archived, draft, published, scheduled"),
+        ("GET", "/products?kind=tripod", None, "kind", "camera, lens"),
+    ],
+)  # fmt: skip
+def test_where_there_are_few_choices_they_are_named(
+    method: str, path: str, said: Any, field: str, choices: str, api_server: Server
+) -> None:
+    with api_server.client("root") as root:
+        told = problem(root.request(method, path, json=said, headers={"If-Match": "*"}), 400, "invalid", field)
+    assert told["errors"][0]["reason"].endswith(f"use one of {choices}"), told
 
 
 def test_a_name_that_means_several_is_a_422_that_lists_them(api_server: Server, ana: httpx.Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +31,22 @@ def test_a_rare_kind_is_found_on_a_later_page(fresh_store: tuple[Writer, Path], 
         if cursor is None:
             break
     assert (found, pages) == (["Rara"], 3)
+
+
+@pytest.mark.parametrize(
+    "text", ["óptica", "optica", "ÓPTICA", "O\u0301ptica", "rendicion de CUENTAS", "strasse", "50%_"]
+)
+def test_neither_case_nor_accents_matter_however_they_are_encoded(
+    fresh_store: tuple[Writer, Path], editor: Editor, text: str
+) -> None:
+    writer, body = fresh_store[0], markdown.render("x")
+    title, summary = "Óptica de la Straße al 50%_", "Rendición de cuentas"
+    drafts = [Draft(title=unicodedata.normalize(form, title), summary=summary) for form in ("NFC", "NFD")]
+    for draft in [*drafts, Draft(title="Opaca al 50 por ciento", summary="de las calles")]:
+        writer.run(partial(reviews.create, draft=draft, body=body, editor_id=editor.id))
+    question = partial(browsing.review_page, cursor=None, limit=9, wanted=Wanted(text=text))
+    page, _ = writer.run(lambda tx: question(tx.db))
+    assert sorted(review.title for review, _ in page) == sorted(draft.title for draft in drafts)
 
 
 @pytest.mark.parametrize("state", [State.draft, State.archived])
