@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -62,6 +63,14 @@ AS_OWNER = frozenset({"api", "build", "garbage", "init", "probe", "publish", "pu
 LOGGING = frozenset({"api", "worker"})
 """Those that run for long, and say nothing but lines of the log: also that they run as root."""
 
+_ELSEWHERE = "or choose another place (for all data: `--data-dir` or DATA_DIR)"
+REMEDIES = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), f"let this user write there, {_ELSEWHERE}"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), f"a folder is needed there: move the file away, {_ELSEWHERE}"),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), f"make room and do it again, {_ELSEWHERE}"),
+}
+"""What to do when the system lets a file or folder not be used; any other error of the system is a fault of ours."""
+
 
 class _Command(click.Group):
     """A group whose deliberate errors become one line and an exit status: 2 for settings, 1 for the rest."""
@@ -81,6 +90,12 @@ class _Command(click.Group):
         except PublisherError as error:
             click.secho(f"publisher: {error}", err=True, fg="red")
             ctx.exit(2 if isinstance(error, SettingsError) else 1)
+        except OSError as error:
+            if error.filename is None or error.errno not in REMEDIES:
+                raise
+            where, remedy = os.fsdecode(error.filename), REMEDIES[error.errno]
+            click.secho(f"publisher: cannot use {where}: {error.strerror}; {remedy}", err=True, fg="red")
+            ctx.exit(1)
 
 
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -87,7 +87,9 @@ class Jobs:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.executescript(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.OperationalError, OSError) as error:
+            raise StoreError(f"cannot open the jobs {path}: {error}") from error
+        except sqlite3.Error as error:
             raise StoreError(f"cannot open the jobs {path}: {error}; remove it while nothing runs") from error
         self._conn: Any = connection
 

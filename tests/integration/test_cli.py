@@ -264,6 +264,19 @@ def test_keys_that_come_and_go_are_in_the_log(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
+    "words", [("init",), ("status",), ("push",), ("audit", "verify"), ("up", "--api-port", "0"), ("jobs", "list")]
+)
+def test_a_file_in_the_place_of_the_data_directory_is_told_of(words: tuple[str, ...], shell: Shell) -> None:
+    (shell.folder / "taken").write_text("")
+    said = shell(*words, answer=1, DATA_DIR=str(shell.folder / "taken"))
+    assert "Traceback" not in said
+    assert str(shell.folder / "taken") in said
+    assert "remove it" not in said
+    if words[0] != "jobs":
+        assert "move the file away, or choose another place (for all data: `--data-dir` or DATA_DIR)" in said
+
+
+@pytest.mark.parametrize(
     "words",
     [
         (),
