@@ -27,7 +27,11 @@ WHOLE = "$"
 
 _AT = re.compile(r"(?P<reason>.*) - at `(?P<path>\$.*)`", re.DOTALL)
 _MEMBER = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
-_MEDIA_TYPE = re.compile(rb"application/(?:[\w.-]+\+)?json\s*(?:;\s*charset=\"?utf-?8\"?\s*)?", re.IGNORECASE)
+_JSON = rb"application/(?:%s\+)?json\s*(?:;\s*charset=\"?utf-?8\"?\s*)?"
+_MEDIA_TYPE = re.compile(_JSON % rb"[\w.-]+", re.IGNORECASE)
+_PATCH_TYPE = re.compile(_JSON % b"merge-patch", re.IGNORECASE)
+PATCHES = "application/merge-patch+json, application/json"
+"""What a PATCH may be (`Accept-Patch`, RFC 5789); above all no JSON Patch, which means something else."""
 _BACKSLASH = ord("\\")
 _HARMLESS = frozenset(b'"\\/nrt')
 """What may follow a backslash without standing for a forbidden character."""
@@ -190,13 +194,17 @@ class Json(AbstractDTO[T]):
 
 
 def _require_json(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    said = False
+    said, is_patch = False, connection.scope.get("method") == "PATCH"
+    taken = _PATCH_TYPE if is_patch else _MEDIA_TYPE
     for name, value in connection.scope["headers"]:
         if name == b"content-encoding" and value.strip().lower() != b"identity":
             # Compressed, a few bytes can stand for any number of them; bodies are small, so none has to be.
             headers = {"Accept-Encoding": "identity"}
             raise HTTPException(status_code=415, detail="send the body without a Content-Encoding", headers=headers)
         if name == b"content-type":
-            said = _MEDIA_TYPE.fullmatch(value.strip()) is not None
+            said = taken.fullmatch(value.strip()) is not None
+    if not said and is_patch:
+        detail, headers = f"send the patch in UTF-8 as one of {PATCHES}", {"Accept-Patch": PATCHES}
+        raise HTTPException(status_code=415, detail=detail, headers=headers)
     if not said:
         raise HTTPException(status_code=415, detail="send the body as application/json in UTF-8")

@@ -96,7 +96,8 @@ MEANINGS = {
     "key_reused": "The `Idempotency-Key` came with another body before.",
     "too_slow": "The body came too slowly.",
     "body_too_large": "The body is larger than is accepted.",
-    "unsupported_media_type": "The body is not said to be JSON, or it is compressed.",
+    "unsupported_media_type": "The body is not said to be JSON, or it is compressed; `Accept-Patch` names what a PATCH "
+    "may be.",
     "throttled": "Too many attempts; `Retry-After` says when to try again.",
     "store_failed": "The store cannot answer now, and what was sent may not be written. Send it again with the same "
     "`id` or `Idempotency-Key`: then nothing is written twice.",

@@ -15,6 +15,7 @@ from typing import Any, cast
 from litestar import Litestar
 from litestar.types import Message, Receive, Scope, Send
 
+from api.body import PATCHES
 from api.patience import patient
 
 _START = secrets.token_hex(4).encode()
@@ -72,7 +73,8 @@ class Application(Litestar):
             if message["type"] == "http.response.start":
                 headers = list(message["headers"])
                 if scope["method"] == "OPTIONS" and message["status"] == 204:
-                    headers = [(b"allow", self._methods(scope))]
+                    allow = self._methods(scope)
+                    headers = [(b"allow", allow), *([(b"accept-patch", PATCHES.encode())] if b"PATCH" in allow else [])]
                 message["headers"] = _dressed(headers, identity)
                 self.observe(scope, method, message["status"], perf_counter() - came)
             elif bodiless and message["type"] == "http.response.body":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from getpass import GetPassWarning
 
 import click
 
@@ -32,8 +34,9 @@ def login(url: str | None, email: str | None, password_stdin: bool, allow_http: 
     """
     kept = cli_sending.sessions()
     before = _before()
-    url = client.address(url or (before.url if before else "") or click.prompt("Address of the API"), plain=allow_http)
-    email = email or click.prompt("E-mail")
+    url = url or (before.url if before else "") or _asked("Address of the API", "give URL or PUBLISHER_URL")
+    url = client.address(url, plain=allow_http)
+    email = email or _asked("E-mail", "give --email or PUBLISHER_EMAIL")
     wire = Wire(url)
     try:
         session = client.sign_in(wire, email, _password(password_stdin))
@@ -70,10 +73,25 @@ def _password(from_stdin: bool) -> str:
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
-        password = os.environ.get("PUBLISHER_PASSWORD") or click.prompt("Password", hide_input=True)
+        password = os.environ.get("PUBLISHER_PASSWORD") or _asked(
+            "Password", "set PUBLISHER_PASSWORD or give --password-stdin", unseen=True
+        )
     if not password:
         raise DeskError("the password is empty")
-    return str(password)
+    return password
+
+
+def _asked(label: str, instead: str, *, unseen: bool = False) -> str:
+    """What is typed at the prompt; UsageError says what to do `instead` where nobody can be asked."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", GetPassWarning)  # it would show the password as it is typed
+            return str(click.prompt(label, hide_input=unseen))
+    except (GetPassWarning, click.Abort) as error:
+        if isinstance(error, click.Abort) and sys.stdin.isatty():
+            raise
+        click.echo()
+        raise click.UsageError(f"there is no terminal to ask at; {instead}") from error
 
 
 def _before() -> Session | None:

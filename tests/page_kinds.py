@@ -27,7 +27,9 @@ from publisher.site import contexts
 from publisher.site.pages import Page
 
 NOW = datetime(2026, 5, 3, 23, 4, 5, tzinfo=UTC)
-HOSTILE = """<script>alert(1)</script> & "f/1,8" 'α7' {{ 7 * 7 }} 📷"""
+TURN = "\u202e"
+"""From here on everything is written from right to left, up to the end of the paragraph or of what isolates it."""
+HOSTILE = f"""<script>alert(1)</script> & "f/1,8" 'α7' {TURN}{{{{ 7 * 7 }}}} 📷"""
 
 EDITOR = Editor(
     id=EditorId("0190a5c0-0000-7000-8000-000000000001"), email="secret@example.org", name=f"Ana {HOSTILE}",
@@ -107,7 +109,7 @@ UNKNOWN = replace(CAMERA, spec=CameraSpec(), aliases=(), source="")
 CIRCLE = replace(CAMERA, spec=CameraSpec(crop_factor=2.0))
 PRIME = replace(LENS, spec=LensSpec(crop_factor=1.5, focal_min_mm=35, focal_max_mm=35, aperture_wide=1.8))
 SOURCED = replace(
-    CAMERA, source="https://example.com/cámaras?a=1&b=2",
+    CAMERA, source="https://example.com/cámaras?a=1&b=2", spec=replace(CAMERA.spec, mount=HOSTILE),
     sources={
         "mount": Source(text=HOSTILE, url="https://example.com/?a=1&b=2#c"), "megapixels": Source(url='https://a/?"|`{}'),
         "weight_g": Source(url="http://[::"),
@@ -156,6 +158,37 @@ XML: dict[str, tuple[Page, contexts.Context]] = {
     ),
     "sitemap-pages": (Page("sitemap-pages"), contexts.Sitemap(entries=[("/", None), ("/brands/", NOW)])),
 }
+
+
+class Lines(HTMLParser):
+    """The words of editors that turn what stands beside them in the same line: `turned` says which, and what."""
+
+    _VOID = frozenset({"br", "hr", "img", "input", "link", "meta", "wbr"})
+    _INLINE = frozenset({"a", "abbr", "b", "cite", "em", "i", "mark", "small", "span", "strong", "time"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._open: list[tuple[str, bool, list[str]]] = [("", False, [])]
+        self._lines: list[list[str]] = []
+        self.feed(text)
+        self.turned = [line for line in self._lines if len(line) > 1 and any(TURN in words for words in line)]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in self._VOID:
+            return
+        _, isolated, line = self._open[-1]
+        if tag not in (*self._INLINE, "bdi"):
+            isolated, line = False, []
+            self._lines.append(line)
+        self._open.append((tag, isolated or tag == "bdi" or ("dir", "auto") in attrs, line))
+
+    def handle_endtag(self, tag: str) -> None:
+        while len(self._open) > 1 and self._open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        _, isolated, line = self._open[-1]
+        line += ["…"] if isolated and data.strip() else [part for part in data.split(": ") if part.strip()]
 
 
 class Parsed(HTMLParser):

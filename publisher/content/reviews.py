@@ -197,11 +197,14 @@ def _held(tx: Transaction, review_id: str, expected: int | None) -> Review:
 
 
 def _free(tx: Transaction, wanted: str | None) -> ReviewId:
-    """A new id, or the one that is wanted unless another review has it."""
+    """A new id, or the one that is wanted unless another review has or had it."""
     if wanted is None:
         return ReviewId(identity.uuid7(tx.at))
     rid = identity.require_uuid7(wanted)
-    if tx.db.conn.execute("SELECT 1 FROM reviews WHERE id = ?", (rid,)).fetchone():
+    found = tx.db.conn.execute("SELECT state FROM reviews WHERE id = ?", (rid,)).fetchone()
+    if found is not None and found[0] == State.deleted:
+        raise ConflictError(f"the review with the id {rid} was deleted, and no other is given its id; choose a new one")
+    if found is not None:
         raise ConflictError(f"a review with the id {rid} exists already")
     return ReviewId(rid)
 

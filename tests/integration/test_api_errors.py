@@ -164,6 +164,26 @@ def test_json_may_be_said_in_several_ways(content_type: str, ana: httpx.Client) 
     assert ana.post("/reviews", content=body(), headers={"Content-Type": content_type}).status_code == 201
 
 
+PATCHED = ["/reviews/x", "/products/x", "/editors/x", "/webhooks/x"]
+
+
+@pytest.mark.parametrize("path", PATCHED)
+def test_what_a_patch_may_be_is_told(path: str, api_server: Server) -> None:
+    taken = "application/merge-patch+json, application/json"
+    with api_server.client("root") as root:
+        assert root.options(path).headers["accept-patch"] == taken
+        for said in taken.split(", "):
+            answer = root.patch(path, content=b"{}", headers={"Content-Type": said, "If-Match": "*"})
+            assert answer.status_code == 404, answer.text
+        for other in ("application/json-patch+json", "text/plain"):
+            answer = root.patch(path, content=b"{}", headers={"Content-Type": other, "If-Match": "*"})
+            assert taken in problem(answer, 415, "unsupported_media_type")["detail"]
+            assert answer.headers["accept-patch"] == taken
+        elsewhere = root.post("/reviews", content=b"{}", headers={"Content-Type": "text/plain"})
+        assert "accept-patch" not in elsewhere.headers
+        assert "accept-patch" not in root.options("/reviews").headers
+
+
 def test_a_body_of_the_largest_size_is_read(ana: httpx.Client) -> None:
     sent = body()
     padded = sent[:-1] + b" " * (MAX_BODY - len(sent)) + b"}"

@@ -157,6 +157,9 @@ def test_a_deleted_review_is_gone_but_for_its_history(api_server: Server, ana: h
         assert ana.request(method, path, json=body, headers=ANY).status_code == 404
     assert ana.post(path + "/publish", headers=ANY).status_code == 404
     assert ana.get(path + "/revisions").status_code == 404
+    again = ana.post("/reviews", json=CAMERA | {"id": review["id"]})
+    assert again.status_code == 409
+    assert "was deleted" in again.json()["detail"]
     with closing(api_server.database()) as db:
         assert reviews.revision(db, review["id"], 1).title == CAMERA["title"]
     assert review["id"] not in {entry["id"] for entry in ana.get("/reviews?limit=100").json()["reviews"]}

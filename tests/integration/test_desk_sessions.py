@@ -44,6 +44,26 @@ def test_the_password_comes_by_prompt_input_or_environment(tmp_path: Path, api_s
     assert "is not the address of a write API" in laptop("login", "https://", answer=1)
 
 
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        ([], "give URL or PUBLISHER_URL"),
+        (["https://api.example.com"], "give --email or PUBLISHER_EMAIL"),
+        (["https://api.example.com", "--email", "a@example.com"], "set PUBLISHER_PASSWORD or give --password-stdin"),
+    ],
+)
+def test_where_nobody_can_be_asked_it_says_what_to_give(words: list[str], instead: str, tmp_path: Path) -> None:
+    environ = {name: said for name, said in os.environ.items() if not name.startswith("PUBLISHER_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "publisher", "login", *words], env=environ | {"XDG_STATE_HOME": str(tmp_path)},
+        stdin=subprocess.DEVNULL, start_new_session=True, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.rstrip().endswith(f"there is no terminal to ask at; {instead}")
+    assert "Warning" not in done.stderr
+    assert "Aborted" not in done.stderr
+
+
 def test_a_token_that_ended_is_renewed_by_itself(laptop: Laptop, network: Network) -> None:
     before = laptop.session()
     laptop.change_session(expires_at=0.0)

@@ -35,7 +35,9 @@ from tests.page_kinds import (
     NOW,
     PAGES,
     REVIEW,
+    TURN,
     XML,
+    Lines,
     Parsed,
     review,
 )
@@ -162,6 +164,19 @@ def test_hostile_words_come_out_as_they_went_in(renderer: Renderer, name: str) -
     page = Parsed(text_of(renderer, *PAGES[name]))
     assert HOSTILE in page.within["h1"]
     assert [one for one in page.all("script") if "src" not in one and one != {"type": "application/ld+json"}] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_words_of_an_editor_turn_our_own(renderer: Renderer, name: str) -> None:
+    text = text_of(renderer, *PAGES[name])
+    assert Lines(text[text.index("<main") :]).turned == []
+
+
+@pytest.mark.parametrize("shown", ["{}", "own: {}", "<a>{}</a>", "<span lang=es>{}</span>"])
+def test_words_that_turn_others_are_found(shown: str) -> None:
+    words = f"<p>a</p><p><b>8</b> {shown.format(TURN)}<br><time>b</time></p>"
+    assert len(Lines(words).turned) == 1
+    assert Lines(words.replace(TURN, f"<bdi>{TURN}</bdi>")).turned == []
 
 
 def test_a_review_says_all_that_is_known(renderer: Renderer) -> None:
