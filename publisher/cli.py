@@ -96,6 +96,18 @@ class _Command(click.Group):
             where, remedy = os.fsdecode(error.filename), REMEDIES[error.errno]
             click.secho(f"publisher: cannot use {where}: {error.strerror}; {remedy}", err=True, fg="red")
             ctx.exit(1)
+        except Exception as error:
+            if not _is_damage(error):
+                raise
+            click.secho(f"publisher: {error}; `publisher doctor` says which, and what to do", err=True, fg="red")
+            ctx.exit(1)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether a database turned out to be damaged while it was read."""
+    from publisher.content.database import SqliteError  # not above: processes that render load this module too
+
+    return isinstance(error, SqliteError) and "malformed" in str(error)
 
 
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -76,7 +76,7 @@ def examine(chosen: Settings, now: Callable[[], datetime]) -> Iterator[Finding]:
 def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
         yield from check()
-    except (PublisherError, OSError, urllib3.exceptions.HTTPError) as error:
+    except (PublisherError, OSError, database.SqliteError, urllib3.exceptions.HTTPError) as error:
         yield Finding(check=name, state="ill", found=str(error).splitlines()[0], advice=ADVICE.get(name.split()[0], ""))
 
 
