@@ -35,6 +35,7 @@ _FORMATS = (
     "%d %b %Y",
 )
 _YEARS = range(1900, 2200)
+_FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 def split(source: str) -> tuple[dict[str, Any], str]:
@@ -116,6 +117,11 @@ def scalar(fields: Mapping[str, Any], *names: str) -> str:
         elif value != [] and value != {}:
             raise ImportSourceError(f"{name}: expected a text, got a {type(value).__name__}")
     return ""
+
+
+def flag(value: Any) -> bool | None:
+    """What a field says that is either so or not, in the ways of programs (`"true"`, `yes`, `1`); None otherwise."""
+    return _FLAGS.get(str(value).strip().lower()) if isinstance(value, (str, int)) else None
 
 
 def words(fields: Mapping[str, Any], *names: str) -> list[str]:

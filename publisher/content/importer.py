@@ -141,7 +141,8 @@ class _Import:
         try:
             draft = msgspec.convert(said, Draft)
         except msgspec.ValidationError as error:
-            self._refuse(item, str(error))
+            reason, _, field = str(error).partition(" - at `$.")
+            self._refuse(item, f"{field.rstrip('`')}: {reason}")
             return None
         self._summary.shortcodes.update(translation.met)
         further = [tag for tag in item.tags if tag not in tags]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,14 +148,15 @@ class Documents:
             if item.line is None:
                 fields, body = frontmatter.split(text)
             else:
-                fields = _OBJECT.decode(text)
+                fields = _OBJECT.decode(text.removeprefix("\ufeff"))
                 body = fields.get("content") or fields.get("body") or ""
             if not isinstance(body, str):
                 raise ImportSourceError("content: expected a text")
             body = body.replace("\r\n", "\n")
+            fields["date"] = fields.get("publish_at") or fields.get("date")
             return document(item.path, fields, body, line=item.line, source=self._source, lang=self._lang)
         except UnicodeDecodeError as error:
-            reason = f"not UTF-8: byte {error.start} is 0x{raw[error.start]:02x}"
+            reason = f"not UTF-8: byte {error.start} is 0x{raw[error.start]:02x}; save it as UTF-8"
         except (msgspec.DecodeError, RecursionError) as error:
             reason = f"not a JSON object: {error}"
         except (ValueError, OverflowError) as error:
@@ -200,7 +202,7 @@ def document(
         path=path, line=line, origin=f"{source}:{path}{mark}", title=title, slug=slug,
         lang=frontmatter.scalar(fields, "lang", "language") or lang,
         date=frontmatter.moment(fields.get("date") or fields.get("published_at") or (dated[1] if dated else None)),
-        draft=fields.get("draft") is True or fields.get("published") is False or "_drafts" in place.parts,
+        draft=_is_draft(fields) or "_drafts" in place.parts,
         summary=frontmatter.scalar(fields, "summary", "description"),
         authors=tuple(frontmatter.words(fields, "authors", "author")),
         tags=tuple(frontmatter.words(both, "tags", "tag", "categories", "category")),
@@ -248,7 +250,7 @@ def _lines(file: Any) -> Iterator[tuple[int, int, bytes]]:
 def _is_document(line: bytes) -> bool:
     """Whether a file whose first line this is can hold documents; lines of something else are one problem, not many."""
     try:
-        return not _OBJECT.decode(line).keys().isdisjoint(("content", "body"))
+        return not _OBJECT.decode(line.removeprefix(BOM_UTF8)).keys().isdisjoint(("content", "body"))
     except (msgspec.DecodeError, RecursionError, ValueError):
         return True
 
@@ -270,6 +272,17 @@ def _product(fields: Mapping[str, Any], kind: str) -> str:
 def _points(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
     value = fields.get(name)
     return tuple(frontmatter.words({name: [value] if isinstance(value, str) else value}, name))
+
+
+def _is_draft(fields: Mapping[str, Any]) -> bool:
+    """Whether a document is not to be shown; ImportSourceError when that is said in words nobody understands."""
+    said = fields.get("draft")
+    draft = frontmatter.flag(said)
+    if draft is None and said not in (None, ""):
+        raise ImportSourceError(f"draft: {str(said)[:40]!r} is neither true nor false")
+    shown = ("", "published", "scheduled") if fields.get("publish_at") else ("", "published")
+    is_hidden = frontmatter.scalar(fields, "state").lower() not in shown
+    return bool(draft) or frontmatter.flag(fields.get("published")) is False or is_hidden
 
 
 def _rating(value: Any) -> float | None:

@@ -104,7 +104,8 @@ def _state(fields: Mapping[str, Any], found: reader.Document, now: datetime) -> 
     if not named and found.date is not None and found.date > now:
         raise InvalidError("date", "lies in the future: say `publish_at` to publish it then, or `draft: true`")
     if not named:
-        return State.published if fields.get("draft") is False or fields.get("published") is True else None, None
+        shown = frontmatter.flag(fields.get("draft")) is False or frontmatter.flag(fields.get("published")) is True
+        return State.published if shown else None, None
     return State(named), None
 
 

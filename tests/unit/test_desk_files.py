@@ -49,6 +49,8 @@ def test_what_is_not_said_is_left_open() -> None:
     [
         ("draft: true", State.draft),
         ("draft: false", State.published),
+        ("draft: 'true'", State.draft),
+        ("draft: 'false'", State.published),
         ("published: false", State.draft),
         ("state: draft", State.draft),
         ("state: published\ndraft: true", State.published),

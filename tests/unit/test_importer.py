@@ -163,9 +163,10 @@ def test_dates(folder: Path, written: str, moment: datetime) -> None:
         ("---\na: !!python/object/apply:os.system ['true']\n---\nx", "not YAML"),
         ("+++\ntitle = x\n+++\nx", "not TOML"),
         ("---\nrating: muy buena\n---\nx", "rating"),
+        ("---\ndraft: quizás\n---\nx", "draft: 'quizás' is neither true nor false"),
         ("---\ntags: [[a]]\n---\nx", "tags: expected texts"),
         ("---\ntitle: x\n---\n \n", "no text"),
-        (b"---\ntitle: x\n---\n\xff", "not UTF-8: byte 17 is 0xff"),
+        (b"---\ntitle: x\n---\n\xff", "not UTF-8: byte 17 is 0xff; save it as UTF-8"),
         ("---\na: " + "[" * 5_000 + "\n---\nx", "nests deeper|not YAML"),
         ("---\n" + "- " * 5_000 + "\n---\nx", "nests deeper"),
         ("+++\na = " + "[" * 5_000 + "\n+++\nx", "not TOML"),
@@ -204,7 +205,7 @@ def test_what_breaks_a_rule_is_refused_not_cut(folder: Path, load: Load, front: 
         assert summary.added == 1
         (problem,) = summary.failed
         assert problem.path == "a.md"
-        assert named in problem.reason
+        assert problem.reason.startswith(f"{named}: ")
     else:
         assert summary.added == 2  # a point said twice is one point
 
