@@ -54,7 +54,7 @@ function figure(product, key, unit) {
 }
 
 function heading(product, slugs) {
-  const cell = make("th", { scope: "col" }, make("a", { href: new URL(product.url).pathname, textContent: product.name }), " ");
+  const cell = make("th", { scope: "col" }, make("a", { href: new URL(product.url).pathname, dir: "auto", textContent: product.name }), " ");
   const button = make("button", { type: "button", textContent: "×" });
   button.setAttribute("aria-label", words.remove.replace("{name}", product.name));
   button.addEventListener("click", async () => {

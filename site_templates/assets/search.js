@@ -105,23 +105,23 @@ function marked(text, terms, isOpen) {
 
 function shown({ slug, title, excerpt, author, date, rating, product }, terms, isOpen) {
   const link = make("a", { href: `/reviews/${slug}/` }, marked(title, terms, isOpen));
-  const about = [author, day.format(new Date(date)).replaceAll(" ", "\u00a0"), rating == null ? null : `${number.format(rating)}/10`].filter(Boolean).join(" · ");
-  const note = make("p", { className: "about" }, about);
+  const about = [day.format(new Date(date)).replaceAll(" ", "\u00a0"), rating == null ? null : `${number.format(rating)}/10`].filter(Boolean).join(" · ");
+  const note = make("p", { className: "about" }, ...(author ? [make("bdi", { textContent: author }), " · "] : []), about);
   if (product) {
     const [kind, productSlug, name] = product;
-    note.prepend(make("a", { href: pathOf({ kind, slug: productSlug }), textContent: name }), " · ");
+    note.prepend(make("a", { href: pathOf({ kind, slug: productSlug }), dir: "auto", textContent: name }), " · ");
   }
   return make("li", {}, make("h3", {}, link), make("p", {}, marked(excerpt, terms, isOpen)), note);
 }
 
 function listed(product) {
-  const link = make("a", { href: pathOf(product), textContent: product.name });
+  const link = make("a", { href: pathOf(product), dir: "auto", textContent: product.name });
   return make("li", {}, link, " ", make("small", { textContent: words[product.kind] }), " ", toggle(product.slug, product.name));
 }
 
 // A brand has a page with all reviews of what it makes.
 function brandOf({ slug, name }) {
-  return make("li", {}, make("a", { href: `/brands/${slug}/`, textContent: name }), " ", make("small", { textContent: words.brand }));
+  return make("li", {}, make("a", { href: `/brands/${slug}/`, dir: "auto", textContent: name }), " ", make("small", { textContent: words.brand }));
 }
 
 // Of the best reviews, those go first whose title says the question as it was asked.

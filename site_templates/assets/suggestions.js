@@ -49,7 +49,7 @@ export class Suggestions {
 
   #option(product, place) {
     const kind = make("small", { textContent: this.#words[product.kind] });
-    const line = make("li", { id: `${this.#list.id}-${place}` }, product.name, " ", kind);
+    const line = make("li", { id: `${this.#list.id}-${place}` }, make("bdi", { textContent: product.name }), " ", kind);
     line.setAttribute("role", "option");
     line.addEventListener("pointerdown", (event) => {
       event.preventDefault();

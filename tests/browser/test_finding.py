@@ -67,7 +67,7 @@ def test_a_camera_is_suggested_as_one_types_and_chosen_by_keys(up: Up, page: Pag
     expect(field).to_have_attribute("aria-expanded", "false")
     page.keyboard.type("a7iv")
     first = page.get_by_role("option").first
-    expect(first).to_contain_text("Sony Alpha 7 IV")
+    expect(first.locator("bdi")).to_have_text("Sony Alpha 7 IV")
     expect(field).to_have_attribute("aria-expanded", "true")
     page.keyboard.press("ArrowDown")
     expect(first).to_have_attribute("aria-selected", "true")
@@ -96,6 +96,7 @@ def test_a_brand_in_a_question_leads_to_its_page(up: Up, page: Page) -> None:
         page.goto(f"{up.ready['edge']}/search/?q={question.replace(' ', '+')}")
         expect(names.first).to_have_text(brands[0])
         assert names.all_inner_texts()[: len(brands)] == brands
+        expect(names.first).to_have_css("unicode-bidi", "isolate")
     names.nth(1).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Leica")
 
@@ -169,11 +170,14 @@ def test_a_review_is_found_as_soon_as_it_is_published(up: Up, page: Page) -> Non
     expect(page.get_by_role("status")).to_contain_text("No se encontró nada")
     token, head = up.token(up.ready["admin_password"]), up.ready["edge"] + "/content/search/head.json"
     before = httpx.get(head).text
-    up.post(token, title=f"El {word} canta", content="De madrugada.", camera_model="Canon EOS R")
+    turning = f"Ana \u202e{word}"
+    up.post(token, title=f"El {word} canta", content="De madrugada.", camera_model="Canon EOS R", byline=turning)
     # Whether the head says the word itself or names a segment that does depends on how many changes there were.
     until(lambda: httpx.get(head).text != before, "the index knows of it")
     page.reload()
     found(page, f"El {word} canta")
+    author = page.locator("#found-reviews .about").get_by_text(turning, exact=True)
+    expect(author).to_have_css("unicode-bidi", "isolate")  # or the date stood before the name
 
 
 def test_what_cannot_be_fetched_is_said_and_can_be_tried_again(up: Up, chromium: Browser) -> None:
@@ -309,6 +313,7 @@ def test_a_comparison_is_put_together_by_name_kept_and_shared(up: Up, page: Page
     page.get_by_role("button", name="Comparar Leica M11").click()
     page.get_by_role("link", name="Comparar lo elegido (2)").click()
     page.get_by_role("columnheader", name="Leica M11").wait_for()
+    expect(page.locator("thead a").first).to_have_css("unicode-bidi", "isolate")
     assert page.url.endswith("/compare/?p=leica-q3,leica-m11")
     field = page.get_by_role("combobox")
     field.fill("a7iv")
