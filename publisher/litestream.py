@@ -43,6 +43,9 @@ _ENDPOINT = """\
       force-path-style: true
 """
 
+LISTING_SECONDS = 30.0
+"""How long a listing may take: of a store that is away Litestream asks again and again, for minutes."""
+
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where backups lie. `endpoint` is empty for AWS; without `access_key` the usual AWS chain gives credentials."""
@@ -149,7 +152,9 @@ class Litestream:
     def held(self) -> Held | None:
         """What the bucket has, by its listing; None when it has nothing."""
         said = self._run(
-            self._command("ltx", "-level", "all", "-json", str(self._content_db)), "the backup cannot be listed"
+            self._command("ltx", "-level", "all", "-json", str(self._content_db)),
+            "the backup cannot be listed",
+            LISTING_SECONDS,
         )
         files = msgspec.json.decode(said or b"[]", type=list[_File] | None) or []
         if not files:
@@ -173,12 +178,14 @@ class Litestream:
     def _command(self, name: str, *arguments: str) -> list[str]:
         return [self._program, name, "-no-expand-env", "-config", CONFIGURATION, *arguments]
 
-    def _run(self, command: Sequence[str], trouble: str) -> bytes:
+    def _run(self, command: Sequence[str], trouble: str, seconds: float | None = None) -> bytes:
         try:
             done = subprocess.run(
                 command, cwd=self._folder, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True,
-                check=False, umask=PRIVATE,
+                check=False, umask=PRIVATE, timeout=seconds,
             )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise BackupError(f"{trouble}: its store did not answer within {seconds:,.0f} s") from error
         except OSError as error:
             raise BackupError(f"cannot start {command[0]}: {error}") from error
         if done.returncode:
