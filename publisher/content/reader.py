@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from publisher.content import frontmatter
+from publisher.content.model import State
 from publisher.errors import ImportSourceError
 
 MAX_BYTES = 4_000_000
@@ -29,6 +30,7 @@ _JEKYLL = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})-(.+)")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+([^\n]+)$", re.MULTILINE)
 _UNNAMED = frozenset({"index", "_index", "readme"})
 _NEVER = datetime.max.replace(tzinfo=UTC)
+_HIDDEN = frozenset({State.draft, State.archived})
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -280,8 +282,8 @@ def _is_draft(fields: Mapping[str, Any]) -> bool:
     draft = frontmatter.flag(said)
     if draft is None and said not in (None, ""):
         raise ImportSourceError(f"draft: {str(said)[:40]!r} is neither true nor false")
-    shown = ("", "published", "scheduled") if fields.get("publish_at") else ("", "published")
-    is_hidden = frontmatter.scalar(fields, "state").lower() not in shown
+    state = frontmatter.scalar(fields, "state").lower()  # a word of ours; elsewhere it may be where a picture was taken
+    is_hidden = state in _HIDDEN or (state == State.scheduled and not fields.get("publish_at"))
     return bool(draft) or frontmatter.flag(fields.get("published")) is False or is_hidden
 
 

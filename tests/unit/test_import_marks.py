@@ -24,6 +24,7 @@ def read(folder: Path, name: str, said: str) -> list[Document | Problem]:
         ("draft: 'false'", False), ("draft: 0", False), ("draft: ''", False), ("draft:", False),
         ("published: 'false'", True), ("published: 2020-01-02", False), ("published: true", False),
         ("state: draft", True), ("state: archived", True), ("state: Published", False), ("state: scheduled", True),
+        ("state: Santa Catarina", False),
         ("state: scheduled\npublish_at: 2027-01-31 09:00:00-03:00", False), ("state: published\ndraft: yes", True),
     ],
 )  # fmt: skip
