@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -73,25 +75,41 @@ def up(
     decided = privileges.act_as_owner(Path(chosen.data.dir), ports)
     if decided.why:
         say.print(f"publisher: {decided.why}", style="yellow", markup=False, soft_wrap=True)
-    stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
+    stop = _stop_by_signal()
     refuse_when_lost(chosen)
     fill_catalogue(chosen, say)
     stack = local.Stack(chosen, announce=lambda line: say.print(line, soft_wrap=True))
     stack.stop_event = stop
     with stack:
         wait_until_published(stack.settings, stop)
-        if stop.is_set():
-            return
-        email, password = first_administrator(stack.settings)
-        ready = _ready(stack.settings, email, password)
-        if in_json:
-            click.echo(msgspec.json.encode(ready).decode())
-        else:
-            _show(ready)
-        stack.wait()
+        if not stop.is_set():
+            _welcome(stack.settings, in_json=in_json)
+            stack.wait()
     say.print("stopped")
+
+
+def _stop_by_signal() -> threading.Event:
+    """Set by Ctrl-C and SIGTERM, which are answered at once: to end all children can take some seconds."""
+    stop = threading.Event()
+
+    def ended(*_: object) -> None:
+        if not stop.is_set():
+            os.write(sys.stderr.fileno(), b"stopping\n")  # what is printed just now may be half printed
+        stop.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, ended)
+    return stop
+
+
+def _welcome(chosen: Settings, *, in_json: bool) -> None:
+    """Say where everything is, and the password of an administrator who was made just now."""
+    email, password = first_administrator(chosen)
+    ready = _ready(chosen, email, password)
+    if in_json:
+        click.echo(msgspec.json.encode(ready).decode())
+    else:
+        _show(ready)
 
 
 def _with_flags(

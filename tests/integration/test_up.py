@@ -141,6 +141,7 @@ def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path) -> None:
     said = first.post(first.token(password), title="De vuelta", content="Aquí estamos.", camera_model="Leica M11")
     read_until(said["url"], "Aquí estamos")
     assert first.end(signal.SIGINT) == 0
+    assert (tmp_path / "data.err").read_text(encoding="utf-8").endswith("stopping\nstopped\n")
     again = Up(tmp_path / "data")
     try:
         assert again.ready["admin_password"] is None
@@ -150,3 +151,18 @@ def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path) -> None:
         read_until(more["url"], "Sí.")
     finally:
         assert again.end() == 0
+
+
+def test_ctrl_c_before_all_is_ready_is_answered_at_once_and_ends_everything(tmp_path: Path) -> None:
+    ports = [word for name in ("--edge-port", "--api-port", "--s3-port") for word in (name, "0")]
+    argv = [sys.executable, "-m", "publisher", "up", "--data-dir", str(tmp_path / "data"), *ports, "--json"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("catalogue"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == "stopping\n"
+        out, said = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "")
+    assert said.endswith("stopped\n")
