@@ -120,8 +120,9 @@ async function keepPage(path) {
 
 async function keep(event) {
   event.preventDefault();
-  const brand = select.value;
   button.disabled = true;
+  await ready;
+  const brand = select.value;
   let store;
   try {
     store = await opened(brand);
@@ -170,9 +171,26 @@ async function brands() {
     select.append(option);
   }
   const asked = new URLSearchParams(location.search).get("brand");
-  if (asked && [...select.options].some((one) => one.value === asked)) select.value = asked;
+  if (asked && !isChosen && [...select.options].some((one) => one.value === asked)) select.value = asked;
 }
 
+// What can be chosen, what is kept, and what it costs. A choice that was made meanwhile stays; keeping waits for this, so that
+// neither has the last word over the other.
+async function begin() {
+  await brands();
+  try {
+    const kept = await show();
+    if (kept && !isChosen) select.value = kept.choice;
+    await estimate();
+  } catch (error) {
+    say(excuse(error));
+  }
+}
+
+let isChosen = false;
+select.addEventListener("change", () => {
+  isChosen = true;
+});
 section.hidden = false;
 form.addEventListener("submit", keep);
 forget.addEventListener("click", async () => {
@@ -182,11 +200,4 @@ forget.addEventListener("click", async () => {
   say(words.forgotten);
   restore();
 });
-await brands();
-try {
-  const kept = await show();
-  if (kept) select.value = kept.choice;
-  await estimate();
-} catch (error) {
-  say(excuse(error));
-}
+const ready = begin();

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.served import Served, served
 
@@ -18,6 +18,12 @@ NO_DATABASE_IN_THE_END = """IDBFactory.prototype.open = () => {
   return request;
 };"""
 NO_CACHES = f"CacheStorage.prototype.open = () => Promise.reject({DENIED});"
+CHOOSE = """slug => {
+  const select = document.querySelector('#brand');
+  select.append(new Option(slug, slug));
+  select.value = slug;
+  select.dispatchEvent(new Event('change'));
+}"""
 FULL = """IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError'); };"""
 
 
@@ -119,6 +125,24 @@ def test_one_review_that_is_kept_is_told_in_the_singular(site: Served, chromium:
     page.goto(f"{site.url}/offline/?brand=tamron")
     page.get_by_role("button", name="Guardar", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("Guardado: 1 reseña de Tamron")
+    page.context.close()
+
+
+@pytest.mark.parametrize("choice", ["", "canon"], ids=["as the address asks", "as the reader chooses"])
+def test_who_is_quicker_than_the_list_of_brands_keeps_what_was_asked_for(
+    site: Served, chromium: Browser, choice: str
+) -> None:
+    page, late = opened(chromium), list[Route]()
+    page.route("**/brands/", lambda route: route.continue_() if late else late.append(route))
+    with page.expect_request("**/brands/"):
+        page.goto(f"{site.url}/offline/?brand=tamron")
+    keep = page.get_by_role("button", name="Guardar", exact=True)
+    expect(keep).to_be_visible()
+    if choice:  # before what is kept was looked up
+        page.evaluate(CHOOSE, choice)
+    keep.click()
+    late[0].continue_()
+    expect(page.get_by_role("status")).to_contain_text("reseñas de canon" if choice else "1 reseña de Tamron")
     page.context.close()
 
 
