@@ -153,6 +153,13 @@ def read(answer: object, version: int, if_none_match: str | None) -> Response[An
     return Response(answer, headers=headers)
 
 
+def unless_renamed(standing: Standing, if_none_match: str | None) -> str | None:
+    """`If-None-Match` of a review, whose answer also names its product: what changed since may be named anew (None)."""
+    product = standing.product
+    is_newer = product is not None and product.updated_at > standing.review.updated_at
+    return None if is_newer else if_none_match
+
+
 def is_held(version: int, if_none_match: str | None) -> bool:
     """Whether `If-None-Match` names the version, be it weakly, or any; one that is malformed names none."""
     if if_none_match is None or not _TAGS.fullmatch(if_none_match):

@@ -157,7 +157,8 @@ async def page(
 async def read(request: Asking, review_id: ReviewId, if_none_match: IfNoneMatch = None) -> Response[ReviewAnswer]:
     """The review as it stands, with its body in Markdown."""
     standing = await newsroom_of(request).read(editing.read, request.user, review_id)
-    return asking.read(newsroom_of(request).addresses.review(standing), standing.review.version, if_none_match)
+    answer, held = newsroom_of(request).addresses.review(standing), asking.unless_renamed(standing, if_none_match)
+    return asking.read(answer, standing.review.version, held)
 
 
 @put(

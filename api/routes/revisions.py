@@ -62,7 +62,7 @@ async def read(
     newsroom = newsroom_of(request)
     found, standing = await newsroom.read(editing.revision, request.user, review_id, version)
     answer = wire_history.whole(newsroom.addresses, found, standing)
-    return asking.read(answer, version, if_none_match)
+    return asking.read(answer, version, asking.unless_renamed(standing, if_none_match))
 
 
 @get(

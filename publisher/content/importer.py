@@ -142,7 +142,7 @@ class _Import:
             draft = msgspec.convert(said, Draft)
         except msgspec.ValidationError as error:
             reason, _, field = str(error).partition(" - at `$.")
-            self._refuse(item, f"{field.rstrip('`')}: {reason}")
+            self._refuse(item, f"{field.rstrip('`')}: {reason}" if field else reason)
             return None
         self._summary.shortcodes.update(translation.met)
         further = [tag for tag in item.tags if tag not in tags]

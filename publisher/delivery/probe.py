@@ -2,8 +2,8 @@
 
 It works in a thread of its own, so that publishing never waits for it, and reads a few objects of each push: one of
 every wave, and the pointers. What a later push replaces or removes, whether that looks for it or not, is looked for as
-the ledger says it is now. An edge that does not show it yet,
-or does not answer, is asked again with growing patience, one request at a time.
+the ledger says it is now. An edge that does not show it yet, or does not answer, is asked again with growing patience,
+one request at a time.
 """
 
 from __future__ import annotations

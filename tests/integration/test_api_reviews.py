@@ -214,6 +214,19 @@ def test_what_a_client_has_already_is_not_sent_again(ana: httpx.Client) -> None:
     assert (answer.status_code, answer.headers["etag"], answer.json()["rating"]) == (200, '"2"', 1)
 
 
+def test_a_product_that_was_renamed_is_named_anew_though_the_review_has_its_version(ana: httpx.Client) -> None:
+    about = made(ana)
+    review = f"/reviews/{about['id']}"
+    for path in (review, review + "/revisions/1"):
+        assert ana.get(path, headers={"If-None-Match": '"1"'}).status_code == 304
+    renamed = ana.patch(f"/products/{about['product']['id']}", json={"model": "Otro nombre"}, headers=ANY)
+    assert renamed.status_code == 200, renamed.text
+    for path in (review, review + "/revisions/1"):
+        answer = ana.get(path, headers={"If-None-Match": '"1"'})
+        assert (answer.status_code, answer.headers["etag"]) == (200, '"1"')
+        assert "Otro nombre" in answer.json()["product"]["name"]
+
+
 def test_whoever_may_not_read_is_not_told_that_nothing_changed(ana: httpx.Client, beto: httpx.Client) -> None:
     path = f"/reviews/{made(ana, state='draft')['id']}"
     assert beto.get(path, headers={"If-None-Match": "*"}).status_code == 404
