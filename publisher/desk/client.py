@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 import urllib3
 
+from publisher.content.model import Kind
 from publisher.desk import said
 from publisher.desk.said import Held
 from publisher.desk.session import SIGN_IN, Grant, Session, Sessions
@@ -81,12 +82,21 @@ class _Page(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class _Called(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Catalogue(msgspec.Struct, frozen=True):
+    products: tuple[_Called, ...]
+
+
 class _Me(msgspec.Struct, frozen=True):
     id: str
     email: str
 
 
 _PAGE = msgspec.json.Decoder(_Page)
+_CATALOGUE = msgspec.json.Decoder(_Catalogue)
 _LINK = msgspec.json.Decoder(Preview)
 _ME = msgspec.json.Decoder(_Me)
 _GRANT = msgspec.json.Decoder(Grant)
@@ -210,6 +220,11 @@ class Client:
                 if head.slug == slug:
                     return head.id
         return None
+
+    def means(self, kind: Kind, name: str) -> frozenset[str]:
+        """The products of a kind that a name stands for in the catalogue, each as the API spells it."""
+        answer = self.ask("GET", f"/products?{urlencode({'kind': kind, 'name': name, 'limit': PAGE})}")
+        return frozenset(product.name for product in self._read(answer, _CATALOGUE.decode).products)
 
     def preview(self, review_id: str, *, version: int | None = None, minutes: int | None = None) -> Preview:
         """A link that shows a review, the newest version unless one is named. DeskError when the API refuses."""

@@ -7,13 +7,15 @@ from datetime import datetime
 from difflib import SequenceMatcher
 from enum import StrEnum
 from pathlib import Path
+from typing import get_args
 from uuid import uuid4
 
 import msgspec
 
 from publisher.content import merging
-from publisher.content.model import State
+from publisher.content.model import Kind, State
 from publisher.desk import files, said
+from publisher.desk.client import Client
 from publisher.desk.records import Known, Records
 from publisher.desk.said import Held, Said
 from publisher.errors import DeskError
@@ -41,6 +43,18 @@ class Row(msgspec.Struct, frozen=True):
     mine: str
     theirs: str
     mark: str
+
+
+def is_agreed(client: Client, stored: Said, mine: Said) -> bool:
+    """Whether the API holds what a file says, however the file spells the camera or the lens: an alias is no quarrel.
+
+    Asks the API what a name means only where nothing else differs; raises as the client does.
+    """
+    if not said.is_same(stored, mine, product=False):
+        return False
+    return said.is_same(stored, mine) or any(
+        getattr(stored, kind) in client.means(kind, name) for kind in get_args(Kind) if (name := getattr(mine, kind))
+    )
 
 
 def note(records: Records, known: Known, theirs: Held, now: datetime) -> None:

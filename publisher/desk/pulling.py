@@ -75,15 +75,17 @@ def _one(records: Records, client: Client, clock: Clock, head: Head, named: dict
     held = client.review(head.id)
     if held is None:
         return Pulled(path=head.id, outcome=Outcome.gone, reason="deleted on the site just now")
+    mine = None if known is None or known.path is None else _mine(records, known.path, clock)
+    agreed = mine if mine is not None and conflicts.is_agreed(client, held.said, mine) else None
     with records.change():
         known = records.known(head.id)
         if known is not None and records.entries(head.id):
             return Pulled(path=known.path or known.id, outcome=Outcome.waiting)
-        return _bring(records, known, held, clock)
+        return _bring(records, known, held, agreed, clock)
 
 
-def _bring(records: Records, known: Known | None, held: Held, clock: Clock) -> Pulled:
-    """Have the folder hold what the API holds, unless the file says something of its own."""
+def _bring(records: Records, known: Known | None, held: Held, agreed: Said | None, clock: Clock) -> Pulled:
+    """Have the folder hold what the API holds, unless the file says something of its own; `agreed` is no such thing."""
     if known is None or known.path is None:
         return _write(records, _free(records, held), held, clock, Outcome.new)
     if not (records.root / known.path).exists():
@@ -94,7 +96,7 @@ def _bring(records: Records, known: Known | None, held: Held, clock: Clock) -> P
             return _write(records, known.path, held, clock, Outcome.updated)
         records.agree(held, mine)
         return Pulled(path=known.path, outcome=Outcome.unchanged)
-    if mine is not None and said.is_same(held.said, mine):
+    if mine is not None and mine == agreed:
         records.agree(held, mine)
         return Pulled(path=known.path, outcome=Outcome.unchanged)
     conflicts.note(records, known, held, clock())

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from publisher.desk import conflicts, outbox, said
+from publisher.desk import conflicts, outbox
 from publisher.desk.client import Client
 from publisher.desk.outbox import GONE, Busy, Done, Failed, Refused, Stale, Taken, Verdict
 from publisher.desk.records import Entry, Known, Records
@@ -114,7 +114,7 @@ def _compare(records: Records, client: Client, clock: Clock, entry: Entry, known
     if theirs is None:
         records.refuse(entry, GONE)
         return Sent(entry=entry, path=known.path, outcome="refused", reason=GONE)
-    if said.is_same(theirs.said, entry.said):
+    if conflicts.is_agreed(client, theirs.said, entry.said):
         return _done(records, entry, known, theirs)
     conflicts.note(records, known, theirs, clock())
     return Sent(entry=entry, path=known.path, outcome="conflict", url=theirs.url)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from tests.integration.api_fixtures import Server
 from tests.integration.laptops import Laptop, Network, held, ids_of
 
 # --- conflicts ---
@@ -97,6 +99,54 @@ def test_two_laptops_that_say_the_same_do_not_quarrel(laptop: Laptop, contested:
     assert held(elsewhere, contested)["version"] == 2
 
 
+class Camera:
+    """A camera of this test alone, which a chief editor can give another name; the first stays as an alias."""
+
+    def __init__(self, server: Server, client: httpx.Client) -> None:
+        self._server, self.model = server, f"Modelo {uuid4().hex[:12]}"
+        said = {"brand": "Nikon", "model": self.model, "spec": {"kind": "camera"}}
+        self._path = client.post("/products", json=said).raise_for_status().headers["location"]
+
+    def rename(self) -> None:
+        with self._server.client("chief") as chief:
+            said = {"model": f"{self.model} Mark II", "aliases": [self.model]}
+            chief.patch(self._path, json=said, headers={"If-Match": "*"}).raise_for_status()
+
+
+@pytest.fixture
+def camera(api_server: Server, elsewhere: httpx.Client) -> Camera:
+    """A camera that no other test writes about."""
+    return Camera(api_server, elsewhere)
+
+
+def test_a_camera_that_was_renamed_is_no_quarrel(
+    laptop: Laptop, second_laptop: Laptop, camera: Camera, elsewhere: httpx.Client, free_slug: str
+) -> None:
+    laptop.write("luz.md", rating=7, slug=free_slug, camera=camera.model)
+    review = ids_of(laptop.told("post", "luz.md"))["luz.md"]
+    second_laptop("pull")
+    camera.rename()
+    second_laptop.edit(f"{free_slug}.md", "rating: 7.0", "rating: 9.0")
+    second_laptop("post", f"{free_slug}.md")
+    laptop.edit("luz.md", "rating: 7", "rating: 9")
+    assert "luz.md: sent" in laptop("post", "luz.md")
+    assert held(elsewhere, review)["version"] == 2
+    assert laptop("post", "luz.md") == "luz.md: unchanged\n"
+
+
+def test_another_camera_is_a_quarrel(
+    laptop: Laptop, second_laptop: Laptop, camera: Camera, elsewhere: httpx.Client, free_slug: str
+) -> None:
+    laptop.write("luz.md", rating=7, slug=free_slug, camera=camera.model)
+    laptop("post", "luz.md")
+    second_laptop("pull")
+    second_laptop.edit(f"{free_slug}.md", "rating: 7.0", "rating: 9.0")
+    second_laptop("post", f"{free_slug}.md")
+    laptop.edit("luz.md", "rating: 7", "rating: 9")
+    laptop.edit("luz.md", camera.model, "Sony A7 IV")
+    assert "luz.md: conflict" in laptop("post", "luz.md", answer=1)
+
+
 # --- pull ---
 
 
@@ -143,6 +193,17 @@ def test_files_with_ids_find_their_reviews_again_in_a_folder_without_records(
     second_laptop("resolve", "sombra.md", "--mine")
     assert second_laptop("post", ".") == "luz.md: unchanged\nsombra.md: unchanged\n"
     assert "sombra.md: updated" in laptop("pull")
+
+
+def test_a_folder_without_records_may_name_a_camera_as_it_was_called_before(
+    laptop: Laptop, second_laptop: Laptop, camera: Camera
+) -> None:
+    laptop.write("luz.md", camera=camera.model)
+    laptop("post", "luz.md", "--write-id")
+    (second_laptop.folder / "luz.md").write_text(laptop.read("luz.md"), encoding="utf-8")
+    camera.rename()
+    assert second_laptop("pull") == "1 unchanged\n"
+    assert second_laptop.files() == ["luz.md"]
 
 
 def test_a_name_that_is_taken_is_left_alone(laptop: Laptop, second_laptop: Laptop, free_slug: str) -> None:
