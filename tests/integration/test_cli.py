@@ -265,8 +265,7 @@ def test_a_database_with_torn_pages_is_told_of(shell: Shell) -> None:
         said = shell(*words, answer=1)
         assert "Traceback" not in said
         assert "malformed; `publisher doctor` says which, and what to do" in said
-    told = json.loads(shell("doctor", "--json", answer=1))
-    findings = {one["check"]: one for one in (told if isinstance(told, list) else told["findings"])}
+    findings = {one["check"]: one for one in json.loads(shell("doctor", "--json", answer=1))}
     assert findings["database"]["state"] == "ill"
     assert "publisher restore" in findings["database"]["advice"]
 
