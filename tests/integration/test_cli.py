@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from publisher import local, settings
-from publisher.content.database import connect
 from publisher.jobs import Jobs
 from publisher.settings import S3, Data, Settings
 from tests.integration.asking import as_new
@@ -250,25 +249,6 @@ def test_the_audit_finds_what_does_not_fit_its_row(shell: Shell) -> None:
     ):
         assert words in said
     assert json.loads(shell("audit", "verify", "--json", answer=1))["first_broken"] is None
-
-
-def test_a_database_with_torn_pages_is_told_of(shell: Shell) -> None:
-    shell("import", "la-luz.md")
-    path = shell.folder / "data/content.db"
-    db = connect(path)
-    (page,) = db.conn.execute("SELECT rootpage FROM sqlite_master WHERE name = 'changes'").fetchone()
-    db.close()
-    with path.open("r+b") as file:
-        file.seek((page - 1) * 4096)
-        file.write(b"\xff" * 4096)
-    for words in (("status",), ("audit", "verify"), ("build",)):
-        said = shell(*words, answer=1)
-        assert "Traceback" not in said
-        assert "malformed; `publisher doctor` says which, and what to do" in said
-    told = json.loads(shell("doctor", "--json", answer=1))
-    findings = {one["check"]: one for one in (told if isinstance(told, list) else told["findings"])}
-    assert findings["database"]["state"] == "ill"
-    assert "publisher restore" in findings["database"]["advice"]
 
 
 def test_keys_that_come_and_go_are_in_the_log(shell: Shell) -> None:
