@@ -6,7 +6,8 @@ Unlike an app it fetches everything that the head leads to, and follows more tha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import operator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -126,7 +127,10 @@ def prove(site: Site, seen: Seen, on_progress: Callable[[int, int], None] = lamb
     starts: list[tuple[int, State]] = [(0, {})]
     if head.snapshot is not None:
         starts.append((head.snapshot.version, _applied({}, (bundles[part.sha256] for part in parts))))
-    ends = [_applied(state, (bundles[name] for name in way)) for state, way in _ways(head, listed, starts)]
+    ends = [
+        _applied(state, (bundles[one.sha256] for one in way if one.sha256 is not msgspec.UNSET))
+        for version, state in starts for way in ways(head.version, version, listed)
+    ]  # fmt: skip
     if not ends:
         raise BundleError("nothing leads to the newest version")
     if any(end != ends[0] for end in ends):
@@ -139,21 +143,22 @@ def prove(site: Site, seen: Seen, on_progress: Callable[[int, int], None] = lamb
     )  # fmt: skip
 
 
-def _ways(head: Head, listed: Iterable[Segment], starts: list[tuple[int, State]]) -> Iterable[tuple[State, list[str]]]:
-    """From each start, the way of the shortest segments and that of the longest ones."""
-    by_end: dict[int, list[Segment]] = {}
-    for one in sorted(listed, key=lambda one: one.since):
-        by_end.setdefault(one.until, []).append(one)
-    for version, state in starts:
-        for pick in (0, -1):
-            at, way = head.version, list[str]()
-            while at > version and at in by_end:
-                reaching = [one for one in by_end[at] if one.since >= version] or by_end[at]
-                one = reaching[pick]
-                way += [] if one.sha256 is msgspec.UNSET else [one.sha256]
-                at = one.since
-            if at <= version:
-                yield state, way[::-1]
+def ways(newest: int, start: int, listed: Iterable[Segment]) -> Iterator[list[Segment]]:
+    """The way of the fewest segments, and that of the most, from a copy at version `start` to the newest one.
+
+    Segments may begin before the copy's version. None where none leads there.
+    """
+    ordered = sorted(listed, key=lambda one: (one.until, one.since), reverse=True)
+    for is_better in (operator.lt, operator.gt):
+        found: dict[int, list[Segment]] = {newest: []}
+        for one in ordered:
+            if (rest := found.get(one.until)) is None or one.since >= one.until:
+                continue
+            known = found.get(one.since)
+            if known is None or is_better(len(rest) + 1, len(known)):
+                found[one.since] = [one, *rest]
+        if reached := [version for version in found if version <= start]:
+            yield found[max(reached)]
 
 
 def _kept(bundle: Bundle) -> Read:

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,50 +14,9 @@ from typing import Any
 import click
 
 from publisher import logs, privileges, settings
+from publisher.cli_overview import COMMANDS, SECTIONS
 from publisher.errors import DamagedError, PublisherError, SettingsError
 
-COMMANDS = {
-    "api": "publisher.cli_serving",
-    "archive": "publisher.cli_archive",
-    "audit": "publisher.cli_audit",
-    "backup": "publisher.cli_backup",
-    "build": "publisher.cli_publish",
-    "bundle": "publisher.cli_bundle",
-    "conflicts": "publisher.cli_outbox",
-    "cost": "publisher.cli_cost",
-    "doctor": "publisher.cli_doctor",
-    "edge": "publisher.cli_edge",
-    "editor": "publisher.cli_content",
-    "export": "publisher.cli_publish",
-    "garbage": "publisher.cli_garbage",
-    "import": "publisher.cli_content",
-    "init": "publisher.cli_serving",
-    "jobs": "publisher.cli_jobs",
-    "keys": "publisher.cli_keys",
-    "login": "publisher.cli_account",
-    "logout": "publisher.cli_account",
-    "openapi": "publisher.cli_openapi",
-    "outbox": "publisher.cli_outbox",
-    "post": "publisher.cli_desk",
-    "preview": "publisher.cli_desk",
-    "probe": "publisher.cli_probe",
-    "publish": "publisher.cli_publish",
-    "pull": "publisher.cli_desk",
-    "push": "publisher.cli_publish",
-    "reconcile": "publisher.cli_verify",
-    "releases": "publisher.cli_rollback",
-    "resolve": "publisher.cli_outbox",
-    "restore": "publisher.cli_backup",
-    "rollback": "publisher.cli_rollback",
-    "rollout": "publisher.cli_rollout",
-    "status": "publisher.cli_publish",
-    "takedown": "publisher.cli_takedown",
-    "target": "publisher.cli_target",
-    "up": "publisher.cli_up",
-    "verify": "publisher.cli_verify",
-    "worker": "publisher.cli_publish",
-}
-"""Where each command lives. Its module is loaded when it is called: processes that render load this one again."""
 AS_OWNER = frozenset({"api", "build", "garbage", "init", "probe", "publish", "push", "reconcile", "verify", "worker"})
 """Commands that read and write nothing but the data directory: as root, they go on as its owner.
 `up` sees to it itself: it may be told of another directory."""
@@ -70,14 +30,17 @@ REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), f"make room and do it again, {_ELSEWHERE}"),
 }
 """What to do when the system lets a file or folder not be used; any other error of the system is a fault of ours."""
-SUSPICIOUS = frozenset({1, 11, 26})
-"""SQLite's codes for a table that is not there, for damaged pages, and for what is no database."""
+DAMAGE = frozenset({11, 26})
+"""SQLite's codes for damaged pages and for what is no database."""
+SUSPICIOUS = DAMAGE | {1}
+"""And for a table that is not there."""
 
 
 class _Command(click.Group):
     """A group whose deliberate errors become one line and an exit status.
 
     It is 2 for settings, 65 for a damaged database, 1 for the rest.
+    A command's module is loaded when it is called: processes that render load this one again.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -89,9 +52,34 @@ class _Command(click.Group):
         found: tuple[click.Command, ...] = import_module(COMMANDS[cmd_name]).COMMANDS
         return next(command for command in found if command.name == cmd_name)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by what they are for, each with its line."""
+        widest = max(map(len, COMMANDS))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(widest), command.summary) for name, command in commands.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click finds it; who mistyped is told what is called like that."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            alike = get_close_matches(args[0], COMMANDS)
+            if not alike:
+                raise
+            said = f"{error.message} Did you mean {' or '.join(map(repr, alike))}?"
+            raise click.UsageError(said, error.ctx) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            if error.option_name not in {option for param in self.params for option in param.opts}:
+                raise
+            example = f"publisher {error.option_name} … {ctx.invoked_subcommand}"
+            raise click.UsageError(f"{error.message} It stands before the command: {example}", error.ctx) from error
         except Exception as error:
             said, status = _explained(error, ctx.obj)
             if not said:
@@ -108,6 +96,8 @@ def _explained(error: Exception, held: settings.Settings | None) -> tuple[str, i
         found = next(damage.find(Path(held.data.dir)), None)
         if found is not None:
             return str(found), DamagedError.exit_status
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE:
+            return f"a database is damaged ({error}), none of {held.data.dir}", DamagedError.exit_status
     if isinstance(error, PublisherError):
         return str(error), 2 if isinstance(error, SettingsError) else 1
     if isinstance(error, OSError) and error.filename is not None and error.errno in REMEDIES:
@@ -141,7 +131,7 @@ def main(ctx: click.Context, path: Path | None, data_dir: str | None) -> None:
       publisher up                     the whole stack on this machine
       publisher import posts/          bring in Markdown files
       publisher status                 what is built, and what is waiting where
-      publisher post review.md         write from an editor's machine, with or without a network
+      publisher post review.md         from an editor's machine, online or not
     """
     environ = dict(os.environ)
     if data_dir is not None:

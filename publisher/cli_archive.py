@@ -31,7 +31,7 @@ def group() -> None:
     """The whole site in one signed file, to move it or to keep it. `archive FILE` is short for `archive write FILE`."""
 
 
-@group.command()
+@group.command(short_help="Write all that was ever said into one signed file.")
 @click.argument("file", type=FILE)
 @click.option("--keys", "with_keys", is_flag=True, help="Put the signing keys in, encrypted by BACKUP_PASSPHRASE.")
 @click.option("--json", "in_json", is_flag=True, help="Print one JSON document, for scripts.")
@@ -86,7 +86,7 @@ def verify(held: Settings, file: Path, signer: str | None, in_json: bool) -> Non
         _tell(said, signer)
 
 
-@group.command()
+@group.command(short_help="Make the site of an archive stand in an empty installation.")
 @click.argument("file", type=FILE)
 @click.option("--data-dir", metavar="DIR", help="The folder to restore into, made if need be.  [default: data]")
 @click.option("--signer", metavar="KID", help="The key that must have signed it, by its id.")

@@ -37,7 +37,7 @@ def group() -> None:
     """The log of every change."""
 
 
-@group.command()
+@group.command(short_help="Prove that nothing was altered, dropped or moved.")
 @click.option("--anchor", metavar="SEQ:HASH", help="A row's hash as noted elsewhere: the log must still have it.")
 @click.option("--quick", is_flag=True, help="Do not render texts again: prove their Markdown, not their HTML.")
 @click.option("--json", "in_json", is_flag=True, help="Print one JSON document, for scripts.")

@@ -85,7 +85,7 @@ def status(held: Settings, in_json: bool) -> None:
     sys.exit(0 if is_well else 1)
 
 
-@group.command()
+@group.command(short_help="Restore the backup into an empty place, and compare.")
 @click.option("--json", "in_json", is_flag=True, help="Print one JSON document, for scripts.")
 @click.pass_obj
 def drill(held: Settings, in_json: bool) -> None:

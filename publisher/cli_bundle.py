@@ -15,7 +15,7 @@ def group() -> None:
     """Bundles for apps, as a site serves them (docs/bundles.md)."""
 
 
-@group.command()
+@group.command(short_help="Show what the head of a site names.")
 @click.argument("url")
 @click.option("--json", "in_json", is_flag=True, help="Print one JSON document, for scripts.")
 def inspect(url: str, in_json: bool) -> None:

@@ -61,7 +61,7 @@ def show(held: Settings, job_id: str, in_json: bool) -> None:
     _tell(job, in_json)
 
 
-@group.command(name="cancel")
+@group.command(name="cancel", short_help="Stop a job.")
 @click.argument("job_id")
 @as_json
 @click.pass_obj

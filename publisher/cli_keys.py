@@ -19,7 +19,7 @@ def group() -> None:
     """Keys that sign the tokens of the write API."""
 
 
-@group.command(name="list")
+@group.command(name="list", short_help="List the keys, the oldest first.")
 @click.option("--json", "in_json", is_flag=True, help="Print one JSON document, for scripts.")
 @click.pass_obj
 def show(held: Settings, in_json: bool) -> None:
@@ -54,7 +54,7 @@ def rotate(held: Settings) -> None:
     click.echo(f"{kid} signs from now on; `publisher keys retire` removes older keys once no token needs them")
 
 
-@group.command()
+@group.command(short_help="Remove keys that no living token can need any more.")
 @click.argument("kid", required=False)
 @click.option(
     "--compromised",

@@ -99,7 +99,7 @@ def show(number: int, folder: Path | None) -> None:
             click.echo(f"{field}: {value if isinstance(value, str) else msgspec.json.encode(value).decode()}")
 
 
-@outbox.command()
+@outbox.command(short_help="Take an entry out, and what follows it for its review.")
 @click.argument("number", type=int)
 @FOLDER
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -67,7 +67,7 @@ def releases(ctx: click.Context, in_json: bool) -> None:
         click.echo(held_back(back), err=True)
 
 
-@releases.command()
+@releases.command(short_help="Say which keys differ between two releases.")
 @click.argument("before", type=int)
 @click.argument("after", type=int)
 @click.option("--content", "with_content", is_flag=True, help="Show what changed in the text of each key.")

@@ -27,7 +27,7 @@ def rollout() -> None:
     """
 
 
-@rollout.command()
+@rollout.command(short_help="Say how each region stands.")
 @as_json
 @click.pass_obj
 def status(held: Settings, in_json: bool) -> None:
@@ -71,7 +71,7 @@ def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 
-@rollout.command()
+@rollout.command(short_help="Send nothing more to a target, or to none of them.")
 @click.argument("target", required=False, default=halts.EVERY)
 @click.option("--reason", default="", help="Why, for whoever looks later.")
 @as_json
@@ -90,7 +90,7 @@ def halt(held: Settings, target: str, reason: str, in_json: bool) -> None:
     _set(held, target, in_json, lambda ledger: halts.halt(ledger.connection, target, worker.now(), reason))
 
 
-@rollout.command()
+@rollout.command(short_help="Let a target, or all that are halted, go on.")
 @click.argument("target", required=False, default=halts.EVERY)
 @as_json
 @click.pass_obj

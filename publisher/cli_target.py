@@ -26,7 +26,7 @@ def target() -> None:
     """
 
 
-@target.command()
+@target.command(short_help="Try what the publisher needs of a store.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @as_json
 @click.pass_context
@@ -61,7 +61,7 @@ def check(ctx: click.Context, names: tuple[str, ...], in_json: bool) -> None:
         ctx.exit(1)
 
 
-@target.command(name="take-over")
+@target.command(name="take-over", short_help="Let this database replace what another one published.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj

@@ -44,8 +44,8 @@ class Up:
         """End it and return its exit status; fails when a child outlives it."""
         children = self.children() if self.process.poll() is None else []
         self.process.send_signal(how)
-        status = self.process.wait(30)
-        _, alive = psutil.wait_procs(children, timeout=30)
+        status = self.process.wait(60)
+        _, alive = psutil.wait_procs(children, timeout=60)
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.errors.close()

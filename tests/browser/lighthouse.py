@@ -1,19 +1,19 @@
 """Lighthouse on the pages that readers see most, as on a phone and on a desk: `make lighthouse`.
 
-ARGS="home review" takes some of them; ARGS=-v says what is wanting.
-
 Needs what `make test` needs. The stack of `publisher up` serves a few reviews. Performance is that of this machine, and
 low when it has other work to do: the best of three runs counts.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.browser.screenshots import BODY, REVIEWS
@@ -33,8 +33,8 @@ LEAST = {"desktop": 100, "mobile": 98}
 RUNS = 3
 
 
-def scores(url: str, form: str, browser: str) -> dict[str, int]:
-    """Points of each category, 0 to 100."""
+def scores(url: str, form: str, browser: str, *, tell: bool) -> dict[str, int]:
+    """Points of each category, 0 to 100; `tell` writes down what is wanting."""
     flags = "--headless=new --no-sandbox --disable-gpu --disable-background-networking --disable-component-update"
     command = [
         str(PROGRAM), url, "--quiet", "--output=json", "--output-path=stdout", f"--chrome-flags={flags}",
@@ -51,16 +51,16 @@ def scores(url: str, form: str, browser: str) -> dict[str, int]:
     assert said, f"Lighthouse refuses {url}"
     report = json.loads(said)
     for audit in report["audits"].values():
-        if audit.get("score") is not None and audit["score"] < 0.9 and "-v" in sys.argv:
+        if audit.get("score") is not None and audit["score"] < 0.9 and tell:
             sys.stderr.write(f"    {audit['id']} {audit['score']} {audit.get('displayValue', '')}\n")
     return {name: round(100 * one["score"]) for name, one in report["categories"].items()}
 
 
-def best(url: str, form: str, browser: str) -> dict[str, int]:
+def best(url: str, form: str, browser: str, *, tell: bool) -> dict[str, int]:
     """The best of a few runs, by performance; one is enough when nothing is wanting."""
     found: dict[str, int] = {}
     for _ in range(RUNS):
-        one = scores(url, form, browser)
+        one = scores(url, form, browser, tell=tell)
         if not found or one["performance"] > found["performance"]:
             found = one
         if found["performance"] >= LEAST[form]:
@@ -74,8 +74,8 @@ def row(*cells: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> int:
-    """Print a table; 1 when a page has fewer points than it must."""
+def main(wanted: Sequence[str], *, tell: bool) -> int:
+    """Print a table of these pages; 1 when one has fewer points than it must."""
     browser = shutil.which("chromium")
     assert browser is not None, "install Debian's package chromium"
     assert PROGRAM.exists(), "run `npm --prefix tests/browser ci` (`make test` does)"
@@ -89,10 +89,9 @@ def main() -> int:
             read_until(up.ready["edge"] + "/", REVIEWS[-1][0])
             row("page", "form", *CATEGORIES)
             row("---", "---", *["---:"] * len(CATEGORIES))
-            wanted = [one for one in sys.argv[1:] if one in PAGES] or list(PAGES)
             for name, path in ((one, PAGES[one]) for one in wanted):
                 for form, least in LEAST.items():
-                    found = best(up.ready["edge"] + path, form, browser)
+                    found = best(up.ready["edge"] + path, form, browser, tell=tell)
                     row(name, form, *(str(found[one]) for one in CATEGORIES))
                     poor += found["performance"] < least or any(found[one] < 100 for one in CATEGORIES[1:])
         finally:
@@ -101,4 +100,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="make lighthouse ARGS=…", description="Judge pages with Lighthouse.")
+    parser.add_argument("pages", nargs="*", help=f"some of: {', '.join(PAGES)}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what is wanting")
+    said = parser.parse_args()
+    if unknown := set(said.pages) - set(PAGES):
+        parser.error(f"no such page: {', '.join(sorted(unknown))}; there are {', '.join(PAGES)}")
+    sys.exit(main(said.pages or list(PAGES), tell=said.verbose))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -73,4 +73,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots"))
+    parser = argparse.ArgumentParser(prog="make screenshots ARGS=…", description=main.__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("screenshots"), help="where the pictures go")
+    main(parser.parse_args().folder)

@@ -33,6 +33,7 @@ class Amid:
 
     def __init__(self, room: Newsroom, do: Callable[[int], None]) -> None:
         self._do, self._count = do, 0
+        self._failed: list[BaseException] = []
         self.makings, self.is_making = 0, False
         # Only the thread that makes may touch the connection: SQLite holds it while it tells.
         room.builder._beside.conn.set_trace_callback(self._told)
@@ -45,11 +46,16 @@ class Amid:
         elif self.is_making:
             self._count += 1
             time.sleep(EVERY_SECONDS / 4)
-            self._do(self._count)
+            try:
+                self._do(self._count)
+            except BaseException as error:  # SQLite would swallow it
+                self._failed.append(error)
 
     def end(self) -> None:
-        """Do no more."""
+        """Do no more; raises what failed."""
         self._do = lambda number: None
+        if self._failed:
+            raise self._failed[0]
 
 
 @pytest.fixture

@@ -234,9 +234,9 @@ def test_waiting_goes_on_by_itself(laptop: Laptop, network: Network) -> None:
     assert running.stdout is not None
     assert "trying again at" in running.stdout.readline()
     network.up()
-    said, _ = running.communicate(timeout=30)
+    said, _ = running.communicate(timeout=120)
     assert running.returncode == 0
-    assert said.splitlines()[-2:] == [said.splitlines()[-2], "all is sent"]
+    assert said.splitlines()[-1] == "all is sent"
     assert "luz.md: sent" in said
 
 
@@ -249,7 +249,7 @@ def test_a_failure_of_the_site_is_tried_again(laptop: Laptop, network: Network) 
     assert "sombra.md: sent" in said
     network.say_once(500, "the service failed again")
     running = laptop.start("outbox", "send", "--wait")
-    said, _ = running.communicate(timeout=30)
+    said, _ = running.communicate(timeout=120)
     assert "the site failed: the service failed again; trying again at" in said
     assert said.endswith("all is sent\n")
 
@@ -262,7 +262,7 @@ def test_ctrl_c_in_the_middle_of_a_request_loses_nothing(
     running = laptop.start("post", "luz.md")
     until(lambda: any(method == "POST" and path == "/reviews" for method, path, _ in network.asked), "the request")
     running.send_signal(signal.SIGINT)
-    said, _ = running.communicate(timeout=30)
+    said, _ = running.communicate(timeout=120)
     assert "1 review kept in the outbox (stopped)" in said
     assert "Traceback" not in said
     network.hangs = False

@@ -97,7 +97,7 @@ def test_many_processes_share_one_refresh_token(laptop: Laptop, network: Network
         folders.append(folder)
     running = [laptop.start("post", str(folder / "luz.md")) for folder in folders]
     for process in running:
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=240)
         assert process.returncode == 0, said
         assert "luz.md: sent" in said
     refreshed = [path for _, path, _ in network.asked if path == "/auth/refresh"]
@@ -154,7 +154,7 @@ def test_the_desk_loads_nothing_of_the_site(laptop: Laptop) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=laptop.folder, env=os.environ | laptop.environ, capture_output=True,
-        text=True, check=True, timeout=60,
+        text=True, check=True, timeout=240,
     )  # fmt: skip
     loaded = done.stdout.splitlines()[-1]
     assert "publisher.desk.sending" in loaded
@@ -248,7 +248,7 @@ def test_the_words_of_the_documentation_are_true(
     laptop.environ |= {"API": network.url, "EMAIL": author.email, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         ["bash", "-c", script], cwd=laptop.folder, env=os.environ | laptop.environ, capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "torres-del-paine.md: sent, http" in done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -159,7 +160,9 @@ def late_edge() -> Iterator[SimpleNamespace]:
 
 def test_a_clock_that_is_off_is_ill(well: Settings, late_edge: SimpleNamespace) -> None:
     s3 = msgspec.structs.replace(well.s3, probe_url=late_edge.url)
-    assert found(msgspec.structs.replace(well, s3=s3))["clock"].found.startswith(("600 s", "599 s", "601 s"))
+    off = re.match(r"(\d+) s", found(msgspec.structs.replace(well, s3=s3))["clock"].found)
+    assert off is not None
+    assert 590 <= int(off[1]) <= 610, "as far as the answer tells, which takes a moment"
 
 
 def test_a_cdn_that_takes_no_purges_from_here_is_ill(well: Settings) -> None:

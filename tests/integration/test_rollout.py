@@ -33,7 +33,7 @@ class Region(Memory):
         self.gate.set()
 
     def put(self, key: str, body: bytes, content_type: str, cache_control: str) -> str:
-        self.gate.wait(30)
+        self.gate.wait(120)
         if self.is_away:
             raise TargetError(f"{self.name} is away: planted")
         return super().put(key, body, content_type, cache_control)

@@ -219,12 +219,18 @@ def test_no_proxy_is_asked(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_stopping_breaks_off_what_is_under_way(receiver: Receiver) -> None:
-    receiver.answer = say_nothing
-    sender = Sender(resolve=loopback)
+    over = threading.Event()
+
+    def hold(handler: BaseHTTPRequestHandler) -> None:
+        over.wait(60)
+
+    receiver.answer = hold
+    sender = Sender(resolve=loopback, total_seconds=600)
     outcomes: list[bool] = []
     thread = threading.Thread(target=lambda: outcomes.append(sender.send(at(receiver), {}, BODY).is_delivered))
     thread.start()
     receiver.wait_for(1)
     sender.stop()
-    thread.join(3)
-    assert outcomes == [False]
+    thread.join(30)
+    assert outcomes == [False], "it waits for the answer"
+    over.set()

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -302,8 +303,29 @@ def test_a_planted_stale_page_is_found() -> None:
         room.publish()
         stale = list(room.ledger.desired())
         room.writer.run(lambda tx: reviews.update(tx, review.id, Draft(title="Otro título"), text("Otro texto")))
-        found = [row for row in room.clean_build() if row not in stale]
+        clean = room.clean_build()
+        found = [row for row in clean if row not in stale]
         assert f"reviews/{review.slug}/index.html" in {row.key for row in found}
+        old = next(row for row in stale if row.key == f"reviews/{review.slug}/index.html")
+        assert_equal(clean, clean)
+        with pytest.raises(AssertionError):
+            assert_equal([old if row.key == old.key else row for row in clean], clean)
+        with pytest.raises(AssertionError):
+            assert_equal(clean[1:], clean)
+
+
+@pytest.mark.parametrize("folder", [sync_wire.FOLDER, postings.FOLDER])
+def test_a_planted_bundle_that_is_not_what_its_name_says_is_found(folder: str) -> None:
+    with newsroom() as room:
+        room.staff()
+        for number in range(20):
+            room.post(f"Reseña {number}")
+        room.publish()
+        planted = next(key for key in room.target.bodies if key.startswith(folder))
+        assert planted in lasting(room)
+        room.target.bodies[planted] += b" "
+        with pytest.raises(AssertionError):
+            lasting(room)
 
 
 def test_a_planted_dangling_link_is_found() -> None:

@@ -39,7 +39,7 @@ def room(written: Newsroom, tmp_path: Path) -> Path:
 def alive(written: Newsroom, room: Path) -> Iterator[Newsroom]:
     """The newsroom of that copy, open."""
     opened = Newsroom(room.parent)
-    opened.editors, opened.products, opened.clock.at = written.editors, written.products, written.clock.at
+    opened.editors, opened.products, opened.clock.at = [*written.editors], [*written.products], written.clock.at
     yield opened
     opened.close()
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import jwt
@@ -16,7 +14,7 @@ import msgspec
 import pytest
 
 from publisher import keys
-from publisher.content import database, effects, hint, reviews
+from publisher.content import database, effects, reviews
 from publisher.content.model import State
 from publisher.delivery.ledger import Ledger
 from publisher.errors import TokenError
@@ -97,36 +95,6 @@ def test_one_change_puts_few_objects_after_the_pages(room: Newsroom) -> None:
     assert sum(puts) / len(puts) <= 5
     done = worker.round()
     assert (done.built, done.bundled, done.pushed) == (None, None, None)
-
-
-def test_pages_do_not_wait_for_bundles_while_publishes_come_in(room: Newsroom) -> None:
-    room.publish()
-    room.target.puts.clear()
-    where = hint.path(room.folder)
-    worker, listener, stop = Worker(room.builder, [room.pusher], room.content_db), hint.Listener(where), Event()
-    thread = Thread(target=worker.run, args=(listener, stop, lambda done: None))
-    tell = hint.Hint(where)
-    thread.start()
-    for number in range(6):
-        room.post(f"Reseña {number}")
-        tell()
-        until(lambda number=number: f"reviews/resena-{number}/index.html" in room.target.bodies)  # type: ignore[misc]
-    heads_meanwhile = room.target.puts.count(sync_wire.HEAD)
-    until(lambda: b"resena-5" in b"".join(room.target.bodies[sync.key(one)] for one in named(room)))
-    stop.set()
-    tell()
-    thread.join()
-    tell.close()
-    listener.close()
-    assert heads_meanwhile < 6
-    assert broken(room) == []
-
-
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain"
-        time.sleep(0.005)
 
 
 def test_the_signed_head_is_the_head(room: Newsroom) -> None:

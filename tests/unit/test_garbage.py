@@ -157,7 +157,7 @@ def test_what_is_wanted_again_stays_and_is_put_again(shop: Shop) -> None:
     assert shop.targets[0].bodies["assets/1.css"] == b"back"
 
 
-def test_a_delete_that_fails_is_done_the_next_time_and_never_hurts(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_delete_that_fails_is_done_the_next_time_and_never_hurts(shop: Shop) -> None:
     shop.garbage.all()
     shop.clock.at += GRACE
     whole = shop.targets[0].delete

@@ -163,7 +163,7 @@ def test_a_hostile_text_is_rendered_or_refused_quickly(hostile: str) -> None:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    made = Sandbox(limit_seconds=5.0)
+    made = Sandbox(limit_seconds=60.0)
     yield made
     made.close()
 

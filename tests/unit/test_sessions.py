@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from publisher.content import editors, sessions
+from publisher.content import editors, migrations, sessions
 from publisher.content.database import connect, stamp
 from publisher.content.model import Editor, Role
 from publisher.content.sessions import Session
@@ -26,8 +27,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def writer(tmp_path: Path, clock: Clock) -> Writer:
-    return Writer(tmp_path / "content.db", clock=clock)
+def writer(tmp_path: Path, clock: Clock) -> Iterator[Writer]:
+    with Writer(tmp_path / "content.db", clock=clock) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -150,8 +152,13 @@ def test_the_store_keeps_no_serial_number(writer: Writer, session: Session, tmp_
     assert following.serial.encode() not in held
 
 
-def test_a_store_of_the_first_schema_gets_its_sessions(tmp_path: Path, eva: Editor, clock: Clock) -> None:
-    db = connect(tmp_path / "content.db")
-    row = db.conn.execute("SELECT count(*), min(expires_at) FROM sessions WHERE expires_at > ?", (stamp(clock.at),))
-    assert row.fetchone() == (0, None)
+def test_a_store_of_the_first_schema_gets_its_sessions(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "older.db"
+    db = connect(path)
+    db.conn.executescript(migrations.STEPS[0])
+    db.conn.execute("PRAGMA user_version = 1")
+    db.conn.execute("INSERT INTO editors VALUES ('1', 'e@x.org', 'E', 'e', 'editor', '-', 0, 1, ?)", (stamp(clock.at),))
     db.close()
+    with Writer(path, clock=clock) as writer:
+        session = writer.run(lambda tx: sessions.begin(tx, editors.get(tx.db, "1")))
+        assert is_open(writer, session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ def verify(room: Newsroom) -> Verdict:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Newsroom:
+def room(tmp_path: Path) -> Iterator[Newsroom]:
     """A newsroom with a review in three versions that must go, and one that stays."""
     fresh = Newsroom(tmp_path)
     fresh.staff()
@@ -37,7 +38,8 @@ def room(tmp_path: Path) -> Newsroom:
     fresh.writer.run(lambda tx: reviews.update(tx, bad.id, draft, text(f"Más {SECRET}")))
     fresh.writer.run(lambda tx: reviews.move(tx, bad.id, State.archived))
     fresh.bad = bad.id  # type: ignore[attr-defined]
-    return fresh
+    yield fresh
+    fresh.close()
 
 
 def take_down(room: Newsroom) -> int:
@@ -73,7 +75,6 @@ def test_no_word_stays_and_the_log_is_proved(room: Newsroom) -> None:
     assert b"secretisimo" not in words(room), "nor an address"
     assert verify(room).is_sound
     assert take_down(room) == seq, "done twice, it is done once"
-    room.close()
 
 
 def test_what_it_was_imported_from_does_not_bring_it_back(room: Newsroom) -> None:
@@ -82,7 +83,6 @@ def test_what_it_was_imported_from_does_not_bring_it_back(room: Newsroom) -> Non
         found = reviews.by_origin(db, SECRET)
     assert found is not None
     assert found.state is State.deleted
-    room.close()
 
 
 def test_it_cannot_be_restored(room: Newsroom) -> None:
@@ -91,7 +91,6 @@ def test_it_cannot_be_restored(room: Newsroom) -> None:
         assert not room.writer.run(partial(reviews.as_of, review_id=bad(room), seq=seq))
     with pytest.raises(NotFoundError):
         room.writer.run(partial(reviews.restore, review_id=bad(room), version=1))
-    room.close()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +110,6 @@ def test_a_forged_redaction_is_found(room: Newsroom, forgery: str) -> None:
         db.conn.execute("PRAGMA foreign_keys = OFF")
         db.conn.execute(forgery, {"bad": bad(room)})
     assert not verify(room).is_sound
-    room.close()
 
 
 def test_a_text_that_another_review_says_too_stays_and_is_told_of(room: Newsroom) -> None:
@@ -123,7 +121,6 @@ def test_a_text_that_another_review_says_too_stays_and_is_told_of(room: Newsroom
     assert verify(room).is_sound
     scrub(room)
     assert f"Texto {SECRET}.".encode() in words(room)
-    room.close()
 
 
 def test_it_is_found_by_id_slug_and_address(room: Newsroom) -> None:
@@ -133,4 +130,3 @@ def test_it_is_found_by_id_slug_and_address(room: Newsroom) -> None:
             assert takedowns.find(db, named) == bad(room)
         with pytest.raises(NotFoundError):
             takedowns.find(db, "nothing")
-    room.close()
