@@ -85,6 +85,21 @@ def test_publish_removes_what_is_gone_and_says_why(shell: Shell) -> None:
     assert "1 deleted" in shell("publish")
 
 
+def test_an_import_that_failed_in_part_ends_with_a_status_of_its_own(shell: Shell) -> None:
+    (shell.folder / "posts").mkdir()
+    (shell.folder / "posts/malo.md").write_bytes(b"---\ntitle: \xff\n---\n")
+    assert "0 added, 0 updated, 0 unchanged, 0 left as edited since, 1 failed" in shell("import", "posts", answer=1)
+    (shell.folder / "posts/la-luz.md").write_text(POST, encoding="utf-8")
+    said = shell("import", "posts", answer=3)
+    assert "1 added" in said
+    assert "malo.md: " in said
+    told = json.loads(shell("import", "posts", "--json", answer=3).partition("\n")[0])
+    assert (told["unchanged"], [Path(problem["path"]).name for problem in told["failed"]]) == (1, ["malo.md"])
+    (shell.folder / "posts/malo.md").unlink()
+    assert "1 unchanged" in shell("import", "posts")
+    assert "Ends with 0 when every document is in" in shell("import", "--help")
+
+
 def test_the_site_can_be_written_to_a_folder(shell: Shell) -> None:
     shell("import", "la-luz.md")
     shell("build")
