@@ -171,7 +171,7 @@ def test_what_was_kept_stays_when_the_network_dies_amid_its_newer_form(site: Ser
 def keep(site: Served, reader: BrowserContext, brand: str = "") -> Page:
     page = visit(site, reader, f"/offline/?brand={brand}")
     page.get_by_role("button", name="Guardar", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("Es lo más reciente", timeout=30_000)
+    expect(page.get_by_role("status")).to_contain_text("Es lo más reciente")
     return page
 
 

@@ -83,7 +83,7 @@ def test_no_container_has_more_rights_than_it_needs() -> None:
 
 
 def test_every_command_of_a_container_is_one_of_the_program() -> None:
-    from publisher.cli import COMMANDS
+    from publisher.cli_overview import COMMANDS
 
     said = {tuple(service["command"]) for service in compose().values() if service.get("command")}
     said |= {tuple(container["args"]) for container in pods()}

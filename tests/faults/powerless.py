@@ -3,8 +3,8 @@
     python -m tests.faults.powerless FOLDER EDITS SAID EVENTS [PLANT]
 
 It begins with an empty FOLDER. Whenever a write was answered or a target confirmed something, the number of that
-event is written to SAID; at the end, EVENTS gets all of them as JSON. PLANT is a planted fault: `content` or `ledger`
-is kept with `synchronous = OFF`.
+event is written to SAID; at the end, EVENTS gets all of them as JSON. PLANT is a planted fault: `content` is kept with
+`synchronous = OFF`.
 """
 
 from __future__ import annotations
@@ -122,8 +122,6 @@ def main(folder: str, edits: str, said: str, events: str, plant: str = "") -> No
     if plant == "content":
         room.writer.run(lambda tx: None)
         room.writer._book._db.conn.execute("PRAGMA synchronous = OFF")
-    if plant == "ledger":
-        room.ledger.connection.execute("PRAGMA synchronous = OFF")
     db = connect(room.content_db)
     room.staff(1, 2, 1)
     to, live = pusher(room, Remote(tell)), list[Review]()

@@ -123,15 +123,17 @@ def test_a_fault_heals(site: Site, name: str, where: str, tally: Callable[..., N
     before = {region.name: site.head(region) for region in site.regions}
     delivered = {pusher.target_name: pusher.delivered() for pusher in site.pushers}
     failed = sum(region.proxy.failed for region in struck)
-    for region in struck:
-        FAULTS[name](region.proxy)
-    for _ in range(ROUNDS):
-        site.edit(2)
-        site.worker.round()
+    try:
+        for region in struck:
+            FAULTS[name](region.proxy)
+        for _ in range(ROUNDS):
+            site.edit(2)
+            site.worker.round()
+    finally:
+        for region in struck:
+            region.proxy.heal()
     if name != "connection refused":
         assert sum(region.proxy.failed for region in struck) > failed, "the fault never struck"
-    for region in struck:
-        region.proxy.heal()
     for region, pusher in zip(site.regions, site.pushers, strict=True):
         assert region in struck or pusher.delivered() > delivered[region.name], "the others went on"
     site.drain()

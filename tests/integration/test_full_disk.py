@@ -61,11 +61,13 @@ def test_writes_are_refused_before_the_disk_is_full(disk: Path) -> None:
         held = {"If-Match": '"1"'}
         assert ana.patch(path, json={"rating": 9}, headers=held).status_code == 507
         assert ana.post("/reviews/import", content=b"{}").status_code == 507
+        for spelled in ("//reviews", "/reviews/", "//reviews//import"):
+            assert ana.post(server.url + spelled, json=said).status_code == 507, spelled
         assert root.post("/jobs", json={"kind": "export"}).status_code == 507
         assert ana.get("/health/ready").json()["checks"] == {"database": True, "disk": False}
         assert ana.get(path).status_code == 200
         assert "access_token" in server.grant("beto"), "one can sign in"
-        taken_back = ana.post(path + "/unpublish", headers=held)
+        taken_back = ana.post(path + "/unpublish/", headers=held)
         assert taken_back.status_code == 200
         facts.append(msgspec.structs.replace(facts[0], version=2, state="draft"))
         assert ana.delete(path, headers={"If-Match": '"2"'}).status_code in (200, 204)

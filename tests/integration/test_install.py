@@ -23,7 +23,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, ROOT],
-        check=True, capture_output=True, timeout=120,
+        check=True, capture_output=True, timeout=240,
     )  # fmt: skip
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -44,7 +44,7 @@ def test_the_installed_program_publishes_without_the_checkout(installed: Path, t
     def run(*words: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "publisher", *words], cwd=tmp_path, env=environ, capture_output=True, text=True,
-            timeout=120, check=False,
+            timeout=240, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -73,7 +73,7 @@ def test_the_readme_s_words_publish_a_review(up: Up, tmp_path: Path) -> None:
     script = script.replace("http://127.0.0.1:8000", up.ready["api"]).replace("http://127.0.0.1:8080", up.ready["edge"])
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env={**os.environ, "PASSWORD": up.ready["admin_password"]},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "<strong>gran</strong>" in done.stdout

@@ -303,24 +303,27 @@ def test_a_database_that_cannot_be_opened_is_said_at_the_start(tmp_path: Path) -
         asyncio.run(story())
 
 
-def test_it_ends_when_the_application_is_killed(tmp_path: Path) -> None:
+def test_it_ends_when_the_application_is_killed_and_not_before(tmp_path: Path) -> None:
     program = (
-        "import asyncio, sys, pathlib\n"
-        "from api.scribe import Scribe\n"
+        "import asyncio, os, pathlib, signal, sys\n"
+        "from functools import partial\n"
+        "from tests.integration.test_scribe import asked, note, pid, writing\n"
         "async def story():\n"
-        "    path = pathlib.Path(sys.argv[1])\n"
-        "    scribe = Scribe(path, hint=path.parent / 'nobody.sock', imports='publisher.content.log')\n"
-        "    print(vars(scribe)['_child'].pid, flush=True)\n"
-        "    await asyncio.sleep(3600)\n"
+        "    async with writing(pathlib.Path(sys.argv[1])) as scribe:\n"
+        "        child = pid(scribe)\n"
+        "        os.kill(child, signal.SIGTERM)\n"  # what stops all of a service: the application ends first
+        "        await asked(scribe, partial(note, name='after the signal'))\n"
+        "        print(child, pid(scribe), flush=True)\n"
+        "        await asyncio.sleep(3600)\n"
         "asyncio.run(story())\n"
     )
     argv = [sys.executable, "-c", program, str(tmp_path / "content.db")]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=ROOT) as application:
         assert application.stdout is not None
-        child = psutil.Process(int(application.stdout.readline()))
-        child.send_signal(signal.SIGTERM)  # what stops all of a service: the application ends first
-        assert child.is_running()
+        before, after = map(int, application.stdout.readline().split())
+        child = psutil.Process(after)
         application.kill()
+    assert before == after, "what was told to stop goes on answering"
     psutil.wait_procs([child], timeout=DEADLINE)
     assert not child.is_running()
 

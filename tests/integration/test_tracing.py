@@ -28,6 +28,7 @@ from tests.couriers import work
 from tests.integration.api_fixtures import restartable
 from tests.integration.asking import until
 from tests.newsroom import Newsroom, text
+from tests.receiver import receiving
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -196,12 +197,23 @@ def test_an_editor_s_request_is_one_trace_from_the_answer_to_the_bucket(collecto
 
 
 def test_what_cannot_be_sent_holds_nobody_up() -> None:
-    sink = tracing.sink("http://127.0.0.1:9/v1/traces", "publisher-worker")
-    began = time.monotonic()
-    sink.add([tracing.of_request(TRACE, "PUT", "/reviews/{id}", 200, ended=AT, seconds=1)])
-    assert time.monotonic() - began < 1
-    sink.close()
-    assert time.monotonic() - began < 25
+    over = threading.Event()
+    spans = [tracing.of_request(TRACE, "PUT", "/reviews/{id}", 200, ended=AT, seconds=1)]
+
+    def hold(handler: BaseHTTPRequestHandler) -> None:
+        over.wait(300)
+
+    with receiving() as deaf:
+        deaf.answer = hold
+        sink = tracing.sink(f"http://127.0.0.1:{deaf.port}/v1/traces", "publisher-worker")
+        began = time.monotonic()
+        sink.add(spans)
+        assert time.monotonic() - began < tracing.SEND_SECONDS
+        deaf.wait_for(1)
+        sink.add(spans)
+        sink.close()
+        assert not over.is_set(), "closing waits for no answer"
+        over.set()
 
 
 def test_without_the_libraries_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

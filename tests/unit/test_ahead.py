@@ -233,4 +233,5 @@ def test_a_halted_target_gets_nothing(room: Newsroom, rollout: Rollout) -> None:
         halts.halt(room.ledger.connection, "memory", room.clock(), "a test")
     with rollout.building() as go_ahead:
         room.builder.build_pages(on_new=go_ahead)
+    rollout.close()  # what a thread is amid comes to its end first
     assert room.target.puts == []

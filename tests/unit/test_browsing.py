@@ -13,6 +13,7 @@ from publisher.content.browsing import Wanted
 from publisher.content.model import Draft, Editor, State
 from publisher.content.writer import Writer
 from publisher.site import markdown
+from tests.plans import plans
 
 
 def test_a_rare_kind_is_found_on_a_later_page(fresh_store: tuple[Writer, Path], editor: Editor) -> None:
@@ -51,7 +52,9 @@ def test_neither_case_nor_accents_matter_however_they_are_encoded(
 
 @pytest.mark.parametrize("state", [State.draft, State.archived])
 def test_a_state_is_found_by_its_index(fresh_store: tuple[Writer, Path], state: State) -> None:
-    query = "EXPLAIN QUERY PLAN SELECT id FROM reviews WHERE id < 'f' AND state = ? ORDER BY id DESC LIMIT 20"
-    plan = fresh_store[0].run(lambda tx: tx.db.conn.execute(query, (state.value,)).fetchall())
-    assert "reviews_by_state" in str(plan)
-    assert "TEMP" not in str(plan)
+    page = partial(browsing.review_page, cursor=None, limit=20, wanted=Wanted(state=state))
+    found = fresh_store[0].run(lambda tx: plans(tx.db, page))
+    assert len(found) == 2
+    for plan in found:
+        assert "reviews_by_state" in plan
+        assert "TEMP" not in plan

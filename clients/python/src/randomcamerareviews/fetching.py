@@ -37,7 +37,6 @@ class Http:
             self._connection.request("GET", self._base + path, headers={"Accept-Encoding": "gzip"})
             answer = self._connection.getresponse()
             if answer.status != 200:
-                answer.read()
                 code = "missing" if answer.status in (403, 404, 410) else "unreachable"
                 raise UnreachableError(code, f"{path} is answered with {answer.status}")
             return b"".join(self._decoded(answer, limit))
@@ -57,16 +56,19 @@ class Http:
         if packed not in ("identity", "gzip"):
             raise UnreachableError("unreachable", f"the answer is packed with {packed}, which was not asked for")
         unpack = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        size = 0
+        size = came = 0
         while chunk := answer.read(CHUNK):
             self.wire_bytes += len(chunk)
+            came += len(chunk)
             while chunk:
                 piece, chunk = chunk, b""
                 if packed == "gzip":
                     piece, chunk = unpack.decompress(piece, CHUNK), unpack.unconsumed_tail
                 size += len(piece)
-                if size > limit:
+                if size > limit or came > limit + CHUNK:
                     raise RefusedError("oversized", f"more than {limit} bytes")
                 yield piece
+            if unpack.unused_data:
+                raise UnreachableError("unreachable", "more comes after the end of the packed answer")
         if answer.length or (packed == "gzip" and not unpack.eof):
             raise UnreachableError("unreachable", "the answer ended too early")
