@@ -15,7 +15,7 @@ import click
 
 from publisher import logs, privileges, settings
 from publisher.cli_overview import COMMANDS, SECTIONS
-from publisher.errors import PublisherError, SettingsError
+from publisher.errors import DamagedError, PublisherError, SettingsError
 
 AS_OWNER = frozenset({"api", "build", "garbage", "init", "probe", "publish", "push", "reconcile", "verify", "worker"})
 """Commands that read and write nothing but the data directory: as root, they go on as its owner.
@@ -30,11 +30,16 @@ REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), f"make room and do it again, {_ELSEWHERE}"),
 }
 """What to do when the system lets a file or folder not be used; any other error of the system is a fault of ours."""
+DAMAGE = frozenset({11, 26})
+"""SQLite's codes for damaged pages and for what is no database."""
+SUSPICIOUS = DAMAGE | {1}
+"""And for a table that is not there."""
 
 
 class _Command(click.Group):
-    """A group whose deliberate errors become one line and an exit status: 2 for settings, 1 for the rest.
+    """A group whose deliberate errors become one line and an exit status.
 
+    It is 2 for settings, 65 for a damaged database, 1 for the rest.
     A command's module is loaded when it is called: processes that render load this one again.
     """
 
@@ -75,27 +80,39 @@ class _Command(click.Group):
                 raise
             example = f"publisher {error.option_name} … {ctx.invoked_subcommand}"
             raise click.UsageError(f"{error.message} It stands before the command: {example}", error.ctx) from error
-        except PublisherError as error:
-            click.secho(f"publisher: {error}", err=True, fg="red")
-            ctx.exit(2 if isinstance(error, SettingsError) else 1)
-        except OSError as error:
-            if error.filename is None or error.errno not in REMEDIES:
-                raise
-            where, remedy = os.fsdecode(error.filename), REMEDIES[error.errno]
-            click.secho(f"publisher: cannot use {where}: {error.strerror}; {remedy}", err=True, fg="red")
-            ctx.exit(1)
         except Exception as error:
-            if not _is_damage(error):
+            said, status = _explained(error, ctx.obj)
+            if not said:
                 raise
-            click.secho(f"publisher: {error}; `publisher doctor` says which, and what to do", err=True, fg="red")
-            ctx.exit(1)
+            click.secho(f"publisher: {said}", err=True, fg="red")
+            ctx.exit(status)
 
 
-def _is_damage(error: Exception) -> bool:
-    """Whether a database turned out to be damaged while it was read."""
-    from publisher.content.database import SqliteError  # not above: processes that render load this module too
+def _explained(error: Exception, held: settings.Settings | None) -> tuple[str, int]:
+    """What to say of an error in one line, and the exit status; nothing of a fault of ours."""
+    if held is not None and _is_suspicious(error):
+        from publisher import damage  # not above: processes that render load this module too
 
-    return isinstance(error, SqliteError) and "malformed" in str(error)
+        found = next(damage.find(Path(held.data.dir)), None)
+        if found is not None:
+            return str(found), DamagedError.exit_status
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE:
+            return f"a database is damaged ({error}), none of {held.data.dir}", DamagedError.exit_status
+    if isinstance(error, PublisherError):
+        return str(error), 2 if isinstance(error, SettingsError) else 1
+    if isinstance(error, OSError) and error.filename is not None and error.errno in REMEDIES:
+        return f"cannot use {os.fsdecode(error.filename)}: {error.strerror}; {REMEDIES[error.errno]}", 1
+    return "", 1
+
+
+def _is_suspicious(error: BaseException) -> bool:
+    """Whether a damaged database can be behind an error: SQLite says so, or does not find what it was asked for."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, DamagedError) or getattr(link, "sqlite_errorcode", 0) & 0xFF in SUSPICIOUS:
+            return True
+        link = link.__cause__
+    return False
 
 
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

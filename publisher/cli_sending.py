@@ -71,7 +71,19 @@ def opened(root: Path, *, rehearsal: bool = False) -> Iterator[Records]:
         finally:
             records.close()
     except RecordsError as error:
-        raise DeskError(f"the records in {root / FOLDER} cannot be used: {error}") from error
+        raise DeskError(f"the records in {root / FOLDER} cannot be used: {error}{_remedy(error)}") from error
+
+
+def _remedy(error: Exception) -> str:
+    """What to do about damaged records: files without them could be posted a second time."""
+    from publisher.content.database import is_damage  # a desk works without the site's databases
+
+    if not is_damage(error):
+        return ""
+    return (
+        "; your files are whole: keep them, run `publisher pull` in an empty folder, and carry over into its files what"
+        " was not sent"
+    )
 
 
 @contextmanager

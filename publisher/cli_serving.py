@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from publisher import local, logs, settings
+from publisher import damage, local, logs, settings
 from publisher.cli_output import console
-from publisher.cli_up import fill_catalogue, first_administrator, refuse_when_lost
+from publisher.cli_up import fill_catalogue, first_administrator
 from publisher.settings import Settings
 
 
@@ -27,7 +27,7 @@ def init(held: Settings, in_json: bool) -> None:
     Example:
       publisher --data-dir /srv/reviews init
     """
-    refuse_when_lost(held)
+    damage.refuse_when_lost(Path(held.data.dir))
     Path(held.data.dir).mkdir(parents=True, exist_ok=True)
     fill_catalogue(held, console())
     email, password = first_administrator(held)

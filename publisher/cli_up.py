@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,12 +16,15 @@ import click
 import msgspec
 from rich.console import Console
 
-from publisher import local, privileges
+from publisher import damage, local, privileges
 from publisher.cli_output import console
 from publisher.content import catalogue, database, editors, effects, log
 from publisher.content.model import Role
 from publisher.content.writer import Writer
-from publisher.errors import StackError
+from publisher.delivery.ledger import Ledger
+from publisher.delivery.objects import Objects
+from publisher.errors import DamagedError, StackError
+from publisher.jobs import Jobs
 from publisher.settings import Settings
 
 READY_SECONDS = 120.0
@@ -49,9 +53,9 @@ class _Head(msgspec.Struct):
 @click.option("--api-port", type=click.IntRange(0, 65535), help="Port of the write API; 0 picks a free one.")
 @click.option("--s3-port", type=click.IntRange(0, 65535), help="Port of the S3 store; 0 picks a free one.")
 @click.option("--json", "in_json", is_flag=True, help="Print one line of JSON when all is ready.")
-@click.pass_obj
+@click.pass_context
 def up(
-    held: Settings,
+    ctx: click.Context,
     data_dir: str | None,
     edge_port: int | None,
     api_port: int | None,
@@ -69,19 +73,21 @@ def up(
       publisher up --data-dir /srv/reviews --edge-port 80
       publisher up --edge-port 0 --api-port 0 --s3-port 0 --json
     """
-    chosen = _with_flags(held, data_dir, edge_port, api_port, s3_port)
+    chosen = _with_flags(ctx.obj, data_dir, edge_port, api_port, s3_port)
     say = console()
     ports = (chosen.stack.edge_port, chosen.api.port, chosen.stack.s3_port)
     decided = privileges.act_as_owner(Path(chosen.data.dir), ports)
     if decided.why:
         say.print(f"publisher: {decided.why}", style="yellow", markup=False, soft_wrap=True)
+    ctx.find_root().obj = chosen  # what went wrong is explained by these
     stop = _stop_by_signal()
-    refuse_when_lost(chosen)
+    damage.refuse_when_lost(Path(chosen.data.dir))
     fill_catalogue(chosen, say)
+    open_derived(chosen)
     stack = local.Stack(chosen, announce=lambda line: say.print(line, soft_wrap=True))
     stack.stop_event = stop
     with stack:
-        wait_until_published(stack.settings, stop)
+        wait_until_published(stack.settings, stop, stack.given_up)
         if not stop.is_set():
             _welcome(stack.settings, in_json=in_json)
             stack.wait()
@@ -129,21 +135,19 @@ def _with_flags(
     return replace(held, data=data, stack=stack, api=api)
 
 
-def refuse_when_lost(chosen: Settings) -> None:
-    """StackError when a site was published from here and its database is gone: an empty one would replace it."""
-    if chosen.data.ledger_db.exists() and not chosen.data.content_db.exists():
-        raise StackError(
-            f"{chosen.data.content_db} is missing, though a site was published from it: `publisher restore` brings it"
-            f" back from its backup; to begin an empty site instead, remove {chosen.data.ledger_db} too"
-        )
-
-
 def fill_catalogue(chosen: Settings, say: Console) -> None:
     """Import the cameras and lenses that everyone knows, unless they are there."""
     with Writer(chosen.data.content_db) as writer:
         added = catalogue.load(writer).added
     if added:
         say.print(f"catalogue: {added:,} cameras and lenses")
+
+
+def open_derived(chosen: Settings) -> None:
+    """Open each database once that children will, so that one which cannot be used is said before any is started."""
+    Ledger(chosen.data.ledger_db).close()
+    Objects(chosen.data.build_dir).close()
+    Jobs(chosen.data.jobs_db).close()
 
 
 def first_administrator(chosen: Settings) -> tuple[str, str | None]:
@@ -167,12 +171,17 @@ def first_administrator(chosen: Settings) -> tuple[str, str | None]:
     return editor.email, password
 
 
-def wait_until_published(chosen: Settings, stop: threading.Event) -> None:
-    """Return when the edge serves the newest content version; StackError when that takes too long."""
+def wait_until_published(chosen: Settings, stop: threading.Event, given_up: Callable[[], list[str]]) -> None:
+    """Return when the edge serves the newest content version.
+
+    Raises DamagedError when a part ended for good, and StackError when it takes too long.
+    """
     db = database.connect(chosen.data.content_db, readonly=True)
     until = time.monotonic() + READY_SECONDS
     try:
         while time.monotonic() < until and not stop.is_set():
+            if words := given_up():
+                raise DamagedError(words[0].removeprefix("publisher: "))
             seen = _published_version(chosen.site.url, chosen.stack.edge_port)
             if seen >= (effects.epoch(db), log.content_version(db)):
                 return

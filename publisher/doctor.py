@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -19,8 +19,9 @@ from typing import Literal
 import msgspec
 import urllib3
 
-from publisher import keys, plant
+from publisher import damage, keys, plant
 from publisher.content import database, log
+from publisher.damage import Damaged
 from publisher.delivery import halts
 from publisher.delivery.cdn import address
 from publisher.delivery.ledger import Ledger
@@ -51,12 +52,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 def examine(chosen: Settings, now: Callable[[], datetime]) -> Iterator[Finding]:
     """Every check, one after the other; one that cannot be made is ill, with the reason."""
+    hurt = {one.path.name: one for one in damage.find(Path(chosen.data.dir))}
     checks: dict[str, Callable[[], Iterator[Finding]]] = {
         "sqlite": _sqlite,
         "disk": lambda: _disk(chosen),
-        "database": lambda: _database(chosen),
+        "damage": lambda: _damage(hurt.values()),
+        "database": lambda: _database(chosen) if damage.CONTENT not in hurt else iter(()),
         "keys": lambda: _keys(chosen, now()),
-        "outbox": lambda: _outbox(chosen),
+        "outbox": lambda: _outbox(chosen) if not {damage.CONTENT, damage.LEDGER} & hurt.keys() else iter(()),
         "backup": lambda: _backup(chosen, now()),
         "rights": lambda: _rights(chosen),
     }
@@ -90,6 +93,8 @@ ADVICE = {
     "cdn": "set what this kind of CDN needs (CDN_…, or `cdn` of the target)",
 }
 """What to do when a check cannot be made."""
+FILES = {"content.db": "database", "ledger.db": "outbox", "objects.db": "build store", "jobs.db": "jobs"}
+"""Under which check each damaged file is named."""
 MAY_PURGE = {
     "cloudfront": "AWS credentials with cloudfront:CreateInvalidation and GetInvalidation for this distribution",
     "cloudflare": "a user's token with the permission Cache Purge of the zone; an account's own cannot be checked",
@@ -113,6 +118,13 @@ def _disk(chosen: Settings) -> Iterator[Finding]:
     yield Finding(check="disk", state=state, found=f"{free / 1e9:,.1f} GB free", advice=advice)
 
 
+def _damage(hurt: Iterable[Damaged]) -> Iterator[Finding]:
+    for one in hurt:
+        yield Finding(
+            check=FILES[one.path.name], state="ill", found=f"{one.path} is damaged: {one.fault}", advice=one.advice
+        )
+
+
 def _database(chosen: Settings) -> Iterator[Finding]:
     path = chosen.data.content_db
     if not path.exists():
@@ -123,15 +135,12 @@ def _database(chosen: Settings) -> Iterator[Finding]:
         return
     db = database.connect(path, readonly=True)
     try:
-        (verdict,) = db.conn.execute("PRAGMA quick_check(1)").fetchone()
         changes = log.head(db)
     finally:
         db.close()
     wal = Path(f"{path}-wal")
     size = wal.stat().st_size if wal.exists() else 0
-    if verdict != "ok":
-        yield Finding(check="database", state="ill", found=str(verdict), advice=ADVICE["database"])
-    elif size > BIG_LOG:
+    if size > BIG_LOG:
         yield Finding(
             check="database", state="look", found=f"its write-ahead log has {size / 1e6:,.0f} MB",
             advice="something holds an old snapshot open: start the API and the worker again, one after the other",

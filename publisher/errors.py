@@ -6,6 +6,7 @@
     ├── SettingsError                 bad_settings
     ├── StoreError                    store_failed
     │   ├── UnsafeSqliteError         unsafe_sqlite
+    │   ├── DamagedError              damaged_database
     │   ├── NoRoomError               no_room
     │   ├── NotFoundError             not_found
     │   ├── ConflictError             conflict
@@ -91,6 +92,13 @@ class UnsafeSqliteError(StoreError):
     code = "unsafe_sqlite"
 
 
+class DamagedError(StoreError):
+    """A database has lost what it must have; `publisher.damage` says what to do about which file."""
+
+    code = "damaged_database"
+    exit_status: ClassVar[int] = 65  # EX_DATAERR of sysexits.h: to start the command again helps nobody
+
+
 class NoRoomError(StoreError):
     """The disk has less room than the low-water mark; nothing was written."""
 
@@ -110,10 +118,7 @@ class ConflictError(StoreError):
 
 
 class StaleVersionError(ConflictError):
-    """The write was based on version ``expected``, but ``current`` is stored.
-
-    ``proposal`` is what could be written instead, where both changes go together.
-    """
+    """Based on version ``expected``, but ``current`` is stored; ``proposal`` says both changes, where they fit."""
 
     code = "stale_version"
 
@@ -249,10 +254,8 @@ class DamagedObjectError(BuildError):
     code = "damaged_object"
 
     def __init__(self, *digests: str) -> None:
-        super().__init__(
-            f"{len(digests)} objects of the build store are missing or damaged ({digests[0]}, …);"
-            " the next push renders them again"
-        )
+        said = f"{len(digests)} objects of the build store are missing or damaged ({digests[0]}, …)"
+        super().__init__(f"{said}; the next push renders them again")
         self.digests = digests
 
 
@@ -325,7 +328,7 @@ class PurgeError(DeliveryError):
 
 
 class AnnouncingError(DeliveryError):
-    """Search engines could not be told; ``retry_after`` are the seconds they ask to be left alone, None for none."""
+    """Search engines could not be told; ``retry_after`` as for PurgeError."""
 
     code = "announcing_failed"
 
@@ -383,9 +386,9 @@ class DeskError(PublisherError):
 
 
 class OfflineError(DeskError):
-    """The write API did not answer, or cannot answer now: nothing is lost, the same may be asked later.
+    """The write API did not answer: nothing is lost, the same may be asked later.
 
-    ``arrived`` says whether the request may have reached it; ``seconds`` for how long it asks to be left alone.
+    ``arrived``: whether the request may have reached it; ``seconds``: for how long it asks to be left alone.
     """
 
     code = "offline"

@@ -26,7 +26,7 @@ import msgspec
 from publisher import logs, seaweed
 from publisher import settings as configuration
 from publisher.edges import caddy
-from publisher.errors import StackError
+from publisher.errors import DamagedError, StackError
 from publisher.ports import LOOPBACK, is_free, kept_or_new, patient
 from publisher.settings import Settings
 from publisher.supervisor import Child, Supervisor
@@ -234,6 +234,10 @@ class Stack:
             if self._supervisor is not None:
                 self._supervisor.check()
 
+    def given_up(self) -> list[str]:
+        """The last words of parts that ended for good: what has to be mended before they can be started again."""
+        return [] if self._supervisor is None else self._supervisor.given_up()
+
     def pids(self) -> dict[str, int]:
         """Process id of each child that runs now, by name (seaweedfs, api, worker, caddy)."""
         return {} if self._supervisor is None else self._supervisor.pids()
@@ -273,7 +277,10 @@ class Stack:
                 ready=lambda: _ask(api.port, "/health/live", host=host)[0] == 200,
             )
         if "worker" in self._parts:
-            yield Child(name="worker", argv=self._worker(self.settings), environ=ours, after=behind)
+            yield Child(
+                name="worker", argv=self._worker(self.settings), environ=ours, after=behind,
+                hopeless=DamagedError.exit_status,
+            )  # fmt: skip
         if "edge" in self._parts:
             yield self._caddy()
         if "backup" in self._parts and self.settings.backup.enabled:

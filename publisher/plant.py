@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from publisher import worker
+from publisher import damage, worker
 from publisher.builder import Builder
 from publisher.bundler import begin_epoch_if_back
 from publisher.content import log, migrations
@@ -135,6 +135,7 @@ class Plant:
             self.turn.take(patience)
             self._open.callback(self.turn.give_back)
         try:
+            damage.refuse_when_lost(Path(settings.data.dir))
             self._content = connect(settings.data.content_db)
             self._open.callback(self._content.close)
             migrations.migrate(self._content)

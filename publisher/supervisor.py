@@ -48,7 +48,8 @@ class Child:
     """One process to keep: what to run, when it may start, and how to tell that it is ready.
 
     `ready` is asked again and again and must answer within a fraction of a second. `after` names the children that
-    must be ready first. `death_signal` is what the kernel sends should the parent be killed.
+    must be ready first. `death_signal` is what the kernel sends should the parent be killed. A child that ends with the
+    status `hopeless` is not started again: its last line says what has to be mended first.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Child:
     ready_within: float = 20.0
     after: Sequence[str] = ()
     death_signal: signal.Signals = signal.SIGTERM
+    hopeless: int | None = None
 
 
 @dataclass
@@ -73,6 +75,7 @@ class _Run:
     due: float = 0.0
     deaths: int = 0
     started_once: bool = False
+    given_up: str = ""
 
     def tail(self) -> str:
         """The last lines of the log, for an error message."""
@@ -132,13 +135,17 @@ class Supervisor:
         """Process id of each child that runs now."""
         return {name: process.pid for name, run in self._runs.items() if (process := run.process) is not None}
 
+    def given_up(self) -> list[str]:
+        """The last words of children that are not started again."""
+        return [run.given_up for run in self._runs.values() if run.given_up]
+
     def _watch(self) -> None:
         """The thread: look at every child each tick until told to stop, then end them."""
         try:
             while not self._stop.is_set():
                 for run in self._runs.values():
                     self._look(run)
-                if all(run.started_once for run in self._runs.values()):
+                if all(run.started_once or run.given_up for run in self._runs.values()):
                     self._settled.set()
                 self._stop.wait(_TICK)
         except StackError as error:
@@ -155,10 +162,14 @@ class Supervisor:
         """One child, one tick: spawn it when due, note that it is ready, notice that it died or hangs."""
         now = time.monotonic()
         if run.process is None:
-            if now >= run.due and all(self._runs[name].started_once for name in run.child.after):
+            if not run.given_up and now >= run.due and all(self._runs[name].started_once for name in run.child.after):
                 self._spawn(run)
         elif _exited(run.process):
-            self._died(run, f"ended with {_ending(_bury(run.process))}")
+            code = _bury(run.process)
+            if code == run.child.hopeless:
+                self._give_up(run)
+            else:
+                self._died(run, f"ended with {_ending(code)}")
         elif not run.ready:
             if run.child.ready():
                 self._became_ready(run)
@@ -211,6 +222,12 @@ class Supervisor:
         pause = min(BACK_OFF_FIRST * 2 ** min(run.deaths - 1, 10), BACK_OFF_MOST)
         run.due, run.ready = now + pause, False
         self._tell(f"{run.child.name} {how}; starting it again in {pause:g} s (log: {run.log})")
+
+    def _give_up(self, run: _Run) -> None:
+        """Leave it dead, and say why; the others go on."""
+        run.process, run.ready = None, False
+        run.given_up = run.tail().splitlines()[-1]
+        self._tell(f"{run.child.name} ended, and is not started again: {run.given_up}")
 
     def _tell(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # a terminal that went away must not end the stack

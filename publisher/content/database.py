@@ -82,6 +82,26 @@ def connect(path: Path | str, *, readonly: bool = False) -> Database:
     return Database(connection, execute_plugins=False)
 
 
+def fault(path: Path) -> str:
+    """What is wrong with a database file of any kind, as SQLite finds in all of it; empty when it is whole.
+
+    So it is when it cannot be looked at: a file that nobody may read is not damaged.
+    """
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.Error as error:
+        return str(error) if is_damage(error) else ""
+    finally:
+        connection.close()
+    return "" if verdict == "ok" else verdict.splitlines()[-1]
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite says by an error that the file is damaged, or no database at all."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def _private(path: Path) -> None:
     """Make a new database its owner's only: it holds password hashes and drafts. SQLite's other files follow suit."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

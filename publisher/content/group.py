@@ -104,6 +104,8 @@ class Book:
             with contextlib.suppress(SqliteError):
                 connection.execute("ROLLBACK")
             failure = error if isinstance(error, PublisherError) else StoreError(f"the commit failed: {error}")
+            if failure is not error:
+                failure.__cause__ = error
             return Commit([(None, failure) for _ in group])
         return Commit(answers, connection.total_changes != before, seconds)
 

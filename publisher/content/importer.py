@@ -30,7 +30,7 @@ from typing import Literal
 
 import msgspec
 
-from publisher.content import identity, names, products, reviews, shortcodes
+from publisher.content import database, identity, names, products, reviews, shortcodes
 from publisher.content.model import MAX_TAG, MAX_TAGS, Draft, Kind, ProductId, Review, Slug, State, Text
 from publisher.content.reader import Document, Problem, read
 from publisher.content.writer import SCHEDULER, SYSTEM, Transaction, Writer
@@ -184,6 +184,8 @@ class _Import:
         try:
             written = future.result()
         except Exception as error:  # whatever a document does, the others go on
+            if database.is_damage(error.__cause__):
+                raise
             self._refuse(document, str(error) if isinstance(error, PublisherError) else repr(error))
             return
         outcome = written.outcome

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from publisher.content import names, spellings
 from publisher.content.database import Database
-from publisher.errors import StoreError
+from publisher.errors import DamagedError, StoreError
 
 STEPS: tuple[str, ...] = (
     """
@@ -260,8 +260,29 @@ STEPS: tuple[str, ...] = (
 )
 
 
+TABLES = frozenset(
+    """
+    changes editors effects facts listings places product_brands product_revisions product_spellings products published
+    replies reviews revisions sessions shards slugs snapshots texts webhook_deliveries webhook_events webhooks
+    """.split()
+)
+"""Every table that there is after all steps."""
+
+
+def lacking(db: Database) -> str:
+    """Which tables are gone from a database of the newest schema, in words; empty when none is."""
+    if db.conn.execute("PRAGMA user_version").fetchone()[0] != len(STEPS):
+        return ""
+    held = {name for (name,) in db.conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    gone = sorted(TABLES - held)
+    return f"it has no table {', '.join(gone)}" if gone else ""
+
+
 def migrate(db: Database) -> int:
-    """Bring the schema up to date and return its number; a newer schema than this program knows is refused."""
+    """Bring the schema up to date and return its number.
+
+    Raises StoreError for a newer schema than this program knows, DamagedError when tables are gone.
+    """
     connection = db.conn
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -272,6 +293,8 @@ def migrate(db: Database) -> int:
             for statement in _statements(step):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
+        if gone := lacking(db):
+            raise DamagedError(f"the content database is damaged: {gone}")
         _respell(db)
         connection.execute("COMMIT")
     except BaseException:

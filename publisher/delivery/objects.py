@@ -74,7 +74,7 @@ class Objects:
             except sqlite3.Error as error:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
-                raise BuildError(f"cannot write to the build store: {error}; make room and build again") from error
+                raise BuildError(f"cannot write to the build store {self._path}: {error}{_remedy(error)}") from error
 
     def _write(self, digest: str, body: memoryview) -> None:
         """Write a large body, unless it is there."""
@@ -136,9 +136,7 @@ class Objects:
             try:
                 yield self._connection.execute
             except sqlite3.Error as error:
-                raise BuildError(
-                    f"cannot read the build store {self._path}: {error}; stop the publisher, remove the file, and build"
-                ) from error
+                raise BuildError(f"cannot read the build store {self._path}: {error}{_remedy(error)}") from error
 
     def size(self) -> int:
         """Bytes of all bodies that are kept."""
@@ -216,5 +214,13 @@ class Objects:
                 connection.execute(f"PRAGMA {pragma}")
             connection.execute(_SCHEMA)
         except (sqlite3.Error, OSError) as error:
-            raise BuildError(f"cannot open the build store {self._path}: {error}; remove it and build again") from error
+            raise BuildError(f"cannot open the build store {self._path}: {error}{_remedy(error)}") from error
         return connection
+
+
+def _remedy(error: Exception) -> str:
+    """What to do about what SQLite said; nothing where only who is at the disk knows."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return "; stop the publisher, remove the file, and run `publisher build --clean`"
+    return "; make room and build again" if code == sqlite3.SQLITE_FULL else ""

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from publisher import local, settings
-from publisher.content.database import connect
 from publisher.jobs import Jobs
 from publisher.settings import S3, Data, Settings
 from tests.integration.asking import as_new
@@ -84,6 +83,21 @@ def test_publish_removes_what_is_gone_and_says_why(shell: Shell) -> None:
     assert "put     new      tags/noche/index.html" in dry
     assert "put     body     reviews/la-luz/index.html" in dry
     assert "1 deleted" in shell("publish")
+
+
+def test_an_import_that_failed_in_part_ends_with_a_status_of_its_own(shell: Shell) -> None:
+    (shell.folder / "posts").mkdir()
+    (shell.folder / "posts/malo.md").write_bytes(b"---\ntitle: \xff\n---\n")
+    assert "0 added, 0 updated, 0 unchanged, 0 left as edited since, 1 failed" in shell("import", "posts", answer=1)
+    (shell.folder / "posts/la-luz.md").write_text(POST, encoding="utf-8")
+    said = shell("import", "posts", answer=3)
+    assert "1 added" in said
+    assert "malo.md: " in said
+    told = json.loads(shell("import", "posts", "--json", answer=3).partition("\n")[0])
+    assert (told["unchanged"], [Path(problem["path"]).name for problem in told["failed"]]) == (1, ["malo.md"])
+    (shell.folder / "posts/malo.md").unlink()
+    assert "1 unchanged" in shell("import", "posts")
+    assert "Ends with 0 when every document is in" in shell("import", "--help")
 
 
 def test_the_site_can_be_written_to_a_folder(shell: Shell) -> None:
@@ -250,24 +264,6 @@ def test_the_audit_finds_what_does_not_fit_its_row(shell: Shell) -> None:
     ):
         assert words in said
     assert json.loads(shell("audit", "verify", "--json", answer=1))["first_broken"] is None
-
-
-def test_a_database_with_torn_pages_is_told_of(shell: Shell) -> None:
-    shell("import", "la-luz.md")
-    path = shell.folder / "data/content.db"
-    db = connect(path)
-    (page,) = db.conn.execute("SELECT rootpage FROM sqlite_master WHERE name = 'changes'").fetchone()
-    db.close()
-    with path.open("r+b") as file:
-        file.seek((page - 1) * 4096)
-        file.write(b"\xff" * 4096)
-    for words in (("status",), ("audit", "verify"), ("build",)):
-        said = shell(*words, answer=1)
-        assert "Traceback" not in said
-        assert "malformed; `publisher doctor` says which, and what to do" in said
-    findings = {one["check"]: one for one in json.loads(shell("doctor", "--json", answer=1))}
-    assert findings["database"]["state"] == "ill"
-    assert "publisher restore" in findings["database"]["advice"]
 
 
 def test_keys_that_come_and_go_are_in_the_log(shell: Shell) -> None:

@@ -135,7 +135,7 @@ def test_commands_find_the_running_stack(up: Up) -> None:
     (posts / "uno.md").write_text("---\ntitle: Traída\ncamera: Sony A7 IV\n---\nDe un archivo.", encoding="utf-8")
     (posts / "malo.md").write_bytes(b"---\ntitle: \xff\n---\n")
     brought = run("import", str(posts))
-    assert brought.returncode == 0, brought.stderr
+    assert brought.returncode == 3, brought.stderr
     assert "1 added" in brought.stdout
     assert "malo.md" in brought.stderr
     read_until(up.ready["edge"] + "/reviews/uno/", "De un archivo")

@@ -195,3 +195,14 @@ def test_logs_that_cannot_be_written_do_not_end_the_stack(tmp_path: Path, said: 
         logs.unlink()
         aside.rename(logs)
         until(lambda: "a is up again" in said, "it is up again")
+
+
+def test_a_child_that_says_it_is_hopeless_is_not_started_again(tmp_path: Path, said: list[str]) -> None:
+    code = "import sys\nprint('what is to be mended', flush=True)\nsys.exit(65)"
+    with Supervisor([python("a", code, hopeless=65), python("b", SLEEPS)], tmp_path, said.append) as kept:
+        until(lambda: kept.given_up() == ["what is to be mended"], "it is given up")
+        time.sleep(3 * supervisor.BACK_OFF_FIRST)  # in which any other child would have been started again
+        assert set(kept.pids()) == {"b"}
+        kept.check()
+    assert said == ["a ended, and is not started again: what is to be mended"]
+    assert (tmp_path / "a.log").read_text().count("what is to be mended") == 1
