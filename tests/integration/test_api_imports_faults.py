@@ -54,7 +54,7 @@ def test_a_full_disk_and_a_crowd_are_told_before_anything_is_kept(tmp_path: Path
         server.process = subprocess.Popen(
             server.command, env={**os.environ, **server.environ}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        until(lambda: answers_at_all(server), "it is up, if not ready", 30)
+        until(lambda: answers_at_all(server), "it is up, if not ready")
         with server.client("ana") as client:
             refused = client.post("/reviews/import", content=lines(rows(1)), headers=JSONL)
             assert (refused.status_code, refused.json()["code"]) == (507, "no_room")
