@@ -104,7 +104,7 @@ def test_what_is_listed_has_its_size_and_what_is_read_its_headers(target: Target
 def test_headers_arrive_with_the_object(object_store: Settings) -> None:
     bucket = s3(object_store)
     bucket.put("contract/h.html", b"<p>", *HTML)
-    answer = httpx.get(f"{object_store.s3.endpoint}/{object_store.s3.bucket}/contract/h.html")
+    answer = httpx.get(f"{object_store.s3.endpoint}/{object_store.s3.bucket}/contract/h.html", timeout=60)
     assert (answer.headers["content-type"], answer.headers["cache-control"]) == HTML
     assert answer.headers["x-amz-meta-cache-tag"] == tag("/contract/h.html")
     bucket.delete(["contract/h.html"])
