@@ -161,6 +161,39 @@ def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path) -> None:
         assert again.end() == 0
 
 
+def test_a_push_that_waits_for_somebodys_word_does_not_keep_the_stack_down(tmp_path: Path) -> None:
+    def run(*words: str) -> str:
+        command = [sys.executable, "-m", "publisher", "--data-dir", str(tmp_path / "data"), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    first = Up(tmp_path / "data")
+    password = first.ready["admin_password"]
+    token = first.token(password)
+    only = first.post(token, title="La primera", content="De prueba.", camera_model="Leica M11")
+    read_until(only["url"], "De prueba")
+    headers = {"Authorization": f"Bearer {token}", "If-Match": '"1"'}
+    assert httpx.delete(f"{first.ready['api']}/reviews/{only['id']}", headers=headers).status_code == 204
+    assert first.end() == 0
+    again = Up(tmp_path / "data")
+    try:
+        assert "readers get an older state: content@local: no review would be left there" in again.said()
+        run("push", "--allow-empty")
+        assert httpx.get(only["url"]).status_code == 404
+        run("rollout", "halt", "--reason", "mudanza")
+        halted = again.post(again.token(password), title="La segunda", content="Espera.", camera_model="Leica M11")
+    finally:
+        assert again.end() == 0
+    last = Up(tmp_path / "data")
+    try:
+        assert "content@local is halted (mudanza); `publisher rollout resume` ends it" in last.said()
+        run("rollout", "resume")
+        read_until(halted["url"], "Espera.")
+    finally:
+        assert last.end() == 0
+
+
 def test_ctrl_c_before_all_is_ready_is_answered_at_once_and_ends_everything(tmp_path: Path) -> None:
     ports = [word for name in ("--edge-port", "--api-port", "--s3-port") for word in (name, "0")]
     argv = [sys.executable, "-m", "publisher", "up", "--data-dir", str(tmp_path / "data"), *ports, "--json"]
