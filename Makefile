@@ -46,7 +46,7 @@ test: lint typecheck $(VENV)/.tools $(VENV)/.deploy $(NPM_STAMPS) ## Check style
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-floors
-test-floors: $(VENV)/.dev ## Test with the oldest versions of the runtime that pyproject.toml allows, in an environment of its own
+test-floors: $(VENV)/.dev $(VENV)/.tools $(NPM_STAMPS) ## Test with the oldest versions of the runtime that pyproject.toml allows, in an environment of its own
 	@floors=$(VENV)/floors
 	$(BIN)/uv pip compile pyproject.toml --quiet --python-version 3.11 --resolution lowest-direct --no-header -o $(VENV)/floors.txt
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $$floors

@@ -159,11 +159,15 @@ class Tokens:
 class Gate:
     """Turns the `Authorization` header of a request into a Principal."""
 
-    def __init__(self, tokens: Tokens, holder: Callable[[str], Awaitable[Editor]]) -> None:
-        """`holder` finds the account of a session by its id, and raises NotFoundError when the session has ended."""
+    def __init__(
+        self, tokens: Tokens, holder: Callable[[str], Awaitable[Editor]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`holder` finds the account of a session by its id, and raises NotFoundError when the session has ended;
+        `clock` gives seconds.
+        """
         self._tokens, self._holder_of_session = tokens, holder
-        self._verified: TTLCache[str, Claims] = TTLCache(maxsize=4096, ttl=VERIFIED_SECONDS)
-        self._known: TTLCache[str, Principal] = TTLCache(maxsize=4096, ttl=FRESH_SECONDS)
+        self._verified: TTLCache[str, Claims] = TTLCache(maxsize=4096, ttl=VERIFIED_SECONDS, timer=clock)
+        self._known: TTLCache[str, Principal] = TTLCache(maxsize=4096, ttl=FRESH_SECONDS, timer=clock)
         self._evictions = 0
 
     async def admit(self, authorization: bytes | None) -> Principal:

@@ -12,13 +12,13 @@ from typing import Any, TypeVar, cast
 import click
 import msgspec
 
-from publisher import local, logs, plant, worker
+from publisher import local, logs, plant, turns, worker
 from publisher.builder import Builder
 from publisher.cli_output import Advance, progress, size
 from publisher.content import hint
 from publisher.delivery import export as exporting
 from publisher.delivery import foresight, indexnow
-from publisher.delivery.caps import FLOOR, Cap
+from publisher.delivery.caps import FLOOR, USUAL, Cap
 from publisher.delivery.diff import Step, Wave
 from publisher.delivery.history import Rollback
 from publisher.delivery.lane import Lane
@@ -98,13 +98,17 @@ def build(held: Settings, clean: bool, in_json: bool) -> None:
 def push(held: Settings, names: tuple[str, ...], cap: Cap, dry_run: bool, in_json: bool) -> None:
     """Send what was built to every target, in rollout order. Resumes where it was stopped.
 
+    Where a worker runs, it pushes by itself. What it will not remove without being told is pushed with --max-deletes or
+    --allow-empty: it stands aside for that.
+
     \b
     Examples:
       publisher push --dry-run
       publisher push
       publisher push --target europe
+      publisher push --allow-empty
     """
-    with plant.Plant(local.remembered(held), exclusive=not dry_run) as parts:
+    with plant.Plant(local.remembered(held), exclusive=not dry_run, patience=_patience(cap)) as parts:
         _push(parts, names, cap, dry_run, in_json)
 
 
@@ -122,12 +126,17 @@ def publish(held: Settings, names: tuple[str, ...], cap: Cap, dry_run: bool, in_
       publisher publish
       publisher publish --dry-run | grep delete
     """
-    with plant.Plant(local.remembered(held)) as parts:
+    with plant.Plant(local.remembered(held), patience=_patience(cap)) as parts:
         builder = parts.builder()
         worker.renew_if_due(builder, parts.settings.data.content_db, worker.now)
         with progress("rendering", quiet=in_json) as advance:
             builder.build(on_progress=advance)
         _push(parts, names, cap, dry_run, in_json)
+
+
+def _patience(cap: Cap) -> float:
+    """How long a worker is waited for: what it does by itself it is left to do, and never what only `cap` allows."""
+    return 0.0 if cap == USUAL else turns.PATIENCE_SECONDS
 
 
 def _push(parts: plant.Plant, names: Sequence[str], cap: Cap, dry_run: bool, in_json: bool) -> None:

@@ -8,7 +8,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,13 +23,18 @@ from publisher.cli_output import console
 from publisher.content import catalogue, database, editors, effects, log
 from publisher.content.model import Role
 from publisher.content.writer import Writer
+from publisher.delivery import halts
+from publisher.delivery.journal import Connection
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
-from publisher.errors import DamagedError, StackError
+from publisher.delivery.receipts import trouble
+from publisher.errors import DamagedError, DivergedError, EmptySiteError, StackError, TooManyDeletesError
 from publisher.jobs import Jobs
 from publisher.settings import Settings
 
 READY_SECONDS = 120.0
+_ASKING = frozenset(error.code for error in (EmptySiteError, TooManyDeletesError, DivergedError))
+"""Codes of refusals that last until somebody says that a push is meant."""
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +94,9 @@ def up(
     stack = local.Stack(chosen, announce=lambda line: say.print(line, soft_wrap=True))
     stack.stop_event = stop
     with stack:
-        wait_until_published(stack.settings, stop, stack.given_up)
+        why = wait_until_published(stack.settings, stop, stack.given_up)
+        if why:
+            say.print(f"publisher: readers get an older state: {why}", style="yellow", markup=False, soft_wrap=True)
         if not stop.is_set():
             _welcome(stack.settings, in_json=in_json)
             stack.wait()
@@ -171,26 +180,48 @@ def first_administrator(chosen: Settings) -> tuple[str, str | None]:
     return editor.email, password
 
 
-def wait_until_published(chosen: Settings, stop: threading.Event, given_up: Callable[[], list[str]]) -> None:
-    """Return when the edge serves the newest content version.
+def wait_until_published(chosen: Settings, stop: threading.Event, given_up: Callable[[], list[str]]) -> str:
+    """Return when the edge serves the newest content version: empty, or why an older one has to do for now.
 
-    Raises DamagedError when a part ended for good, and StackError when it takes too long.
+    It has to where the push waits for somebody's word, or takes long: the stack must run for that. Raises DamagedError
+    when a part ended for good, and StackError when nothing at all is served in time.
     """
-    db = database.connect(chosen.data.content_db, readonly=True)
-    until = time.monotonic() + READY_SECONDS
-    try:
-        while time.monotonic() < until and not stop.is_set():
+    since, until = datetime.now(UTC), time.monotonic() + READY_SECONDS
+    with closing(database.connect(chosen.data.content_db, readonly=True)) as db, _opened(chosen) as ledger:
+        while not stop.is_set():
             if words := given_up():
                 raise DamagedError(words[0].removeprefix("publisher: "))
             seen = _published_version(chosen.site.url, chosen.stack.edge_port)
             if seen >= (effects.epoch(db), log.content_version(db)):
-                return
+                return ""
+            is_late, why = time.monotonic() > until, _in_the_way(ledger, chosen.regions[0].name, since)
+            if seen >= (0, 0) and (why or is_late):
+                return why or f"the newest was not published within {READY_SECONDS:.0f} s; {_log(chosen)} says why"
+            if is_late:
+                raise StackError(f"the site was not published within {READY_SECONDS:.0f} s; {_log(chosen)} says why")
             stop.wait(0.05)
+    return ""
+
+
+@contextmanager
+def _opened(chosen: Settings) -> Iterator[Connection]:
+    ledger = Ledger(chosen.data.ledger_db)
+    try:
+        yield ledger.connection
     finally:
-        db.close()
-    if not stop.is_set():
-        where = Path(chosen.data.dir, "logs", "worker.log")
-        raise StackError(f"the site was not published within {READY_SECONDS:.0f} s; {where} says why")
+        ledger.close()
+
+
+def _in_the_way(ledger: Connection, target: str, since: datetime) -> str:
+    """Why nothing is sent to `target` until somebody says what is meant, as a try after `since` found; else empty."""
+    if (halt := halts.of(ledger).get(target)) is not None:
+        return f"{target} is halted{f' ({halt.reason})' if halt.reason else ''}; `publisher rollout resume` ends it"
+    found = trouble(ledger, target, "uploaded")
+    return found.reason if found is not None and found.at >= since and found.code in _ASKING else ""
+
+
+def _log(chosen: Settings) -> Path:
+    return Path(chosen.data.dir, "logs", "worker.log")
 
 
 def _published_version(url: str, port: int) -> tuple[int, int]:

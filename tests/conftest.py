@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, settings
 
 from benchmarks import generator
 from publisher.content import catalogue, editors
@@ -31,6 +32,9 @@ from tests.servers import aws as aws
 from tests.servers import nginx_edge as nginx_edge
 from tests.servers import object_store as object_store
 
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+"""Hypothesis judges values, never how long a busy machine took to make or try one."""
 ARCHIVE = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus" / "corpus.tar.xz"
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 SAMPLE = 300

@@ -27,7 +27,7 @@ class Edge:
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
         self.url, self._headers = url, dict(headers or {})
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
 
     def get(self, path: str) -> Answer:
         """The answer for `path`, redirects not followed."""

@@ -54,13 +54,17 @@ class Up:
 
     def token(self, password: str) -> str:
         answer = httpx.post(
-            self.ready["api"] + "/auth/token", json={"email": self.ready["admin_email"], "password": password}
+            self.ready["api"] + "/auth/token",
+            json={"email": self.ready["admin_email"], "password": password},
+            timeout=60,
         )
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
 
     def post(self, token: str, **body: Any) -> dict[str, Any]:
-        answer = httpx.post(self.ready["api"] + "/reviews", json=body, headers={"Authorization": f"Bearer {token}"})
+        answer = httpx.post(
+            self.ready["api"] + "/reviews", json=body, headers={"Authorization": f"Bearer {token}"}, timeout=60
+        )
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
@@ -69,7 +73,7 @@ def read_until(url: str, words: str, seconds: float = 60) -> httpx.Response:
     """Read `url` until it answers 200 and says `words`."""
     until = time.monotonic() + seconds
     while True:
-        answer = httpx.get(url)
+        answer = httpx.get(url, timeout=60)
         if answer.status_code == 200 and words in answer.text:
             return answer
         assert time.monotonic() < until, f"{url}: {answer.status_code} without {words!r}"

@@ -37,6 +37,8 @@ _REFUSALS = (
 )
 _EXPIRED = ("expired", "the credentials have expired; renew them")
 _UNKNOWN = ("unauthenticated", "the store does not know these credentials; look at access_key, secret_key or profile")
+CONNECTIONS = 64
+"""Connections that boto3 keeps open; of its own accord it keeps 10, and warns of each that it throws away."""
 _SLOW = ("slow_down", "the store asks for fewer requests; `concurrency` lowers them")
 _CODES = {
     "ExpiredToken": _EXPIRED, "ExpiredTokenException": _EXPIRED, "TokenRefreshRequired": _EXPIRED,
@@ -99,6 +101,7 @@ class S3:
                 connect_timeout=connect_seconds,
                 read_timeout=request_seconds,
                 retries={"mode": "standard", "max_attempts": 3},
+                max_pool_connections=CONNECTIONS,
             ),
         )
         self._asking = self._session.client(

@@ -169,11 +169,11 @@ def test_a_review_is_found_as_soon_as_it_is_published(up: Up, page: Page) -> Non
     page.goto(up.ready["edge"] + f"/search/?q={word}")
     expect(page.get_by_role("status")).to_contain_text("No se encontró nada")
     token, head = up.token(up.ready["admin_password"]), up.ready["edge"] + "/content/search/head.json"
-    before = httpx.get(head).text
+    before = httpx.get(head, timeout=60).text
     turning = f"Ana \u202e{word}"
     up.post(token, title=f"El {word} canta", content="De madrugada.", camera_model="Canon EOS R", byline=turning)
     # Whether the head says the word itself or names a segment that does depends on how many changes there were.
-    until(lambda: httpx.get(head).text != before, "the index knows of it")
+    until(lambda: httpx.get(head, timeout=60).text != before, "the index knows of it")
     page.reload()
     found(page, f"El {word} canta")
     author = page.locator("#found-reviews .about").get_by_text(turning, exact=True)
@@ -247,7 +247,7 @@ def product(up: Up, model: str, **figures: object) -> str:
     """Add a camera or lens of Acme, and return its slug when it can be read."""
     headers = {"Authorization": f"Bearer {up.token(up.ready['admin_password'])}"}
     said = {"brand": "Acme", "model": model, "spec": figures}
-    answer = httpx.post(up.ready["api"] + "/products", json=said, headers=headers)
+    answer = httpx.post(up.ready["api"] + "/products", json=said, headers=headers, timeout=60)
     assert answer.status_code == 201, answer.text
     document = str(answer.json()["document"])
     read_until(document, model)

@@ -93,7 +93,7 @@ def test_a_comparison_says_every_figure(up: Up, chromium: Browser) -> None:
     documents = []
     for number, spec in enumerate((camera, {"kind": "camera", "viewfinder": "none", "released": "2022"})):
         said = {"brand": "Acme", "model": f"Comparada {number}", "spec": spec}
-        answer = httpx.post(up.ready["api"] + "/products", json=said, headers=headers)
+        answer = httpx.post(up.ready["api"] + "/products", json=said, headers=headers, timeout=60)
         assert answer.status_code == 201, answer.text
         documents.append(answer.json()["document"])
     for document in documents:

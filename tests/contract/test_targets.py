@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import boto3
 import httpx
 import pytest
 
+from publisher import settings
 from publisher.delivery.cdn import tag
 from publisher.delivery.s3 import S3
 from publisher.delivery.targets import Folder, Target
@@ -17,6 +20,7 @@ from publisher.errors import SettingsError, TargetError
 from publisher.settings import Settings
 from tests.newsroom import Memory
 
+AT_ONCE = 2 * settings.S3().concurrency
 HTML = ("text/html; charset=utf-8", "public, max-age=30")
 
 
@@ -100,10 +104,27 @@ def test_what_is_listed_has_its_size_and_what_is_read_its_headers(target: Target
 def test_headers_arrive_with_the_object(object_store: Settings) -> None:
     bucket = s3(object_store)
     bucket.put("contract/h.html", b"<p>", *HTML)
-    answer = httpx.get(f"{object_store.s3.endpoint}/{object_store.s3.bucket}/contract/h.html")
+    answer = httpx.get(f"{object_store.s3.endpoint}/{object_store.s3.bucket}/contract/h.html", timeout=60)
     assert (answer.headers["content-type"], answer.headers["cache-control"]) == HTML
     assert answer.headers["x-amz-meta-cache-tag"] == tag("/contract/h.html")
     bucket.delete(["contract/h.html"])
+
+
+def test_connections_are_kept_for_as_many_as_ask_at_once(
+    object_store: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    bucket = s3(object_store)
+    bucket.put("contract/often", b"x", *HTML)
+    together = threading.Barrier(AT_ONCE)
+
+    def look(_: int) -> bool:
+        together.wait(30)
+        return bucket.look("contract/often", with_body=False) is not None
+
+    with ThreadPoolExecutor(AT_ONCE) as pool, caplog.at_level("WARNING", "urllib3"):
+        assert all(pool.map(look, range(4 * AT_ONCE)))
+    bucket.delete(["contract/often"])
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_a_prefix_keeps_to_itself(object_store: Settings) -> None:

@@ -29,7 +29,7 @@ class Target:
 
     def __init__(self, url: str) -> None:
         self.url, parts = url, urlsplit(url)
-        self._root, self._connection = parts.path, http.client.HTTPConnection(parts.netloc, timeout=30)
+        self._root, self._connection = parts.path, http.client.HTTPConnection(parts.netloc, timeout=60)
         self.heads: list[tuple[int, int]] = []
 
     def get(self, key: str) -> bytes | None:

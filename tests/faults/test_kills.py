@@ -66,7 +66,7 @@ def kill(server: Server) -> None:
     for one in family:
         one.send_signal(signal.SIGKILL)
     assert server.process.wait(30) == -signal.SIGKILL
-    psutil.wait_procs(family, timeout=30)
+    psutil.wait_procs(family, timeout=60)
 
 
 def audited(server: Server, facts: list[Fact]) -> list[str]:

@@ -50,7 +50,7 @@ class Server:
     def client(self, who: str | None = "ana", **options: Any) -> httpx.Client:
         """A client that is signed in as this account; None for nobody."""
         headers = {} if who is None else {"Authorization": f"Bearer {self.token(who)}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False, **options)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False, **options)
 
     def token(self, who: str) -> str:
         """An access token of this account, which is good for some minutes yet."""
@@ -211,7 +211,7 @@ def _await(server: Server) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.process.poll() is None:
         try:
-            if httpx.get(f"{server.url}/health/ready", trust_env=False).status_code == 200:
+            if httpx.get(f"{server.url}/health/ready", trust_env=False, timeout=60).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.05)

@@ -246,7 +246,7 @@ if __name__ == "__main__":
         main(["login", URL, "--email", EMAIL])
     if len(sys.argv) > 6:
         plant(sys.argv[6])
-    api = httpx.Client(base_url=URL, timeout=30, trust_env=False)
+    api = httpx.Client(base_url=URL, timeout=60, trust_env=False)
     grant = api.post("/auth/token", json={"email": EMAIL, "password": PASSWORD}).raise_for_status().json()
     api.headers["Authorization"] = f"Bearer {grant['access_token']}"
     sys.stdout.write(json.dumps(rounds(api, SCENARIO, Path(FOLDER), places(PLACES))))

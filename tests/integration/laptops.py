@@ -194,7 +194,7 @@ class Network:
         handler.wfile.write(answer)
 
     def _forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> Canned:
-        connection = http.client.HTTPConnection(self._upstream, timeout=30)
+        connection = http.client.HTTPConnection(self._upstream, timeout=60)
         try:
             headers = {name: value for name, value in handler.headers.items() if name.lower() != "host"}
             connection.request(handler.command, handler.path, body or None, headers)

@@ -43,7 +43,7 @@ def sent(client: httpx.Client, said: Iterable[Any]) -> tuple[list[dict[str, Any]
 
 def answers_at_all(server: Server) -> bool:
     try:
-        return httpx.get(f"{server.url}/health/live", trust_env=False).status_code == 200
+        return httpx.get(f"{server.url}/health/live", trust_env=False, timeout=60).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -25,7 +25,7 @@ from publisher.turns import Turn
 from publisher.worker import Worker
 from tests.newsroom import Newsroom
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 class Amid:

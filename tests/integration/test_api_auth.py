@@ -154,7 +154,7 @@ def test_guessing_an_account_is_throttled_over_all_addresses_and_keeps_its_owner
 ) -> None:
     def place(number: int) -> httpx.Client:
         transport = httpx.HTTPTransport(local_address=f"127.0.1.{number}")
-        return httpx.Client(base_url=own_api_server.url, transport=transport, timeout=30)
+        return httpx.Client(base_url=own_api_server.url, transport=transport, timeout=60)
 
     with place(200) as home, place(201) as elsewhere:
         assert sign_in(home, "ana@example.com", PASSWORD).status_code == 200

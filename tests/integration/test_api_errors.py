@@ -205,7 +205,7 @@ def test_a_length_beyond_measure_is_refused_before_the_body_comes(api_server: Se
         f"Authorization: Bearer {api_server.token('ana')}\r\n\r\n"
     )
     host, _, port = api_server.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(head.encode() + b"{")
         assert connection.recv(4096).startswith(b"HTTP/1.1 413")
     assert api_server.is_alive()
@@ -218,7 +218,7 @@ def test_a_client_that_hangs_up_leaves_the_server_well(api_server: Server) -> No
     )
     host, _, port = api_server.url.removeprefix("http://").partition(":")
     for _ in range(20):
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(head.encode() + b'{"title"')
     assert api_server.is_alive()
 

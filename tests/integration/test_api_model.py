@@ -173,9 +173,7 @@ def test_the_api_does_what_its_model_does(api_server: Server) -> None:
     with api_server.client("ana") as client:
         run_state_machine_as_test(
             type("SignedIn", (Desk,), {"client": client}),
-            settings=settings(
-                max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-            ),
+            settings=settings(max_examples=60, stateful_step_count=25, suppress_health_check=list(HealthCheck)),
         )
 
 

@@ -31,7 +31,7 @@ DRAFT: dict[str, Any] = {
 @pytest.fixture
 def reader() -> Iterator[httpx.Client]:
     """Somebody with a browser and nothing else."""
-    with httpx.Client(timeout=30, trust_env=False) as client:
+    with httpx.Client(timeout=60, trust_env=False) as client:
         yield client
 
 

@@ -104,8 +104,8 @@ def test_the_doctor_finds_it_well(up: Up) -> None:
 
 def test_nobody_else_reads_the_backup(up: Up) -> None:
     caught_up(up)
-    assert httpx.get(f"{up.ready['s3']}/{up.ready['bucket']}/content/index.json").status_code == 200
-    assert httpx.get(f"{up.ready['s3']}/backup-{up.ready['bucket']}/content.keys").status_code == 403
+    assert httpx.get(f"{up.ready['s3']}/{up.ready['bucket']}/content/index.json", timeout=60).status_code == 200
+    assert httpx.get(f"{up.ready['s3']}/backup-{up.ready['bucket']}/content.keys", timeout=60).status_code == 403
     kept = b""
     for path in (up.folder / "backup").rglob("*"):
         with suppress(FileNotFoundError):  # the backup is at work: some files are there for a moment
@@ -120,7 +120,7 @@ def test_the_lag_is_among_the_metrics(up: Up) -> None:
     until = time.monotonic() + 60
     token = {"Authorization": f"Bearer {up.token(up.ready['admin_password'])}"}
     while True:
-        lines = httpx.get(up.ready["api"] + "/metrics", headers=token).text.splitlines()
+        lines = httpx.get(up.ready["api"] + "/metrics", headers=token, timeout=60).text.splitlines()
         found = [
             float(line.split()[1]) for line in lines if line.startswith("publisher_backup_synced_timestamp_seconds ")
         ]
@@ -197,7 +197,7 @@ def test_an_older_state_begins_another_history(up: Up, tmp_path: Path) -> None:
     assert answer["new_epoch"]
     db = database.connect(tmp_path / "content.db", readonly=True)
     assert db.conn.execute("SELECT count(*) FROM reviews WHERE id = ?", (said["id"],)).fetchone() == (0,)
-    shown = httpx.get(up.ready["edge"] + "/content/sync/head.json").json()
+    shown = httpx.get(up.ready["edge"] + "/content/sync/head.json", timeout=60).json()
     assert log.head(db) < shown["version"]
     assert effects.epoch(db) > shown["epoch"]
 

@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
         origin = self.server
         origin.asked.append(self.path)
         time.sleep(origin.delay)
-        origin.answering.wait(10)
+        origin.answering.wait(120)
         missing = self.path.endswith("/nothing/index.html")
         status = 404 if missing else origin.statuses.get(self.path, origin.status)
         if status == GONE:
@@ -299,7 +299,7 @@ def test_only_a_purger_makes_an_edge_fetch_or_forget(edge: tuple[int, Origin]) -
     before = len(origin.asked)
     origin.body = b"two"
     with closing(
-        http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=("127.0.0.2", 0))
+        http.client.HTTPConnection("127.0.0.1", port, timeout=60, source_address=("127.0.0.2", 0))
     ) as stranger:
         for path in ("/a/", "/b/", "/-purge", "/-refresh", "/-forget"):
             stranger.request("PURGE", path, headers={"X-Purge": "forget"})

@@ -13,7 +13,7 @@ from tests.integration.laptops import Laptop, Network, held, ids_of
 
 
 def seen(url: str) -> str:
-    answer = httpx.get(url, timeout=30, trust_env=False)
+    answer = httpx.get(url, timeout=60, trust_env=False)
     assert answer.status_code == 200, answer.text
     return answer.text
 
@@ -63,7 +63,7 @@ def browser(folder: Path, answer: int = 0) -> str:
     program.write_text(
         f"#!{sys.executable}\n"
         "import pathlib, sys, urllib.request\n"
-        "page = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1], timeout=30).read()\n"
+        "page = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1], timeout=60).read()\n"
         f"pathlib.Path({str(folder / 'asked')!r}).write_text(sys.argv[1])\n"
         f"pathlib.Path({str(folder / 'shown')!r}).write_bytes(page)\n"
         f"sys.exit({answer})\n",

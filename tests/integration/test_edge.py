@@ -145,7 +145,7 @@ def test_a_read_with_a_body_is_refused(edge: int) -> None:
 
 def test_a_read_with_a_body_of_no_told_length_is_refused(edge: int, kind: str) -> None:
     """But by Caddy: Go takes the header away before its rules are asked. It keeps nothing that could be spoiled so."""
-    with socket.create_connection(("127.0.0.1", edge), timeout=10) as asked:
+    with socket.create_connection(("127.0.0.1", edge), timeout=60) as asked:
         head = b"GET /nope/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
         asked.sendall(head + b"1\r\nx\r\n0\r\n\r\n")
         answer = b"".join(iter(lambda: asked.recv(65536), b""))

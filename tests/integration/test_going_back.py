@@ -37,7 +37,7 @@ def backed_up(folder: Path) -> dict[str, Any]:
 
 
 def head(up: Up) -> dict[str, Any]:
-    return dict(httpx.get(up.ready["edge"] + "/content/sync/head.json").json())
+    return dict(httpx.get(up.ready["edge"] + "/content/sync/head.json", timeout=60).json())
 
 
 def test_an_older_database_over_a_newer_bucket(tmp_path: Path) -> None:
@@ -78,8 +78,8 @@ def test_an_older_database_over_a_newer_bucket(tmp_path: Path) -> None:
         after = head(up)
         assert after["epoch"] > before["epoch"]
         assert (after["epoch"], after["version"]) > (before["epoch"], before["version"])
-        assert httpx.get(lost[0]["url"]).status_code == 404
-        assert httpx.get(kept["url"]).status_code == 200
+        assert httpx.get(lost[0]["url"], timeout=60).status_code == 404
+        assert httpx.get(kept["url"], timeout=60).status_code == 200
         new = up.post(up.token(password), title="Nueva", content="Otra.", camera_model="Nikon Zf")
         read_until(new["document"], new["id"])
         until = time.monotonic() + 60

@@ -213,7 +213,7 @@ def test_a_running_site_tells_and_publishes_whether_or_not_it_is_heard(tmp_path:
         environment = {"SITE_INDEXNOW_KEY": KEY, "SITE_INDEXNOW_URL": engine.url}
         up = Up(tmp_path / "data", **environment)
         token, edge = up.token(up.ready["admin_password"]), up.ready["edge"]
-        assert httpx.get(f"{edge}/{KEY}.txt").text == KEY
+        assert httpx.get(f"{edge}/{KEY}.txt", timeout=60).text == KEY
         up.post(token, title="La luz", content="De madrugada.", camera_model="Leica Q3")
         read_until(f"{edge}/reviews/la-luz/", "madrugada")
         engine.wait_for(1)

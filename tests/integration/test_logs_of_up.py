@@ -38,7 +38,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def client(up: Up) -> Iterator[httpx.Client]:
     """The administrator."""
     token = up.token(up.ready["admin_password"])
-    with httpx.Client(base_url=up.ready["api"], headers={"Authorization": f"Bearer {token}"}) as signed_in:
+    with httpx.Client(base_url=up.ready["api"], headers={"Authorization": f"Bearer {token}"}, timeout=60) as signed_in:
         yield signed_in
 
 

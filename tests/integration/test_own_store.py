@@ -62,7 +62,7 @@ class Cluster:
     def lose(self, name: str) -> None:
         """Have a part die at once."""
         self.running[name].kill()
-        self.running[name].wait(20)
+        self.running[name].wait(60)
 
     def _command(self, name: str, home: Path) -> list[str]:
         text = (UNITS / f"{PARTS[name]}.service").read_text(encoding="utf-8")

@@ -107,7 +107,7 @@ def test_every_region_gets_what_was_written(rooms: Rooms) -> None:
         review = rooms.room.post("A todas partes")
         hint()
         until(lambda: len(rooms.holding(key_of(review.slug))) == 3, "all regions have the page")
-        until(lambda: rooms.regions[2].bodies == rooms.regions[0].bodies, "all regions are equal", 30)
+        until(lambda: rooms.regions[2].bodies == rooms.regions[0].bodies, "all regions are equal")
     receipts = Receipts(rooms.room.folder / "ledger.db")
     (receipt, *_) = receipts.page(limit=1)
     assert [leg.route.target for leg in receipt.legs] == ["south", "north", "east"]
@@ -125,7 +125,7 @@ def test_a_region_that_is_dead_holds_up_no_other_and_catches_up(rooms: Rooms, de
         for number in range(3):
             slugs.append(rooms.room.post(f"Reseña {number}").slug)
             hint()
-            until(lambda: rooms.holding(key_of(slugs[-1])) == others, "the others have it", 30)
+            until(lambda: rooms.holding(key_of(slugs[-1])) == others, "the others have it")
         until(lambda: any(done.states.get(away.name) == "failing" for done in list(rooms.rounds)), "it is told of")
         assert all(outcome.target == away.name for outcome in rooms.outcomes() if outcome.error is not None)
         receipts = Receipts(rooms.room.folder / "ledger.db")
@@ -133,7 +133,7 @@ def test_a_region_that_is_dead_holds_up_no_other_and_catches_up(rooms: Rooms, de
         assert trouble is not None
         assert (trouble.target, trouble.stage, trouble.code) == (away.name, "uploaded", "target_failed")
         away.is_away = False
-        until(lambda: receipts.page(limit=1)[0].is_done, "it caught up by itself", 30)
+        until(lambda: receipts.page(limit=1)[0].is_done, "it caught up by itself")
         receipts.close()
     assert [key_of(slug) in away.bodies for slug in slugs] == [True] * 3
 
@@ -145,10 +145,10 @@ def test_a_slow_last_region_slows_none_before_it(rooms: Rooms) -> None:
         for number in range(5):
             slugs.append(rooms.room.post(f"Reseña {number}").slug)
             hint()
-            until(lambda: rooms.holding(key_of(slugs[-1]))[:2] == ["south", "north"], "the first two have it", 30)
+            until(lambda: rooms.holding(key_of(slugs[-1]))[:2] == ["south", "north"], "the first two have it")
         assert rooms.holding(key_of(slugs[-1])) == ["south", "north"]
         rooms.regions[2].gate.set()
-        until(lambda: len(rooms.holding(key_of(slugs[-1]))) == 3, "the last has it", 30)
+        until(lambda: len(rooms.holding(key_of(slugs[-1]))) == 3, "the last has it")
 
 
 class Reader:
@@ -180,12 +180,12 @@ def test_the_next_region_begins_when_readers_of_the_one_before_get_it(rooms: Roo
     with rooms.running(rooms.worker(probes=[reader.probe])) as hint:
         slug = rooms.room.post("Primero el sur").slug
         hint()
-        until(lambda: rooms.holding(key_of(slug)) == ["south"], "the first has it", 30)
-        until(lambda: any(outcome.target == "south" for outcome in rooms.outcomes()), "and is done with it", 30)
+        until(lambda: rooms.holding(key_of(slug)) == ["south"], "the first has it")
+        until(lambda: any(outcome.target == "south" for outcome in rooms.outcomes()), "and is done with it")
         threading.Event().wait(1.5)  # thrice as long as the others look again
         assert rooms.holding(key_of(slug)) == ["south"]
         reader.is_blind = False
-        until(lambda: len(rooms.holding(key_of(slug))) == 3, "the others have it too", 30)
+        until(lambda: len(rooms.holding(key_of(slug))) == 3, "the others have it too")
 
 
 def test_a_later_region_gets_the_release_that_was_read_back_and_no_newer_one(rooms: Rooms, reader: Reader) -> None:
@@ -194,24 +194,24 @@ def test_a_later_region_gets_the_release_that_was_read_back_and_no_newer_one(roo
     with rooms.running(rooms.worker(probes=[reader.probe])) as hint:
         old = rooms.room.post("La vieja").slug
         hint()
-        until(lambda: len(rooms.holding(key_of(old))) == 3, "all have the old one", 30)
+        until(lambda: len(rooms.holding(key_of(old))) == 3, "all have the old one")
         halts.halt(beside.connection, "north", now(), "")
         first = rooms.room.post("La leída").slug
         hint()
-        until(lambda: rooms.holding(key_of(first)) == ["south", "east"], "the others have what was read back", 30)
-        until(lambda: beside.waiting("south") + beside.waiting("east") == 0, "and its bundles", 30)
+        until(lambda: rooms.holding(key_of(first)) == ["south", "east"], "the others have what was read back")
+        until(lambda: beside.waiting("south") + beside.waiting("east") == 0, "and its bundles")
         read = dict(rooms.regions[0].bodies)
         reader.is_blind = True
         second = rooms.room.post("La que nadie ha leído").slug
         hint()
-        until(lambda: rooms.holding(key_of(second)) == ["south"], "one has what was not", 30)
-        until(lambda: beside.waiting("south") == 0, "whole", 30)
+        until(lambda: rooms.holding(key_of(second)) == ["south"], "one has what was not")
+        until(lambda: beside.waiting("south") == 0, "whole")
         halts.resume(beside.connection, "north")
-        until(lambda: beside.delivered_release("north") == beside.delivered_release("east"), "it caught up", 30)
+        until(lambda: beside.delivered_release("north") == beside.delivered_release("east"), "it caught up")
         assert pages(rooms.regions[1].bodies) == pages(read)
         assert rooms.holding(key_of(second)) == ["south"]
         reader.is_blind = False
-        until(lambda: rooms.regions[1].bodies == rooms.regions[0].bodies, "all have all", 30)
+        until(lambda: rooms.regions[1].bodies == rooms.regions[0].bodies, "all have all")
     beside.close()
 
 
@@ -220,7 +220,7 @@ def test_a_region_whose_readers_never_get_it_is_waited_for_no_longer_than_said(r
         slug = rooms.room.post("Nadie la ve").slug
         hint()
         until(lambda: len(rooms.holding(key_of(slug))) == 3, "the others go on", 60)
-        until(lambda: any(done.states.get("south") == "unseen" for done in list(rooms.rounds)), "it is told of", 30)
+        until(lambda: any(done.states.get("south") == "unseen" for done in list(rooms.rounds)), "it is told of")
 
 
 def test_a_region_that_is_halted_gets_nothing_until_it_is_resumed(rooms: Rooms) -> None:
@@ -229,7 +229,7 @@ def test_a_region_that_is_halted_gets_nothing_until_it_is_resumed(rooms: Rooms) 
     with rooms.running(rooms.worker()) as hint:
         slug = rooms.room.post("Sin el norte").slug
         hint()
-        until(lambda: rooms.holding(key_of(slug)) == ["south", "east"], "the others have it", 30)
+        until(lambda: rooms.holding(key_of(slug)) == ["south", "east"], "the others have it")
         receipts = Receipts(rooms.room.folder / "ledger.db")
         leg = receipts.page(limit=1)[0].legs[1]
         receipts.close()
@@ -245,7 +245,7 @@ def test_a_region_that_is_halted_gets_nothing_until_it_is_resumed(rooms: Rooms) 
         threading.Event().wait(1.5)
         assert rooms.holding(key_of(second)) == []
         assert halts.resume(beside.connection, halts.EVERY)
-        until(lambda: len(rooms.holding(key_of(second))) == 3, "all have all", 30)
+        until(lambda: len(rooms.holding(key_of(second))) == 3, "all have all")
         assert key_of(slug) in rooms.regions[1].bodies
     beside.close()
 
@@ -256,4 +256,4 @@ def test_what_is_damaged_is_rendered_again_while_regions_wait(rooms: Rooms) -> N
     (row,) = (row for row in rooms.room.ledger.desired() if row.key == key_of(review.slug))
     rooms.room.objects.discard(row.body)
     with rooms.running(rooms.worker()):
-        until(lambda: len(rooms.holding(row.key)) == 3, "all have it", 30)
+        until(lambda: len(rooms.holding(row.key)) == 3, "all have it")

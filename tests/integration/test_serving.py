@@ -30,8 +30,8 @@ def test_a_signal_to_stop_ends_a_server_that_starts(tmp_path: Path, seconds: flo
             time.sleep(seconds)
             family = psutil.Process(process.pid).children(recursive=True)
             process.terminate()
-            process.wait(20)
-            _, alive = psutil.wait_procs(family, 10)
+            process.wait(60)
+            _, alive = psutil.wait_procs(family, 60)
             assert alive == [], path.read_text()
         finally:
             end(process)

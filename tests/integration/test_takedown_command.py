@@ -47,10 +47,10 @@ def test_a_review_is_taken_down_and_certified(shell: Shell, object_store: Settin
     write(shell, **{SECRET: f"Otro texto {SECRET}."})
     shell("publish")
     shell("export", "data/export")
-    assert httpx.get(f"{edge}/reviews/{SECRET}/").status_code == 200
+    assert httpx.get(f"{edge}/reviews/{SECRET}/", timeout=60).status_code == 200
     dry = shell("takedown", SECRET, "--reason", "prueba", "--dry-run")
     assert "2 versions" in dry
-    assert httpx.get(f"{edge}/reviews/{SECRET}/").status_code == 200, "a dry run does nothing"
+    assert httpx.get(f"{edge}/reviews/{SECRET}/", timeout=60).status_code == 200, "a dry run does nothing"
     assert "say why" in shell("takedown", SECRET, "--reason", " ", answer=1)
     assert "no review has" in shell("takedown", "nothing", "--reason", "prueba", answer=1)
 
@@ -62,8 +62,8 @@ def test_a_review_is_taken_down_and_certified(shell: Shell, object_store: Settin
     assert place["objects"]
     assert (place["unseen"], place["checked"]) == ([], len(place["pages"] + place["rewritten"] + place["objects"]))
     for key in place["objects"]:
-        assert httpx.get(f"{edge}/{key}").status_code == 404
-    assert httpx.get(f"{edge}/reviews/{SECRET}/").status_code == 404
+        assert httpx.get(f"{edge}/{key}", timeout=60).status_code == 404
+    assert httpx.get(f"{edge}/reviews/{SECRET}/", timeout=60).status_code == 404
     assert "backups" in certificate["backups"]
     said = shell("audit", "verify")
     assert "2 versions of reviews were redacted by takedown" in said
@@ -92,7 +92,7 @@ def test_a_review_is_taken_down_and_certified(shell: Shell, object_store: Settin
     for path in shell.folder.glob("*.md"):
         shell("import", path.name)
     shell("publish")
-    assert httpx.get(f"{edge}/reviews/{SECRET}/").status_code == 404, "its file does not bring it back"
+    assert httpx.get(f"{edge}/reviews/{SECRET}/", timeout=60).status_code == 404, "its file does not bring it back"
 
 
 def test_help_explains(shell: Shell) -> None:

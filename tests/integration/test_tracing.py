@@ -189,7 +189,7 @@ def test_an_editor_s_request_is_one_trace_from_the_answer_to_the_bucket(collecto
         answer = client.post("/reviews", json=body, headers={"X-Request-Id": TRACE})
         assert answer.status_code == 201
         assert client.get("/reviews").status_code == 200
-    until(lambda: len(collector.spans) > 0, "the API's span comes to the collector", 30)
+    until(lambda: len(collector.spans) > 0, "the API's span comes to the collector")
     (request,) = [one for one in collector.spans if one.trace_id.hex() == TRACE]
     assert (request.name, request.parent_span_id) == ("POST /reviews", b"")
     assert request.end_time_unix_nano > request.start_time_unix_nano

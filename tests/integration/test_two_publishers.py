@@ -132,14 +132,14 @@ def test_who_was_stopped_past_the_lease_never_writes_over_its_successor(store: d
         holding = start("a")
         holding.puts_again()
         waiting = start("b")
-        until(lambda: waiting.said["lease_held"] > 2, "the second waits", 30)
+        until(lambda: waiting.said["lease_held"] > 2, "the second waits")
         assert waiting.said["put"] == 0
         for _ in range(4):
             holding.stop()
             waiting.puts_again()
             told = holding.refusals()
             holding.go_on()
-            until(lambda: holding.refusals() > told, "the first is told", 30)  # noqa: B023
+            until(lambda: holding.refusals() > told, "the first is told")  # noqa: B023
             holding, waiting = waiting, holding
         assert reader.falls == []
         assert reader.looks > 100

@@ -50,7 +50,7 @@ def test_the_password_is_shown_only_there(up: Up) -> None:
              "cameras/sony-alpha-7-iv/"]
 )  # fmt: skip
 def test_every_address_is_there_at_the_first_moment(up: Up, page: str) -> None:
-    assert httpx.get(f"{up.ready['edge']}/{page}").status_code == 200
+    assert httpx.get(f"{up.ready['edge']}/{page}", timeout=60).status_code == 200
 
 
 def test_the_simplest_post_becomes_a_page_and_a_document(up: Up) -> None:
@@ -63,7 +63,7 @@ def test_the_simplest_post_becomes_a_page_and_a_document(up: Up) -> None:
     assert document["product"]["name"] == "Sony Alpha 7 IV"
     listed = read_until(up.ready["edge"] + "/content", said["id"]).json()
     assert listed["reviews"][0]["id"] == said["id"]
-    assert "un año después" in httpx.get(up.ready["edge"] + "/").text
+    assert "un año después" in httpx.get(up.ready["edge"] + "/", timeout=60).text
 
 
 def test_a_post_is_followed_until_it_is_seen_at_the_edge(up: Up) -> None:
@@ -71,7 +71,7 @@ def test_a_post_is_followed_until_it_is_seen_at_the_edge(up: Up) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     said = up.post(token, title="Seguida hasta el final", content="Se ve.", camera_model="Leica M11")
     stages, done = [], {}
-    with httpx.stream("GET", up.ready["api"] + said["publish"] + "/events", headers=headers, timeout=30) as answer:
+    with httpx.stream("GET", up.ready["api"] + said["publish"] + "/events", headers=headers, timeout=60) as answer:
         for line in answer.iter_lines():
             name, _, value = line.partition(": ")
             if name == "event":
@@ -80,7 +80,7 @@ def test_a_post_is_followed_until_it_is_seen_at_the_edge(up: Up) -> None:
                 done = json.loads(value)["publish"]
     assert stages == ["stored", "rendered", "uploaded", "purged", "seen", "done"]
     assert (done["state"], done["finished"]) == ("seen", True)
-    assert httpx.get(said["url"]).status_code == 200
+    assert httpx.get(said["url"], timeout=60).status_code == 200
 
 
 def test_a_draft_stays_back(up: Up) -> None:
@@ -88,8 +88,8 @@ def test_a_draft_stays_back(up: Up) -> None:
     draft = up.post(token, title="Todavía no", content="Nada.", camera_model="Leica M11", state="draft")
     after = up.post(token, title="Después", content="Algo.", lens_model="Canon RF 50mm F1.2L USM")
     read_until(after["url"], "Algo")
-    assert httpx.get(draft["url"]).status_code == 404
-    assert "Todavía no" not in httpx.get(up.ready["edge"] + "/content").text
+    assert httpx.get(draft["url"], timeout=60).status_code == 404
+    assert "Todavía no" not in httpx.get(up.ready["edge"] + "/content", timeout=60).text
 
 
 def test_a_dead_child_is_restarted_and_said_so(up: Up) -> None:
@@ -104,7 +104,7 @@ def test_a_dead_child_is_restarted_and_said_so(up: Up) -> None:
         time.sleep(0.1)
     while True:
         try:
-            if httpx.get(up.ready["api"] + "/health/live").status_code == 200:
+            if httpx.get(up.ready["api"] + "/health/live", timeout=60).status_code == 200:
                 break
         except httpx.TransportError:
             assert time.monotonic() < until, up.said()
@@ -159,6 +159,39 @@ def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path) -> None:
         read_until(more["url"], "Sí.")
     finally:
         assert again.end() == 0
+
+
+def test_a_push_that_waits_for_somebodys_word_does_not_keep_the_stack_down(tmp_path: Path) -> None:
+    def run(*words: str) -> str:
+        command = [sys.executable, "-m", "publisher", "--data-dir", str(tmp_path / "data"), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    first = Up(tmp_path / "data")
+    password = first.ready["admin_password"]
+    token = first.token(password)
+    only = first.post(token, title="La primera", content="De prueba.", camera_model="Leica M11")
+    read_until(only["url"], "De prueba")
+    headers = {"Authorization": f"Bearer {token}", "If-Match": '"1"'}
+    assert httpx.delete(f"{first.ready['api']}/reviews/{only['id']}", headers=headers).status_code == 204
+    assert first.end() == 0
+    again = Up(tmp_path / "data")
+    try:
+        assert "readers get an older state: content@local: no review would be left there" in again.said()
+        run("push", "--allow-empty")
+        assert httpx.get(only["url"]).status_code == 404
+        run("rollout", "halt", "--reason", "mudanza")
+        halted = again.post(again.token(password), title="La segunda", content="Espera.", camera_model="Leica M11")
+    finally:
+        assert again.end() == 0
+    last = Up(tmp_path / "data")
+    try:
+        assert "content@local is halted (mudanza); `publisher rollout resume` ends it" in last.said()
+        run("rollout", "resume")
+        read_until(halted["url"], "Espera.")
+    finally:
+        assert last.end() == 0
 
 
 def test_ctrl_c_before_all_is_ready_is_answered_at_once_and_ends_everything(tmp_path: Path) -> None:

@@ -196,8 +196,8 @@ def test_hints_that_came_together_count_as_one(hint: Hint, listener: Listener) -
     for _ in range(5):
         hint()
     began = time.monotonic()
-    listener.wait(5)
-    assert time.monotonic() - began < 4
+    listener.wait(60)
+    assert time.monotonic() - began < 60
     began = time.monotonic()
     listener.wait(0.2)
     assert time.monotonic() - began >= 0.19

@@ -288,7 +288,7 @@ def test_a_planted_fault_is_seen(history: History) -> None:
     assert whole > 4 * difference + SLACK
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**6))
 def test_any_history_leads_exactly_to_its_end(seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

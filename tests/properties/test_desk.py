@@ -120,7 +120,7 @@ def author(api_server: Server) -> Iterator[httpx.Client]:
     client.close()
 
 
-@settings(max_examples=5, deadline=None, phases=[Phase.generate])
+@settings(max_examples=5, phases=[Phase.generate])
 @given(held=st.lists(words(), min_size=3, max_size=8))
 def test_pulling_and_posting_changes_nothing(
     api_server: Server, author: httpx.Client, tmp_path_factory: pytest.TempPathFactory, held: list[Said]

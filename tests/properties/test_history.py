@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from publisher.delivery import history
@@ -138,7 +138,7 @@ def play(done: list[tuple[str, object]], folder: Path) -> None:
         publisher.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(acts)
 def test_pages_go_back_to_any_kept_release(done: list[tuple[str, object]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

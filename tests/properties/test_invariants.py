@@ -149,7 +149,7 @@ def dangling(room: Newsroom) -> set[str]:
     return found
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(acts=acts, crowd=st.sampled_from((0, 17, 38)))
 def test_incremental_equals_clean(acts: list[tuple[str, int, int, bool]], crowd: int) -> None:
     with newsroom() as room:
@@ -174,7 +174,7 @@ def test_incremental_equals_clean(acts: list[tuple[str, int, int, bool]], crowd:
         assert (again.puts, again.deletes) == (0, 0)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(acts=acts)
 def test_what_is_built_and_sent_amid_index_and_bundles_equals_clean(acts: list[tuple[str, int, int, bool]]) -> None:
     """All edits, builds and pushes but a few come at the breaths of a making, whose moment is older then."""
@@ -209,7 +209,7 @@ def test_what_is_built_and_sent_amid_index_and_bundles_equals_clean(acts: list[t
         assert room.publish().puts == 0
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
 @given(acts=acts)
 def test_replaying_the_whole_log_changes_no_byte(acts: list[tuple[str, int, int, bool]]) -> None:
     with newsroom() as room:

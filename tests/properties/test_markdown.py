@@ -91,7 +91,7 @@ def faults(html: str) -> list[str]:
     return reader.faults + [f"<{tag}> not closed" for tag in reader.open]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(texts)
 def test_any_text_renders_to_html_that_is_safe_and_whole(source: str) -> None:
     try:
@@ -101,7 +101,7 @@ def test_any_text_renders_to_html_that_is_safe_and_whole(source: str) -> None:
     assert faults(text.html) == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(texts)
 def test_rendering_is_a_function(source: str) -> None:
     try:
@@ -120,7 +120,7 @@ def ways(source: str) -> tuple[tuple[str, str] | None, tuple[str, str]]:
     return simple.rendered(markdown.raw(source, own_html=False)), (whole, markdown.plain(whole))
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 @example("*a*\n*b*")
 @example("- a\n  - b\n\n> c\n\n| a |\n|--:|\n| b |")
 @example("1. a\n\n   b\n2. c\n---\n~~d~~  \ne")

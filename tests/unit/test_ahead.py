@@ -18,7 +18,7 @@ from publisher.delivery.ledger import Desired
 from publisher.delivery.rollout import Rollout
 from tests.newsroom import Memory, Newsroom
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 @pytest.fixture

@@ -213,7 +213,7 @@ def _editor(disabled: bool = False, role: Role = Role.editor) -> Editor:
     )  # fmt: skip
 
 
-def _gate(tokens: Tokens, found: Editor | None) -> tuple[Gate, list[str]]:
+def _gate(tokens: Tokens, found: Editor | None, clock: Callable[[], float] = lambda: 0.0) -> tuple[Gate, list[str]]:
     asked: list[str] = []
 
     async def editor(editor_id: str) -> Editor:
@@ -222,11 +222,12 @@ def _gate(tokens: Tokens, found: Editor | None) -> tuple[Gate, list[str]]:
             raise NotFoundError(editor_id)
         return found
 
-    return Gate(tokens, editor), asked
+    return Gate(tokens, editor, clock), asked
 
 
 def test_the_gate_looks_an_account_up_once_a_second(tokens: Tokens) -> None:
-    gate, asked = _gate(tokens, _editor(role=Role.chief))
+    now = 100.0
+    gate, asked = _gate(tokens, _editor(role=Role.chief), lambda: now)
     header = f"Bearer {tokens.issue('someone', 'a session', NOW)}".encode()
 
     async def thrice() -> None:
@@ -234,10 +235,15 @@ def test_the_gate_looks_an_account_up_once_a_second(tokens: Tokens) -> None:
             assert (await gate.admit(header)).sees_to_all
 
     asyncio.run(thrice())
+    now += 0.9
+    asyncio.run(thrice())
     assert asked == ["a session"]
-    gate.forget("someone")
+    now += 0.2
     asyncio.run(thrice())
     assert asked == ["a session"] * 2
+    gate.forget("someone")
+    asyncio.run(thrice())
+    assert asked == ["a session"] * 3
 
 
 def test_what_was_evicted_while_it_was_looked_up_is_looked_up_again(tokens: Tokens) -> None:

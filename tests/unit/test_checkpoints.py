@@ -19,7 +19,7 @@ from publisher.content.database import connect, snapshot
 STEP, LONG = 100, 500
 COMMIT = 40
 """Pages that a commit of these tests adds to the log at most."""
-DEADLINE = 30
+DEADLINE = 60
 
 
 class Beside(Executor):

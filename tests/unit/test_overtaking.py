@@ -20,7 +20,7 @@ from tests.newsroom import Memory
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 COUNT = 4 * SLICE
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 class Held(Memory):

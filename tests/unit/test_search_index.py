@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.content import database, effects, products, reviews
@@ -23,7 +23,6 @@ from publisher.site.sync_layout import Span
 from tests.newsroom import Newsroom, text
 
 
-@settings(deadline=None)
 @given(st.integers(0, 200_000), st.integers(0, 200_000))
 def test_spans_follow_one_another_from_the_base_to_the_newest_change(since: int, more: int) -> None:
     older, recent = search_layout.spans(since + more, since)
@@ -98,7 +97,6 @@ def test_what_words_have_in_common_is_written_once() -> None:
     assert unfronted(postings.fronted(said)) == said
 
 
-@settings(deadline=None)
 @given(st.dictionaries(words, st.lists(st.integers(0, 5_000), min_size=1, max_size=400, unique=True), min_size=1))
 def test_every_term_is_in_the_shard_that_the_bounds_say(said: dict[str, list[int]]) -> None:
     by_ordinal: dict[int, dict[str, int]] = {}

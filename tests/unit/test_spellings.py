@@ -134,7 +134,7 @@ WORDS = ("Leica", "leica", "M10", "EOS", "Canon", "Nikkor", "α7", "50/1.8", "Fu
 spelt_from_words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=40)
+@settings(suppress_health_check=list(HealthCheck), max_examples=40)
 @given(spelt=st.lists(spelt_from_words | st.text(st.characters(codec="utf-8"), max_size=12), max_size=12))
 def test_any_name_makes_one_product_that_it_finds_again(fresh_store: Store, spelt: list[str]) -> None:
     for name in spelt:

@@ -26,7 +26,6 @@ def test_other_words_stay_apart(pair: list[str]) -> None:
     assert terms.term(pair[0]) != terms.term(pair[1])
 
 
-@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_a_stem_is_no_longer_than_its_word_and_never_empty(word: str) -> None:
     made = terms.stem(word)
@@ -52,7 +51,7 @@ def test_questions(question: str, expected: list[str]) -> None:
 WESTERN = "".join(bytes([code]).decode("cp1252", "ignore") for code in range(256))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(st.sampled_from(WESTERN + "".join(map(chr, range(256))) + "\u0301日İ"), max_size=40))
 def test_the_words_of_a_text_are_the_same_whatever_others_stand_beside_them(text: str) -> None:
     assert terms.words(f"{text} ωμέγα") == [*terms.words(text), terms.term("ωμέγα")]

@@ -17,7 +17,7 @@ from publisher.content.writer import Transaction, Writer
 from publisher.errors import InvalidError, StoreError, UnsafeSqliteError
 
 Store = tuple[Writer, Path]
-DEADLINE = 30
+DEADLINE = 60
 
 
 def note(name: str) -> Callable[[Transaction], int]:
