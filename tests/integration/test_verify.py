@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+from publisher.content import reviews
+from publisher.content.model import State
+from publisher.content.writer import Writer
 from tests.integration.test_cli import POST, Shell
 from tests.integration.test_rollback import Bucket, published, write
 from tests.integration.test_rollback import bucket as bucket
@@ -63,8 +66,9 @@ def test_a_lost_ledger_is_reconciled_with_the_bucket(shell: Shell, bucket: Bucke
 def test_an_empty_site_is_refused_without_a_flag(shell: Shell, bucket: Bucket) -> None:
     write(shell, uno="primero")
     before = published(shell, bucket)
-    for path in (shell.folder / "data").glob("content.db*"):
-        path.unlink()
+    with Writer(shell.folder / "data" / "content.db") as writer:
+        (review_id,) = writer.run(lambda tx: [row[0] for row in tx.db.conn.execute("SELECT id FROM reviews")])
+        writer.run(lambda tx: reviews.move(tx, review_id, State.draft))
     assert "no review would be left there" in shell("publish", answer=1)
     assert bucket.pages() == before
     assert "deleted" in shell("publish", "--allow-empty", "--max-deletes", "100%")
