@@ -258,6 +258,9 @@ def status(held: Settings, in_json: bool) -> None:
         told = indexnow.standing(parts.ledger.connection) if parts.settings.site.indexnow_key else None
         for region in parts.settings.regions:
             targets.setdefault(region.name, {"waiting": pages, "release": 0})
+        ours = {region.name for region in parts.settings.regions} or set(targets)
+        for name, target in targets.items():
+            target["in_settings"] = name in ours
     if in_json:
         emit({
             "changes_to_build": behind, "release": release, "pages": pages, "rollback": back, "targets": targets,
@@ -273,6 +276,9 @@ def status(held: Settings, in_json: bool) -> None:
         click.echo(held_back(back))
     for name, target in targets.items():
         waiting = target["waiting"]
+        if not target["in_settings"]:
+            click.echo(f"{name} is not in the settings any more: nothing is sent there")
+            continue
         state = "up to date" if not waiting else f"{waiting:,} files waiting; run `publisher push`"
         click.echo(f"{name:<10} {state}")
     if told is not None:

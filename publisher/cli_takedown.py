@@ -15,6 +15,7 @@ from publisher import local, turns, worker
 from publisher.cli_publish import as_json, emit
 from publisher.content import database, takedowns
 from publisher.delivery import export as exporting
+from publisher.delivery.caps import Cap
 from publisher.errands import FOLDER as EXPORT
 from publisher.errors import InvalidError, StoreError
 from publisher.plant import Plant
@@ -73,7 +74,8 @@ def takedown(held: Settings, review: str, reason: str, dry_run: bool, in_json: b
 
 def _carry_out(parts: Plant, review_id: str, reason: str) -> Certificate:
     settings, owed, sandbox = parts.settings, parts.purges(), Sandbox()
-    reaches = [Reach(parts.pusher(one), one.probe_url, owed.get(one.name)) for one in parts.regions()]
+    may_be_last = Cap(allow_empty=True)
+    reaches = [Reach(parts.pusher(one, may_be_last), one.probe_url, owed.get(one.name)) for one in parts.regions()]
     garbage = parts.garbage([one.pusher for one in reaches])
     down = Takedown(
         review_id, content_db=settings.data.content_db, ledger=parts.ledger, objects=parts.objects,
@@ -167,6 +169,11 @@ def _tell(certificate: Certificate, path: Path) -> None:
             click.echo(f"{place.target}: {why}", err=True)
         if place.unpurged:
             click.echo(f"{place.target}: {place.unpurged:,} purges are still owed", err=True)
+    for name in certificate.elsewhere:
+        click.secho(
+            f"{name} is not in the settings any more, and may hold the review: put it back and run this again, or empty"
+            " its bucket", err=True, fg="yellow",
+        )  # fmt: skip
     for why in certificate.unscrubbed:
         click.echo(why, err=True)
     for other in certificate.shared_text:

@@ -23,6 +23,7 @@ from publisher.content import database, log, takedowns
 from publisher.content.model import Text
 from publisher.content.reading import Reading
 from publisher.content.writer import Writer
+from publisher.delivery import standing
 from publisher.delivery.cdn import address
 from publisher.delivery.garbage import Garbage
 from publisher.delivery.ledger import Ledger
@@ -83,6 +84,8 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     unscrubbed: list[str]
     """Databases in whose free pages bytes of the review may be until the next checkpoint or run, and why."""
     is_complete: bool
+    elsewhere: list[str] = []
+    """Targets that have left the settings since something was sent to them: nothing was removed there."""
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -138,6 +141,7 @@ class Takedown:
             shared_text=list(before.sharing), backups=backups,
             unscrubbed=unscrubbed,
             is_complete=not _may_show(places),
+            elsewhere=standing.left(self._ledger.connection, [place.target for place in places]),
         )  # fmt: skip
 
     def _traces(self) -> takedowns.Traces:

@@ -54,6 +54,24 @@ def of(conn: Any, targets: Sequence[str]) -> list[Standing]:
     return found
 
 
+def left(conn: Any, targets: Sequence[str]) -> list[str]:
+    """Targets that something was sent to and that are not among `targets` any more, by name.
+
+    One that only has another name now, at the same place, is not one of them.
+    """
+    places = dict(conn.execute("SELECT substr(name, 7), value FROM facts WHERE name LIKE 'place %'"))
+    here = {places.get(name, "") for name in targets}
+    known = [row[0] for row in conn.execute("SELECT name FROM targets ORDER BY name")]
+    return [
+        name for name in known
+        if name not in targets and (not places.get(name) or places[name] not in here) and _holds(conn, name)
+    ]  # fmt: skip
+
+
+def _holds(conn: Any, name: str) -> bool:
+    return conn.execute("SELECT 1 FROM held WHERE target = ? LIMIT 1", (name,)).fetchone() is not None
+
+
 def _seen(conn: Any, name: str) -> int:
     return _number(conn, "SELECT coalesce(max(release), 0) FROM reached WHERE stage = 'seen' AND target = ?", name)
 

@@ -157,6 +157,23 @@ def test_regions_are_pushed_in_order_and_one_that_is_away_holds_up_no_other(
     assert "no target is called west" in shell("push", "--target", "west", answer=2)
 
 
+def test_a_region_that_left_the_settings_waits_for_nothing(shell: Shell, object_store: Settings) -> None:
+    shell.environ |= regions(shell, object_store)
+    shell("import", "la-luz.md")
+    shell("build")
+    shell("push", "--target", "south")
+    shell("push", "--target", "east")
+    shell.environ["TARGETS"] = json.dumps(json.loads(shell.environ["TARGETS"])[:1])
+    assert "east is not in the settings any more: nothing is sent there" in shell("status")
+    told = json.loads(shell("status", "--json"))["targets"]
+    assert {name: target["in_settings"] for name, target in told.items()}["south"]
+    assert not told["east"]["in_settings"]
+    said = shell("takedown", "la-luz", "--reason", "a wish")
+    assert "east is not in the settings any more, and may hold the review" in said
+    (certificate,) = (shell.folder / "data/takedowns").glob("*.json")
+    assert json.loads(certificate.read_bytes())["elsewhere"] == ["east"]
+
+
 def test_a_region_is_halted_and_resumed(shell: Shell, object_store: Settings) -> None:
     shell.environ |= regions(shell, object_store)
     shell("import", "la-luz.md")

@@ -12,7 +12,7 @@ import pytest
 
 from publisher.content import database, reviews
 from publisher.content.model import Draft, State
-from publisher.delivery import caps
+from publisher.delivery import caps, standing
 from publisher.delivery.garbage import Garbage
 from publisher.delivery.lease import Lease
 from publisher.delivery.push import Pusher
@@ -226,6 +226,25 @@ def test_a_target_that_is_no_more_in_the_settings_is_not_forgotten(house: House)
     assert [place.target for place in both.targets] == ["memory", failed]
     assert not both.is_complete, "the review is there still"
     assert united(alone, msgspec.structs.replace(first, targets=first.targets[:1])).is_complete
+
+
+def test_a_target_that_left_the_settings_is_named_and_done_when_it_is_back(house: House) -> None:
+    far = house.pushers.pop()
+    first = house.run()
+    assert first.elsewhere == ["far"]
+    assert any(trace.startswith("far") for trace in house.traces())
+    house.pushers.append(far)
+    assert house.run().elsewhere == []
+    assert house.traces() == []
+
+
+def test_a_target_that_only_has_another_name_now_has_not_left(house: House) -> None:
+    ledger = house.room.ledger
+    ledger.register("far", "store/far/")
+    house.pushers[1].run()
+    assert standing.left(ledger.connection, ["memory"]) == ["far"]
+    ledger.register("remote", "store/far/")
+    assert standing.left(ledger.connection, ["memory", "remote"]) == []
 
 
 def test_a_database_that_others_hold_is_told_of_and_done_the_next_time(house: House) -> None:
