@@ -22,6 +22,7 @@ from litestar.serialization import encode_json
 from api import links, patterns, wire, yaml_text
 from api.links import Node, operations
 from api.problems import MEANINGS, Problem
+from api.queries import takes_any
 from api.room import grows
 from api.routes.answers import HEADERS, Answer, refusals
 
@@ -132,7 +133,7 @@ def _say_refusals(operation: Node, handler: HTTPRouteHandler, codes: list[str]) 
     """The refusals that every route of a kind may answer, `codes` among them; what the route says itself stays."""
     if "requestBody" in operation:
         codes += ["invalid", "body_too_large", "unsupported_media_type"]
-    elif any(parameter["in"] != "path" for parameter in operation.get("parameters", ())):
+    elif not takes_any(handler) or any(parameter["in"] != "path" for parameter in operation.get("parameters", ())):
         codes.append("invalid")
     if operation["security"]:
         codes.append("unauthenticated")

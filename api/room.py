@@ -10,9 +10,9 @@ from typing import Any
 
 from litestar import Request
 
+from api import queries
 from api.health import Health
 from api.newsroom import newsroom_of
-from api.queries import refuse_null
 from publisher.errors import NoRoomError
 
 REFUSAL = "refusal"
@@ -35,7 +35,7 @@ async def look(request: Request[Any, Any, Any]) -> None:
         raise refusal
     if grows(request.method, request.scope["path"]):
         require_room(newsroom_of(request).health)
-    await refuse_null(request)
+    queries.look(request)
 
 
 def require_room(health: Health) -> None:

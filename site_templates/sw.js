@@ -4,7 +4,7 @@
   "explained": _("This page was not kept on your device. It will be here again as soon as there is a connection."),
   "home": _("Newest reviews"), "older": _("Older reviews"), "brands": _("Brands"), "pros": _("What we liked"),
   "cons": _("What we missed"), "note": _("From the copy on your device."), "yes": _("yes"), "no": _("no"),
-  "stops": _("stops"), "optical": _("optical"), "electronic": _("electronic"), "hybrid": _("hybrid"),
+  "stop": ngettext("stop", "stops", 1), "stops": ngettext("stop", "stops", 2), "optical": _("optical"), "electronic": _("electronic"), "hybrid": _("hybrid"),
   "cameras": _("Cameras"), "lenses": _("Lenses"), "specifications": _("Specifications"),
   "rows": [
     ["mount", _("Mount"), ""], ["sensor", _("Sensor"), "mm"], ["crop_factor", _("Crop factor"), "×"],

@@ -12,6 +12,7 @@ from litestar.openapi.spec import Example
 from api.access import SECURITY
 from api.metrics import MEDIA_TYPE
 from api.newsroom import newsroom_of
+from api.queries import ANY_QUERY
 from api.routes.answers import answers, refusals
 from api.shell import bearer
 from publisher.content.model import Role
@@ -29,6 +30,7 @@ NEARLY_FULL = {"status": "not ready", "checks": {"database": True, "disk": False
 @get(
     "/health/live",
     operation_id="isAlive",
+    opt=ANY_QUERY,
     summary="Is the process alive?",
     description="200 whenever it answers at all.",
     responses=answers(dict[str, str], {"status": "alive"}),
@@ -41,6 +43,7 @@ async def live() -> dict[str, str]:
 @get(
     "/health/ready",
     operation_id="isReady",
+    opt=ANY_QUERY,
     summary="Can it write?",
     description="200 when the database takes a write in time and the disk has more room than `DATA_LOW_WATER`, else "
     "503. The bucket and the CDN are not asked: writing goes on without them.",
@@ -59,6 +62,7 @@ async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     media_type=MediaType.TEXT,
     security=SECURITY,
     operation_id="getMetrics",
+    opt=ANY_QUERY,
     summary="Metrics",
     description="Prometheus' text format: this process, its stores, and what the worker last reported. Takes the token "
     "of the setting `METRICS_TOKEN` or an administrator's access token.",

@@ -14,6 +14,7 @@ from api import previews
 from api.access import SECURITY, signed_in
 from api.newsroom import address_of, newsroom_of
 from api.previews import DEFAULT_MINUTES, LONGEST, PreviewAnswer
+from api.queries import ANY_QUERY
 from api.routes.answers import Answer, answers, refusals
 from api.routes.asking import Asking, ReviewId
 from api.routes.examples import PREVIEW, PREVIEW_ENDED, PREVIEW_PAGE
@@ -75,6 +76,7 @@ def _page(description: str, example: str) -> Answer:
 @get(
     "/preview/{preview_token:str}",
     operation_id="getPreview",
+    opt=ANY_QUERY,
     summary="See a preview",
     description="The page that a link shows, as HTML; the link is the permission. Style and links lead to the portal. "
     "Whoever asks for HTML gets a page that says what to do when the link has ended (410) or leads nowhere (404); "

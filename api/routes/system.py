@@ -8,6 +8,7 @@ from litestar import Request, Response, Router, get
 from litestar.response import Redirect
 
 from api.newsroom import newsroom_of
+from api.queries import ANY_QUERY
 from api.routes.answers import answers
 
 INDEX = {
@@ -58,6 +59,7 @@ async def index(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     "/content",
     status_code=307,
     operation_id="getContent",
+    opt=ANY_QUERY,
     summary="All published reviews",
     description="Leads to the public copy, which any number of readers may load without this service. 200 is what a "
     "client gets that follows.",

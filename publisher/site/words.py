@@ -6,6 +6,7 @@ import datetime
 import io
 from functools import lru_cache
 
+from babel import Locale
 from babel.dates import format_date, format_skeleton
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
@@ -26,6 +27,7 @@ class Words:
                 self._plural[message.id[0]] = tuple(message.string or ())
             elif message.string:
                 self._single[message.id] = str(message.string)
+        self._form_of = lru_cache(maxsize=8192)(Locale.parse(language).plural_form)
         self._day = lru_cache(maxsize=8192)(self._in_words)
         self.number = lru_cache(maxsize=8192)(self._number)
 
@@ -33,12 +35,15 @@ class Words:
         """The translation of `words`."""
         return self._single.get(words, words)
 
-    def ngettext(self, one: str, many: str, count: int) -> str:
-        """The translation for `count`; Spanish, Portuguese and English have two forms."""
+    def ngettext(self, one: str, many: str, count: float) -> str:
+        """The translation for `count`; Spanish, Portuguese and English have two forms.
+
+        Which one is the language's own matter, as in the scripts (`Intl.PluralRules`): `1,5 ponto`, but `1,5 pasos`.
+        """
         forms = self._plural.get(one)
         if not forms or not all(forms):
-            return one if count == 1 else many
-        return forms[0 if count == 1 else 1]
+            forms = (one, many)
+        return forms[0 if self._form_of(count) == "one" else 1]
 
     def date(self, moment: datetime.datetime) -> str:
         """The day of `moment` in words. Kept by day: Babel takes 20 µs, and moments hardly ever repeat."""

@@ -5,11 +5,13 @@ export class Figures {
   #language;
   #words;
   #number;
+  #plural;
 
-  // `words` has yes, no, stops, and the kinds of viewfinder.
+  // `words` has yes, no, stop and stops, and the kinds of viewfinder.
   constructor(language, words) {
     this.#language = language;
     this.#words = words;
+    this.#plural = new Intl.PluralRules(language);
     this.#number = new Intl.NumberFormat(language, { maximumFractionDigits: 2, useGrouping: "always" });
   }
 
@@ -73,7 +75,8 @@ export class Figures {
 
   #stabilised({ stabilised: has, stabilisation_stops: stops }) {
     if (has === false || stops == null) return this.#answer(has);
-    return `${this.#words.yes}, ${this.number(stops)}\u00a0${this.#words.stops}`;
+    const unit = this.#plural.select(stops) === "one" ? this.#words.stop : this.#words.stops;
+    return `${this.#words.yes}, ${this.number(stops)}\u00a0${unit}`;
   }
 
   #video({ video_height_px: lines, video_fps: rate }) {

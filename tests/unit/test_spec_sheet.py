@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
@@ -21,6 +22,7 @@ from publisher.errors import InvalidError, NotFoundError, StaleVersionError
 from publisher.site import contexts
 from publisher.site.pages import Page, Site
 from publisher.site.render import Renderer
+from tests.finding import ASSETS
 
 Store = tuple[Writer, Path]
 NOW = datetime(2026, 5, 3, tzinfo=UTC)
@@ -90,6 +92,47 @@ def test_a_lens_s_page_says_every_figure(renderer: Renderer) -> None:
         "Sellado contra polvo y agua": "no", "Filtro": "82 mm", "Dimensiones": "⌀ 87,8 × 119,9 mm", "Peso": "695 g",
         "Lanzamiento": "2022", "Precio de lanzamiento": "US$ 2.299,5",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("es", ["sí, 0,5 pasos", "sí, 1 paso", "sí, 1,5 pasos", "sí, 2 pasos"]),
+        ("pt", ["sim, 0,5 ponto", "sim, 1 ponto", "sim, 1,5 ponto", "sim, 2 pontos"]),
+        ("en", ["yes, 0.5 stops", "yes, 1 stop", "yes, 1.5 stops", "yes, 2 stops"]),
+    ],
+)
+def test_a_number_and_its_unit_agree_on_the_page_and_in_the_scripts(
+    language: str, shown: list[str], tmp_path: Path
+) -> None:
+    own = Renderer(Site(title="Portal", language=language, url="https://example.org"))
+    stops = (0.5, 1, 1.5, 2)
+    specs = [CameraSpec(stabilised=True, stabilisation_stops=each) for each in stops]
+    assert [list(sheet(own, replace(CAMERA, sources={}, spec=spec)).values())[1] for spec in specs] == shown
+    compare = own.artifact(Page("compare"), contexts.Compare(finders=[])).body.decode()
+    for words in (dict(re.findall(r' data-([a-z]+)="([^"]*)"', compare)), worker_words(own)):
+        assert said_by_script(tmp_path, language, words, [msgspec.to_builtins(spec) for spec in specs]) == shown
+
+
+def worker_words(renderer: Renderer) -> dict[str, Any]:
+    """The words that the service worker has for pages of the copy."""
+    body = renderer.artifact(Page("service-worker"), contexts.Plain(kind="service-worker")).body.decode()
+    found = re.search(r"const WORDS = (\{.*\});", body)
+    assert found is not None
+    return dict(json.loads(found[1]))
+
+
+def said_by_script(folder: Path, language: str, words: dict[str, Any], specs: list[Any]) -> list[str]:
+    """What the script of the comparison and of the copy says of stabilisation, with plain spaces."""
+    (folder / "figures.mjs").write_bytes((ASSETS / "figures.js").read_bytes())
+    code = """import { Figures } from "./figures.mjs"; const [language, words, specs] = JSON.parse(process.argv[1]);
+        const figures = new Figures(language, words);
+        console.log(JSON.stringify(specs.map((one) => figures.of(one, "stabilised").replaceAll("\u00a0", " "))))"""
+    command = ["node", "--input-type=module", "-e", code, json.dumps([language, words, specs])]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    said: list[str] = json.loads(done.stdout)
+    return said
 
 
 @pytest.mark.parametrize(
