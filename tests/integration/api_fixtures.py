@@ -19,9 +19,9 @@ import psutil
 import pytest
 
 from publisher import local, settings
-from publisher.content import editors
+from publisher.content import editors, products
 from publisher.content.database import Database, connect
-from publisher.content.model import Editor, Role
+from publisher.content.model import CameraSpec, Editor, Role
 from publisher.content.writer import Writer
 from publisher.settings import Api, Data, Settings, Site
 
@@ -149,6 +149,8 @@ def api_server(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixture
     """A server that all tests share; its log is shown when one of them failed."""
     failed = request.session.testsfailed
     with running_server(tmp_path_factory.mktemp("api")) as server:
+        with server.writes() as writer:  # the first to name a product says what it is called, and some say it otherwise
+            writer.run(lambda tx: products.create(tx, brand="Sony", model="A7 IV", spec=CameraSpec()))
         yield server
     if request.session.testsfailed > failed:
         sys.stderr.write(f"\n--- log of the API server ---\n{server.log.read_text()[-8000:]}\n")
