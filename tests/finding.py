@@ -23,7 +23,7 @@ def ask(folder: Path, questions: dict[str, Any]) -> dict[str, Any]:
         (scripts / "package.json").write_text('{"type": "module"}', encoding="utf-8")
     done = subprocess.run(
         ["node", str(node.FOLDER.parent / "finding.mjs"), str(scripts), str(folder / "site")],
-        input=json.dumps(questions), capture_output=True, text=True, timeout=120, check=False, env=dict(os.environ),
+        input=json.dumps(questions), capture_output=True, text=True, timeout=240, check=False, env=dict(os.environ),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     answers: dict[str, Any] = json.loads(done.stdout)

@@ -33,6 +33,6 @@ def script(name: str, *arguments: str, **environ: str) -> subprocess.CompletedPr
         env=dict(os.environ) | environ,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )

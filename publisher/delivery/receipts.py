@@ -166,6 +166,18 @@ class Receipts:
             basis = _basis(conn)
             return [_receipt(conn, row, basis) for row in rows.fetchall()]
 
+    def after(self, release: int, *, since: datetime, limit: int) -> list[Receipt]:
+        """Publishes with a release after `release` that were rendered at `since` or later, oldest first."""
+        with self._reading() as conn:
+            if conn is None:
+                return []
+            rows = conn.execute(
+                f"{_SELECT} WHERE p.release > ? AND r.built_at >= ? ORDER BY p.release LIMIT ?",
+                (release, since.isoformat(), limit),
+            )
+            basis = _basis(conn)
+            return [_receipt(conn, row, basis) for row in rows.fetchall()]
+
     def everywhere(self) -> int:
         """The newest change that has gone all the way to every target; 0 when there is none."""
         with self._reading() as conn:

@@ -90,6 +90,8 @@ class Courier:
             found = news.gather(self._db, self._receipts, at)
             if found.is_any:
                 self._writer.run(partial(news.tell, news=found, site_url=self._site_url))
+            if len(found.completed) == news.AT_ONCE:
+                self.nudge()
         self._busy = {webhook_id: future for webhook_id, future in self._busy.items() if not future.done()}
         due = deliveries.due(self._db, self._clock(), self._busy) if listening else []
         for webhook, delivery, event in due:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -17,11 +18,11 @@ from publisher.content.database import Database, stamp
 from publisher.content.model import Change, State
 from publisher.content.webhooks import Webhook
 from publisher.content.writer import Transaction
-from publisher.delivery.receipts import Receipt, Receipts, Trouble
+from publisher.delivery.receipts import Basis, Receipt, Receipts, Trouble
 
 LASTING = timedelta(seconds=10)
-LOOKED_BACK = 20
-"""Publishes that are told after a pause, at most: the newest."""
+AT_ONCE = 20
+"""Publishes that are gathered at once; after a pause those that follow are gathered next."""
 NAMED = 100
 """Reviews that an event names at most; it says whether there were more."""
 LOOKED_AT = 10_000
@@ -41,20 +42,27 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def gather(db: Database, receipts: Receipts, at: datetime) -> News:
-    """Compare the receipts with what was told."""
+    """Compare the receipts with what was told, for the webhooks that are enabled."""
     told = int(_fact(db, _TOLD) or 0)
     newest = receipts.page(limit=1)
     number = newest[0].release if newest else 0
     if told > number:
         told = 0  # the ledger was made anew, and counts anew
-    recent = [] if told == number else receipts.page(limit=LOOKED_BACK)
-    completed = []
-    for receipt in reversed([each for each in recent if each.release > told]):
-        if not receipt.is_done:
-            break
-        completed.append(receipt)
+    completed: tuple[Receipt, ...] = ()
+    since = min((one.enabled_at for one in webhooks.listed(db) if one.enabled), default=at)
+    if told < number and (newest[0].rendered_at or since) >= since and _is_of(db, newest[0].basis):
+        completed = tuple(takewhile(_is_done, receipts.after(told, since=since, limit=AT_ONCE)))
     found = newest[0].trouble if newest else None
-    return News(completed=tuple(completed), trouble=_lasting(db, found or receipts.of_change(log.head(db)).trouble, at))
+    return News(completed=completed, trouble=_lasting(db, found or receipts.of_change(log.head(db)).trouble, at))
+
+
+def _is_done(receipt: Receipt) -> bool:
+    return receipt.is_done
+
+
+def _is_of(db: Database, basis: Basis) -> bool:
+    """Whether the site was built from this log, and not from one that a backup has taken back since."""
+    return log.hash_at(db, basis.seq) == basis.log_hash
 
 
 def tell(tx: Transaction, news: News, site_url: str) -> int:

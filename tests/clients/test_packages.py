@@ -16,7 +16,7 @@ JAVASCRIPT = CLIENTS / "javascript"
 
 def test_the_python_wheel_is_small_and_needs_cryptography_only(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path)]
-    run = subprocess.run([*command, str(CLIENTS / "python")], capture_output=True, text=True, timeout=120, check=False)
+    run = subprocess.run([*command, str(CLIENTS / "python")], capture_output=True, text=True, timeout=240, check=False)
     assert run.returncode == 0, run.stderr
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as packed:
@@ -56,7 +56,7 @@ def test_a_wrong_use_is_found_by_the_types(tmp_path: Path) -> None:
 
 def test_the_npm_package_holds_code_and_types() -> None:
     run = subprocess.run(
-        ["npm", "pack", "--dry-run", "--json"], cwd=JAVASCRIPT, capture_output=True, text=True, timeout=60, check=False
+        ["npm", "pack", "--dry-run", "--json"], cwd=JAVASCRIPT, capture_output=True, text=True, timeout=240, check=False
     )
     assert run.returncode == 0, run.stderr
     (told,) = json.loads(run.stdout)
@@ -73,7 +73,7 @@ def test_the_npm_package_is_imported_by_its_name() -> None:
         'console.log(await new Client("https://a.example", new MemoryStore()).version());'
     )
     run = subprocess.run(
-        ["node", "--input-type=module", "--eval", script], cwd=JAVASCRIPT, capture_output=True, text=True, timeout=60,
+        ["node", "--input-type=module", "--eval", script], cwd=JAVASCRIPT, capture_output=True, text=True, timeout=240,
         check=False,
     )  # fmt: skip
     assert (run.returncode, run.stdout.strip()) == (0, "0"), run.stderr

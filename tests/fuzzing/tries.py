@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import msgspec
 from tests.fuzzing import hooks_environ as names
 from tests.integration.api_fixtures import PASSWORD, ROOT, SITE, Server
 
+_RUNS = itertools.count(1)
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
@@ -51,7 +53,7 @@ class Report(msgspec.Struct, frozen=True):
 def run(server: Server, folder: Path, *options: str, document: Path | None = None) -> tuple[Report, str]:
     """The report of one run against `server`, and all that was printed; `document` stands in for the server's own."""
     with server.client("ana") as client:
-        said = {"brand": "Acme", "model": "One", "spec": {"kind": "camera"}}
+        said = {"brand": "Acme", "model": f"No. {next(_RUNS)}", "spec": {"kind": "camera"}}
         product = client.post("/products", json=said).raise_for_status().json()["id"]
     known = {
         names.DATA_DIR: str(server.data_dir), names.ISSUER: SITE, names.PASSWORD: PASSWORD,

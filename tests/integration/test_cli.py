@@ -32,7 +32,7 @@ class Shell:
         """What a command prints, but for how far it is on a busy machine; fails unless it ends with `answer`."""
         run = subprocess.run(
             [sys.executable, "-m", "publisher", *words], cwd=self.folder, env=self.environ | environ,
-            capture_output=True, text=True, timeout=120, check=False,
+            capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
         assert run.returncode == answer, run.stdout + run.stderr
         return run.stdout + PROGRESS.sub("", run.stderr)

@@ -8,12 +8,13 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from publisher.content import reviews
+from publisher.content import database, reviews
 from publisher.content.model import Draft, Review, State
 from publisher.content.writer import Transaction
+from publisher.webhooks import news
 from publisher.webhooks.courier import Courier
 from publisher.worker import Worker
-from tests.couriers import courier_of, history, ping, subscribe, turn, work
+from tests.couriers import HERE, courier_of, history, ping, subscribe, turn, work
 from tests.newsroom import Newsroom, text
 from tests.receiver import Receiver, receiving, status
 
@@ -85,6 +86,35 @@ def test_every_publish_is_told_once_and_in_order(room: Newsroom, receiver: Recei
     while turn(courier):
         pass
     assert [message.said["data"]["reviews"][0]["title"] for message in receiver.messages] == titles
+
+
+def test_however_many_come_to_their_end_at_once_every_one_is_told(
+    room: Newsroom, receiver: Receiver, courier: Courier
+) -> None:
+    subscribe(room, receiver)
+    titles = [f"Número {number}" for number in range(2 * news.AT_ONCE + 5)]
+    for title in titles:
+        room.post(title)
+        work(room)
+    while turn(courier):
+        pass
+    assert [message.said["data"]["reviews"][0]["title"] for message in receiver.messages] == titles
+
+
+def test_of_what_a_backup_took_back_nothing_is_told(room: Newsroom, receiver: Receiver, courier: Courier) -> None:
+    subscribe(room, receiver)
+    room.post("Queda")
+    work(room)
+    turn(courier)
+    then = room.folder / "then.db"
+    with closing(database.connect(room.content_db)) as db:
+        db.conn.execute("VACUUM INTO ?", (str(then),))
+    room.post("Se pierde")
+    work(room)
+    with closing(Courier(then, room.folder / "ledger.db", room.site.url, clock=room.clock, allowed=HERE)) as restored:
+        assert turn(restored) == 0
+    turn(courier)
+    assert [message.said["data"]["reviews"][0]["title"] for message in receiver.messages] == ["Queda", "Se pierde"]
 
 
 def test_a_publish_that_nobody_could_tell_of_is_told_after_the_restart(room: Newsroom, receiver: Receiver) -> None:

@@ -80,7 +80,7 @@ def opened(laptop: Laptop, named: str, *words: str) -> tuple[int, str, str]:
     environ = os.environ | laptop.environ | {"BROWSER": named, "PATH": str(nothing)}
     command = [sys.executable, "-m", "publisher", "preview", *words, "--open"]
     done = subprocess.run(
-        command, cwd=laptop.folder, env=environ, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=laptop.folder, env=environ, capture_output=True, text=True, timeout=240, check=False
     )
     return done.returncode, done.stdout, done.stderr
 

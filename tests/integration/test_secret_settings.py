@@ -100,7 +100,7 @@ def test_no_command_says_a_secret_whatever_fails(tmp_path: Path, refusing: str) 
     said = {}
     for words in (("build",), *COMMANDS):
         ran = subprocess.run(
-            [sys.executable, "-m", "publisher", *words], env=environ, capture_output=True, text=True, timeout=120,
+            [sys.executable, "-m", "publisher", *words], env=environ, capture_output=True, text=True, timeout=240,
             stdin=subprocess.DEVNULL, check=False,
         )  # fmt: skip
         said[words] = (ran.returncode, ran.stdout + ran.stderr)

@@ -153,7 +153,7 @@ def test_the_command_says_it_for_people_and_for_programs(object_store: Settings,
 
     def run(*words: str, answer: int = 0, **environ: str) -> str:
         done = subprocess.run(
-            [*asking, *words], env=os.environ | values | environ, capture_output=True, text=True, timeout=120,
+            [*asking, *words], env=os.environ | values | environ, capture_output=True, text=True, timeout=240,
             check=False,
         )  # fmt: skip
         assert done.returncode == answer, done.stdout + done.stderr

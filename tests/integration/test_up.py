@@ -117,7 +117,7 @@ def test_commands_find_the_running_stack(up: Up) -> None:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "publisher", "--data-dir", str(up.folder), *words],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
 
     until = time.monotonic() + 60
@@ -164,7 +164,7 @@ def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path) -> None:
 def test_a_push_that_waits_for_somebodys_word_does_not_keep_the_stack_down(tmp_path: Path) -> None:
     def run(*words: str) -> str:
         command = [sys.executable, "-m", "publisher", "--data-dir", str(tmp_path / "data"), *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

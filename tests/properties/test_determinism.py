@@ -54,7 +54,7 @@ def outcome(content_db: Path, workers: int, script: Path, **environ: str) -> str
     run = subprocess.run(
         [sys.executable, str(script), str(content_db), str(workers)],
         env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     return run.stdout

@@ -129,7 +129,7 @@ def said_by_script(folder: Path, language: str, words: dict[str, Any], specs: li
         const figures = new Figures(language, words);
         console.log(JSON.stringify(specs.map((one) => figures.of(one, "stabilised").replaceAll("\u00a0", " "))))"""
     command = ["node", "--input-type=module", "-e", code, json.dumps([language, words, specs])]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     said: list[str] = json.loads(done.stdout)
     return said
