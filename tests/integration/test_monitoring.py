@@ -120,12 +120,14 @@ def test_no_client_can_add_a_label(server: Server) -> None:
         ana.get("/nothing")
         ana.request("BREW", "/reviews")
         ana.get("/reviews/none")
+        ana.get("/reviews/none?x=0")
         ana.delete("/reviews/none")
         known = {str(sample.labels) for sample in read(server)["publisher_http_request_seconds"].samples}
         known |= {str(sample.labels) for sample in read(server)["publisher_http_request_seconds"].samples}
         for number in range(50):
             ana.get(f"/nothing/{number}")
             ana.request(f"BREW{number}", "/reviews")
+            ana.get(f"/reviews/none-{number}")
             ana.get(
                 f"/reviews/none-{number}?x={number}", headers={"X-Request-Id": f"id-{number}", "Host": f"h{number}"}
             )
