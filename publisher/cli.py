@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,15 @@ import click
 
 from publisher import logs, privileges, settings
 from publisher.cli_overview import COMMANDS, SECTIONS
-from publisher.errors import DamagedError, PublisherError, SettingsError
+from publisher.errors import (
+    BuildError,
+    DamagedError,
+    DeliveryError,
+    PublisherError,
+    SettingsError,
+    StackError,
+    StoreError,
+)
 
 AS_OWNER = frozenset({"api", "build", "garbage", "init", "probe", "publish", "push", "reconcile", "verify", "worker"})
 """Commands that read and write nothing but the data directory: as root, they go on as its owner.
@@ -34,6 +43,10 @@ DAMAGE = frozenset({11, 26})
 """SQLite's codes for damaged pages and for what is no database."""
 SUSPICIOUS = DAMAGE | {1}
 """And for a table that is not there."""
+UNWRITABLE = frozenset({3, 8, 14})
+"""Its codes for what may not be written, or not be opened."""
+OF_DATA = (StoreError, BuildError, DeliveryError, StackError)
+"""Errors of those who use the data directory, and not of stores elsewhere, which have kinds of their own."""
 
 
 class _Command(click.Group):
@@ -96,10 +109,11 @@ def _explained(error: Exception, held: settings.Settings | None) -> tuple[str, i
         found = next(damage.find(Path(held.data.dir)), None)
         if found is not None:
             return str(found), DamagedError.exit_status
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE:
+        if _code(error) in DAMAGE:
             return f"a database is damaged ({error}), none of {held.data.dir}", DamagedError.exit_status
     if isinstance(error, PublisherError):
-        return str(error), 2 if isinstance(error, SettingsError) else 1
+        remedy = _remedy(error) if type(error) in OF_DATA else ""
+        return f"{error}{remedy and '; '}{remedy}", 2 if isinstance(error, SettingsError) else 1
     if isinstance(error, OSError) and error.filename is not None and error.errno in REMEDIES:
         return f"cannot use {os.fsdecode(error.filename)}: {error.strerror}; {REMEDIES[error.errno]}", 1
     return "", 1
@@ -107,12 +121,29 @@ def _explained(error: Exception, held: settings.Settings | None) -> tuple[str, i
 
 def _is_suspicious(error: BaseException) -> bool:
     """Whether a damaged database can be behind an error: SQLite says so, or does not find what it was asked for."""
-    link: BaseException | None = error
-    while link is not None:
-        if isinstance(link, DamagedError) or getattr(link, "sqlite_errorcode", 0) & 0xFF in SUSPICIOUS:
-            return True
-        link = link.__cause__
-    return False
+    return any(isinstance(link, DamagedError) or _code(link) in SUSPICIOUS for link in _causes(error))
+
+
+def _remedy(error: BaseException) -> str:
+    """What to do about what the system did not allow, where that is behind an error."""
+    for link in _causes(error):
+        if isinstance(link, OSError) and link.errno in REMEDIES:
+            return REMEDIES[link.errno]
+        if _code(link) in UNWRITABLE:
+            return REMEDIES[errno.EACCES]
+    return ""
+
+
+def _code(error: BaseException) -> int:
+    """SQLite's primary code, when it is one of its errors."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

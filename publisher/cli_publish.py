@@ -23,6 +23,7 @@ from publisher.delivery.diff import Step, Wave
 from publisher.delivery.history import Rollback
 from publisher.delivery.lane import Lane
 from publisher.delivery.push import Pushed
+from publisher.delivery.receipts import trouble
 from publisher.errors import HaltedError, PublisherError, UnseenError
 from publisher.settings import Settings, Target
 from publisher.succession import require_past
@@ -250,7 +251,7 @@ def status(held: Settings, in_json: bool) -> None:
     """
     with plant.Plant(local.remembered(held), exclusive=False) as parts:
         behind, release = parts.behind(), parts.ledger.release()
-        targets = {
+        targets: dict[str, dict[str, Any]] = {
             name: {"waiting": parts.ledger.waiting(name), "release": parts.ledger.delivered_release(name)}
             for name in parts.ledger.targets()
         }
@@ -260,7 +261,8 @@ def status(held: Settings, in_json: bool) -> None:
             targets.setdefault(region.name, {"waiting": pages, "release": 0})
         ours = {region.name for region in parts.settings.regions} or set(targets)
         for name, target in targets.items():
-            target["in_settings"] = name in ours
+            found = trouble(parts.ledger.connection, name, "uploaded")
+            target |= {"in_settings": name in ours, "failure": None if found is None else found.reason}
     if in_json:
         emit({
             "changes_to_build": behind, "release": release, "pages": pages, "rollback": back, "targets": targets,
@@ -279,7 +281,8 @@ def status(held: Settings, in_json: bool) -> None:
         if not target["in_settings"]:
             click.echo(f"{name} is not in the settings any more: nothing is sent there")
             continue
-        state = "up to date" if not waiting else f"{waiting:,} files waiting; run `publisher push`"
+        why = f": {target['failure']}" if target["failure"] else "; run `publisher push`"
+        state = "up to date" if not waiting else f"{waiting:,} files waiting{why}"
         click.echo(f"{name:<10} {state}")
     if told is not None:
         click.echo(f"indexnow   {announcing(told)}")

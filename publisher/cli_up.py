@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import signal
@@ -89,6 +90,7 @@ def up(
     ctx.find_root().obj = chosen  # what went wrong is explained by these
     stop = _stop_by_signal()
     damage.refuse_when_lost(Path(chosen.data.dir))
+    require_writable(chosen)
     fill_catalogue(chosen, say)
     open_derived(chosen)
     stack = local.Stack(chosen, announce=lambda line: say.print(line, soft_wrap=True))
@@ -150,6 +152,14 @@ def fill_catalogue(chosen: Settings, say: Console) -> None:
         added = catalogue.load(writer).added
     if added:
         say.print(f"catalogue: {added:,} cameras and lenses")
+
+
+def require_writable(chosen: Settings) -> None:
+    """PermissionError for a database that may not be written: it could be opened, and then end each child."""
+    data = chosen.data
+    for path in (data.content_db, data.ledger_db, data.build_dir / "objects.db", data.jobs_db):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def open_derived(chosen: Settings) -> None:

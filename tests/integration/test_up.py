@@ -179,6 +179,7 @@ def test_a_push_that_waits_for_somebodys_word_does_not_keep_the_stack_down(tmp_p
     again = Up(tmp_path / "data")
     try:
         assert "readers get an older state: content@local: no review would be left there" in again.said()
+        assert "files waiting: content@local: no review would be left there" in run("status")
         run("push", "--allow-empty")
         assert httpx.get(only["url"]).status_code == 404
         run("rollout", "halt", "--reason", "mudanza")
