@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 5.0
 """How often the keys and the progress of Litestream are looked at."""
+FIRST_LOOK_SECONDS = 30.0
+"""In which Litestream has looked at the database for the first time, whatever else it cannot do."""
 GRACE_SECONDS = 4.0
 """What Litestream is given to send the last of it when it is to end."""
 logger = logging.getLogger("publisher.backup")
@@ -86,7 +88,13 @@ class Backup:
         """
         litestream = self._litestream(self._home)
         with _alone(self._home / "lock") as lock:
-            process = litestream.start(lock.fileno())
+            with litestream.log_kept():
+                process = litestream.start(lock.fileno())
+                try:
+                    _wait_for_first_look(litestream, process, stop)
+                except BaseException:
+                    _end(process)
+                    raise
             try:
                 self._watch(litestream, process, stop, report)
             finally:
@@ -193,6 +201,14 @@ def _alone(path: Path) -> Iterator[IO[str]]:
         except BlockingIOError as error:
             raise BackupError(f"a backup of {path.parent.parent} runs already; there can be only one") from error
         yield lock
+
+
+def _wait_for_first_look(litestream: Litestream, process: subprocess.Popen[bytes], stop: threading.Event) -> None:
+    """Return once Litestream has looked at the database, also when its store is away and it cannot say so."""
+    until = time.monotonic() + FIRST_LOOK_SECONDS
+    while litestream.synced_at() is None and process.poll() is None and time.monotonic() < until:
+        if stop.wait(0.2):
+            return
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

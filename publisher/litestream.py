@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +20,7 @@ from uuid import uuid4
 import msgspec
 
 from publisher.content import database
+from publisher.content.database import Database
 from publisher.errors import BackupError
 
 CONFIGURATION = "litestream.yml"
@@ -142,30 +145,46 @@ class Litestream:
         (folder / CONFIGURATION).write_text(configuration(place, self._content_db, habits), encoding="utf-8")
 
     def start(self, *inherited: int) -> subprocess.Popen[bytes]:
-        """Replicate until the process ends, which keeps the file descriptors `inherited`.
-
-        Raises BackupError when the log has to be emptied first, and somebody reads it for too long.
-        """
-        if self._content_db.exists() and not self._goes_on():
-            self._begin_anew()
+        """Replicate until the process ends, which keeps the file descriptors `inherited`; within `log_kept`."""
         return subprocess.Popen(
             self._command("replicate"), cwd=self._folder, env=self.environment, stdin=subprocess.DEVNULL,
             pass_fds=inherited, umask=PRIVATE,
         )  # fmt: skip
 
-    def _goes_on(self) -> bool:
-        """Whether Litestream will find all that it has not sent: the log is the one that it sent last, or is empty.
+    @contextmanager
+    def log_kept(self) -> Iterator[None]:
+        """Keep the write-ahead log for a Litestream that is started within, until it has looked at it.
 
         Of a log that was begun anew while none ran, it may send what is new and miss the end of the old one: it takes
-        it for its own as long as the last page that it sent is still there. What is restored then is torn.
+        it for its own as long as the last page that it sent is still there. What is restored then is torn. So the log
+        is held as it is where it is the one that was sent last; else Litestream is made to begin with all of the
+        database. Raises BackupError when that cannot be, since somebody reads the log for too long.
         """
+        if not self._content_db.exists():
+            yield
+            return
+        for attempt in count():
+            with (
+                closing(database.connect(self._content_db, readonly=True)) as reading,
+                closing(database.connect(self._content_db)) as asking,
+                database.snapshot(reading),
+            ):
+                reading.conn.execute("SELECT 1 FROM sqlite_schema").fetchone()  # a snapshot begins with the first look
+                if _stays(asking) and (attempt or self._was_sent()):
+                    yield
+                    return
+            self._begin_anew()
+
+    def _was_sent(self) -> bool:
+        """Whether the log is the one of which Litestream sent something last."""
         log = _beginning(self._content_db.with_name(f"{self._content_db.name}-wal"))
         sent = sorted(self._content_db.with_name(f".{self._content_db.name}-litestream").glob("ltx/0/*.ltx"))
-        return bool(sent) and (not log or _beginning(sent[-1])[_SALTS_IN_LTX] == log[_SALTS_IN_LOG])
+        return bool(sent) and _beginning(sent[-1])[_SALTS_IN_LTX] == log[_SALTS_IN_LOG]
 
     def _begin_anew(self) -> None:
         """Have Litestream begin with all of the database: the log is cut short, and its first page is like no other."""
-        connection: Any = database.connect(self._content_db).conn
+        db = database.connect(self._content_db)
+        connection: Any = db.conn
         try:
             until = time.monotonic() + EMPTYING_SECONDS
             while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
@@ -175,7 +194,7 @@ class Litestream:
         except database.SqliteError as error:
             raise BackupError(f"cannot begin a backup of {self._content_db}: {error}") from error
         finally:
-            connection.close()
+            db.close()
 
     def restore(self, output: Path, at: datetime | None = None) -> None:
         """Write the newest database that the bucket has (or that of the moment `at`) to `output`, checked by SQLite.
@@ -228,6 +247,18 @@ class Litestream:
         if done.returncode:
             raise BackupError(f"{trouble}: {_reason(done.stderr)}")
         return done.stdout
+
+
+def _stays(asking: Database) -> bool:
+    """Whether the log is not begun anew while a snapshot that was taken before is held.
+
+    That needs all of it to be in the database. Where it is not yet, the snapshot sees to it: either it reads the log,
+    or it reads the database alone and keeps others from bringing more in
+    (https://sqlite.org/walformat.html#wal_locks).
+    """
+    connection: Any = asking.conn
+    _, pages, done = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
+    return bool(done < pages)
 
 
 def _beginning(path: Path) -> bytes:

@@ -47,13 +47,20 @@ class Kept:
         for _ in range(rows):
             self._db.execute("INSERT INTO words (word) VALUES (?)", (os.urandom(size // 2).hex(),))
 
-    def begin_log_anew(self) -> None:
-        """Bring the whole log into the database, so that the next commit is written to its beginning."""
+    def bring_in(self) -> bool:
+        """Bring the log into the database; whether all of it was, so that the next commit begins it anew."""
         _, pages, done = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        assert pages == done
+        return bool(pages == done)
 
-    def start(self) -> None:
-        self.process = self.litestream.start()
+    def start(self, amid: Callable[[Kept], None] = lambda kept: None) -> None:
+        """Start a backup; `amid` is done while it starts."""
+        with self.litestream.log_kept():
+            amid(self)
+            self.process = self.litestream.start()
+            until = time.monotonic() + 60
+            while self.litestream.synced_at() is None:
+                assert time.monotonic() < until
+                time.sleep(0.1)
 
     def caught_up(self) -> None:
         """Wait until all that was written is in the bucket."""
@@ -121,7 +128,7 @@ def only_written(kept: Kept) -> None:
 def begun_anew(kept: Kept) -> None:
     """As much is written as before, and brought in; then the log is begun anew, and does not reach as far yet."""
     kept.write(ROWS)
-    kept.begin_log_anew()
+    assert kept.bring_in()
     kept.write(3)
 
 
@@ -138,6 +145,21 @@ def test_what_was_written_while_no_backup_ran_is_in_it(
     kept.end(kill=kill)
     meanwhile(kept)
     kept.start()
+    kept.write(20)
+    kept.caught_up()
+    assert kept.restored() == kept.rows()
+
+
+@pytest.mark.parametrize("before", [nothing, only_written, begun_anew])
+def test_the_log_is_not_begun_anew_while_a_backup_starts(kept: Kept, before: Callable[[Kept], None]) -> None:
+    def busy(kept: Kept) -> None:
+        for _ in range(3):
+            kept.write(100)
+            kept.bring_in()
+
+    kept.end(kill=True)
+    before(kept)
+    kept.start(amid=busy)
     kept.write(20)
     kept.caught_up()
     assert kept.restored() == kept.rows()
