@@ -8,13 +8,16 @@ Litestream reads the write-ahead log of `content.db` and sends it to a bucket, a
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
+from publisher.content import database
 from publisher.errors import BackupError
 
 CONFIGURATION = "litestream.yml"
@@ -45,6 +48,11 @@ _ENDPOINT = """\
 
 LISTING_SECONDS = 30.0
 """How long a listing may take: of a store that is away Litestream asks again and again, for minutes."""
+EMPTYING_SECONDS = 60.0
+"""How long readers of the write-ahead log are waited for before it is emptied."""
+_SALTS_IN_LTX, _SALTS_IN_LOG = slice(64, 72), slice(16, 24)
+"""Where a file of Litestream's (https://github.com/superfly/ltx) and a write-ahead log
+(https://sqlite.org/fileformat2.html#the_write_ahead_log) have the numbers that change when a log is begun anew."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,11 +142,40 @@ class Litestream:
         (folder / CONFIGURATION).write_text(configuration(place, self._content_db, habits), encoding="utf-8")
 
     def start(self, *inherited: int) -> subprocess.Popen[bytes]:
-        """Replicate until the process ends, which keeps the file descriptors `inherited`."""
+        """Replicate until the process ends, which keeps the file descriptors `inherited`.
+
+        Raises BackupError when the log has to be emptied first, and somebody reads it for too long.
+        """
+        if self._content_db.exists() and not self._goes_on():
+            self._begin_anew()
         return subprocess.Popen(
             self._command("replicate"), cwd=self._folder, env=self.environment, stdin=subprocess.DEVNULL,
             pass_fds=inherited, umask=PRIVATE,
         )  # fmt: skip
+
+    def _goes_on(self) -> bool:
+        """Whether Litestream will find all that it has not sent: the log is the one that it sent last, or is empty.
+
+        Of a log that was begun anew while none ran, it may send what is new and miss the end of the old one: it takes
+        it for its own as long as the last page that it sent is still there. What is restored then is torn.
+        """
+        log = _beginning(self._content_db.with_name(f"{self._content_db.name}-wal"))
+        sent = sorted(self._content_db.with_name(f".{self._content_db.name}-litestream").glob("ltx/0/*.ltx"))
+        return bool(sent) and (not log or _beginning(sent[-1])[_SALTS_IN_LTX] == log[_SALTS_IN_LOG])
+
+    def _begin_anew(self) -> None:
+        """Have Litestream begin with all of the database: the log is cut short, and its first page is like no other."""
+        connection: Any = database.connect(self._content_db).conn
+        try:
+            until = time.monotonic() + EMPTYING_SECONDS
+            while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() > until:
+                    raise BackupError("the write-ahead log is being read for too long to begin a backup; try again")
+            connection.execute("INSERT OR REPLACE INTO facts VALUES ('backup_begun', ?)", (uuid4().hex,))
+        except database.SqliteError as error:
+            raise BackupError(f"cannot begin a backup of {self._content_db}: {error}") from error
+        finally:
+            connection.close()
 
     def restore(self, output: Path, at: datetime | None = None) -> None:
         """Write the newest database that the bucket has (or that of the moment `at`) to `output`, checked by SQLite.
@@ -191,6 +228,15 @@ class Litestream:
         if done.returncode:
             raise BackupError(f"{trouble}: {_reason(done.stderr)}")
         return done.stdout
+
+
+def _beginning(path: Path) -> bytes:
+    """The first bytes of a file; none when it is not there."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_SALTS_IN_LTX.stop)
+    except FileNotFoundError:
+        return b""
 
 
 def _reason(said: bytes) -> str:
