@@ -16,7 +16,7 @@ from litestar import Litestar
 from litestar.types import Message, Receive, Scope, Send
 
 from api.body import PATCHES
-from api.patience import patient
+from api.patience import Coming
 
 _START = secrets.token_hex(4).encode()
 _NUMBERS = itertools.count(1)
@@ -68,6 +68,7 @@ class Application(Litestar):
         bodiless = scope["bodiless"] = method == "HEAD"
         if bodiless:
             scope["method"] = "GET"
+        body = Coming(receive)
 
         async def dress(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -75,13 +76,15 @@ class Application(Litestar):
                 if scope["method"] == "OPTIONS" and message["status"] == 204:
                     allow = self._methods(scope)
                     headers = [(b"allow", allow), *([(b"accept-patch", PATCHES.encode())] if b"PATCH" in allow else [])]
-                message["headers"] = _dressed(headers, identity)
+                message["headers"] = dressed = _dressed(headers, identity)
                 self.observe(scope, method, message["status"], perf_counter() - came)
+                if not body.is_whole and await body.is_left(scope["headers"]):
+                    dressed.append((b"connection", b"close"))
             elif bodiless and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
 
-        coming = patient(cast(Receive, receive))
+        coming: Receive = body
         if method == "POST" and scope["path"] == self.short_path:
             left = await self.short(scope, coming, dress)
             if left is None:
