@@ -88,6 +88,8 @@ class Backup:
         """
         litestream = self._litestream(self._home)
         with _alone(self._home / "lock") as lock:
+            with suppress(TargetError):  # when the store is away, it is made with the keys later
+                self._chest().ensure_bucket()
             with litestream.log_kept():
                 process = litestream.start(lock.fileno())
                 try:
