@@ -88,11 +88,11 @@ class Backup:
         """
         litestream = self._litestream(self._home)
         with _alone(self._home / "lock") as lock:
-            with suppress(TargetError):  # when the store is away, it is made with the keys later
-                self._chest().ensure_bucket()
             with litestream.log_kept():
                 process = litestream.start(lock.fileno())
                 try:
+                    with suppress(TargetError):  # when the store is away, it is made with the keys later
+                        self._chest().ensure_bucket()
                     _wait_for_first_look(litestream, process, stop)
                 except BaseException:
                     _end(process)
