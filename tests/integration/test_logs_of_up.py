@@ -88,12 +88,14 @@ def carrying(up: Up, request_id: str, what: str, seconds: float = 60) -> dict[st
         time.sleep(0.05)
 
 
-def test_a_refused_request_is_logged_by_its_route_only(up: Up, client: httpx.Client) -> None:
-    answer = client.get("/reviews/canary-path?token=canary-query", headers={"X-Request-Id": "refused"})
-    assert answer.json()["request_id"] == "refused"
-    line = find(up, "api", request_id="refused")
-    assert (line["route"], line["status"]) == ("/reviews/{review_id}", 404)
-    assert "canary-query" not in json.dumps(lines(up, "api"))
+@pytest.mark.parametrize(("query", "status"), [("", 404), ("?token=canary-query", 400)])
+def test_a_refused_request_is_logged_by_its_route_only(up: Up, client: httpx.Client, query: str, status: int) -> None:
+    request_id = f"refused-{status}"
+    answer = client.get(f"/reviews/canary-path{query}", headers={"X-Request-Id": request_id})
+    assert answer.json()["request_id"] == request_id
+    line = find(up, "api", request_id=request_id)
+    assert (line["route"], line["status"]) == ("/reviews/{review_id}", status)
+    assert "canary" not in json.dumps(lines(up, "api"))
 
 
 def test_a_sign_in_that_failed_names_the_account_and_not_what_was_typed(up: Up, client: httpx.Client) -> None:
