@@ -8,6 +8,8 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+import pytest
+
 from publisher.content import database, reviews
 from publisher.content.model import Draft, Review, State
 from publisher.content.writer import Transaction
@@ -77,22 +79,12 @@ def test_nothing_of_before_is_told(room: Newsroom, receiver: Receiver, courier: 
     assert [one["title"] for one in message.said["data"]["reviews"]] == ["Después"]
 
 
-def test_every_publish_is_told_once_and_in_order(room: Newsroom, receiver: Receiver, courier: Courier) -> None:
-    subscribe(room, receiver)
-    titles = [f"Número {number}" for number in range(6)]
-    for title in titles:
-        room.post(title)
-        work(room)
-    while turn(courier):
-        pass
-    assert [message.said["data"]["reviews"][0]["title"] for message in receiver.messages] == titles
-
-
-def test_however_many_come_to_their_end_at_once_every_one_is_told(
-    room: Newsroom, receiver: Receiver, courier: Courier
+@pytest.mark.parametrize("many", [6, 2 * news.AT_ONCE + 5])
+def test_every_publish_is_told_once_and_in_order_however_many_end_at_once(
+    room: Newsroom, receiver: Receiver, courier: Courier, many: int
 ) -> None:
     subscribe(room, receiver)
-    titles = [f"Número {number}" for number in range(2 * news.AT_ONCE + 5)]
+    titles = [f"Número {number}" for number in range(many)]
     for title in titles:
         room.post(title)
         work(room)
