@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from litestar import Response, Router, get, patch, post
 from litestar.openapi.spec import Example
@@ -30,9 +31,11 @@ from api.routes.answers import answers, refusals
 from api.routes.asking import Asking, Cursor, Limit
 from api.routes.examples import ACCOUNT, ACCOUNTS, EDITOR_ID, NEW_ACCOUNT
 from publisher.content import browsing, editors, sessions
-from publisher.content.model import Editor
+from publisher.content.model import Editor, Role
 from publisher.content.writer import Transaction
-from publisher.errors import InvalidError, UnauthenticatedError
+from publisher.errors import ForbiddenError, InvalidError, UnauthenticatedError
+
+T = TypeVar("T")
 
 NEW = Example(
     summary="Make an account with a generated password",
@@ -77,8 +80,8 @@ async def me(request: Asking) -> Response[EditorAnswer]:
 )
 async def amend_me(request: Asking, data: Annotated[PartOfMe, Body(examples=[RENAMED])]) -> Response[EditorAnswer]:
     """Change what is named of your own account."""
-    said = PartOfEditor(name=data.name)
-    return Response(editor_answer(await written(request, partial(_amend, editor_id=request.user.editor_id, said=said))))
+    operation = partial(_amend_own, session_id=request.user.session_id, said=PartOfEditor(name=data.name))
+    return Response(editor_answer(await written(request, operation)))
 
 
 @post(
@@ -87,8 +90,9 @@ async def amend_me(request: Asking, data: Annotated[PartOfMe, Body(examples=[REN
     status_code=204,
     operation_id="changeMyPassword",
     summary="Change your password",
-    description="Takes the password you have and the one you want; every other session of yours is ended.",
-    responses=refusals("throttled"),
+    description="Takes the password you have and the one you want; every other session of yours is ended. It is a 409 "
+    "when the account was changed in the meantime.",
+    responses=refusals("throttled", "conflict"),
 )
 async def change_my_password(request: Asking, data: Annotated[PasswordChange, Body(examples=[PASSWORDS])]) -> None:
     """Check the password as when signing in, and keep the new one."""
@@ -99,15 +103,15 @@ async def change_my_password(request: Asking, data: Annotated[PasswordChange, Bo
     newsroom.password_changes.count(who.editor_id)
     held = await newsroom.read(editors.get, who.editor_id)
     try:
-        await newsroom.authenticate(held.email, data.current)
+        checked = await newsroom.authenticate(held.email, data.current)
     except UnauthenticatedError as error:
         raise InvalidError("$.current", "not your password") from error
     newsroom.password_changes.clear(who.editor_id)
     password_hash = await newsroom.hashed(data.new)
-    await written(
-        request,
-        partial(_replace_password, editor_id=who.editor_id, password_hash=password_hash, kept=who.session_id),
+    operation = partial(
+        sessions.change_password, session_id=who.session_id, checked=checked, password_hash=password_hash
     )
+    await written(request, operation)
     newsroom.gate.forget(who.editor_id)
 
 
@@ -126,10 +130,8 @@ async def create(
     """Make an account."""
     generated = editors.generated_password() if data.password is None else None
     password_hash = await _hashed(request, data.password or generated or "")
-    editor = await written(
-        request,
-        partial(editors.create, email=data.email, name=data.name, role=data.role, password_hash=password_hash),
-    )
+    operation = partial(editors.create, email=data.email, name=data.name, role=data.role, password_hash=password_hash)
+    editor = await _administered(request, operation)
     headers = {"Location": f"/editors/{editor.id}"}
     return Response(new_editor_answer(editor, generated), status_code=201, headers=headers)
 
@@ -180,7 +182,7 @@ async def amend(
     data: Annotated[PartOfEditor, Body(examples=[RENAMED, PROMOTED, DISABLED])],
 ) -> Response[EditorAnswer]:
     """Change what is named."""
-    editor = await written(request, partial(_amend, editor_id=editor_id, said=data))
+    editor = await _administered(request, partial(_amend, editor_id=editor_id, said=data))
     newsroom_of(request).gate.forget(editor_id)
     return Response(editor_answer(editor))
 
@@ -201,7 +203,7 @@ async def reset_password(request: Asking, editor_id: EditorIdentity) -> Response
     await newsroom_of(request).read(editors.get, editor_id)
     generated = editors.generated_password()
     password_hash = await _hashed(request, generated)
-    await written(request, partial(_replace_password, editor_id=editor_id, password_hash=password_hash))
+    await _administered(request, partial(_reset_password, editor_id=editor_id, password_hash=password_hash))
     newsroom_of(request).gate.forget(editor_id)
     return Response(GeneratedPassword(password=generated))
 
@@ -211,6 +213,22 @@ async def _hashed(request: Asking, password: str) -> str:
     if newsroom.is_crowded:
         raise too_often(0)
     return await newsroom.hashed(password)
+
+
+async def _administered(request: Asking, operation: Callable[[Transaction], T]) -> T:
+    """What `operation` returned, once it is on disk, for one who still is an administrator when it is done."""
+    session_id = request.user.session_id
+    return await written(request, partial(_as_administrator, session_id=session_id, operation=operation))
+
+
+def _as_administrator(tx: Transaction, session_id: str, operation: Callable[[Transaction], T]) -> T:
+    if sessions.required(tx.db, session_id).role is not Role.administrator:
+        raise ForbiddenError("only an administrator may do this, and you are none any more")
+    return operation(tx)
+
+
+def _amend_own(tx: Transaction, session_id: str, said: PartOfEditor) -> Editor:
+    return _amend(tx, sessions.required(tx.db, session_id).id, said)
 
 
 def _amend(tx: Transaction, editor_id: str, said: PartOfEditor) -> Editor:
@@ -226,9 +244,9 @@ def _amend(tx: Transaction, editor_id: str, said: PartOfEditor) -> Editor:
     return editor
 
 
-def _replace_password(tx: Transaction, editor_id: str, password_hash: str, kept: str = "") -> None:
+def _reset_password(tx: Transaction, editor_id: str, password_hash: str) -> None:
     editors.replace_password(tx, editor_id, password_hash)
-    sessions.revoke_all(tx, editor_id, but=kept)
+    sessions.revoke_all(tx, editor_id)
 
 
 router = Router(

@@ -19,7 +19,7 @@ from publisher.content import editors, identity, log
 from publisher.content.database import Database, moment, stamp
 from publisher.content.model import Editor, EditorId
 from publisher.content.writer import Transaction
-from publisher.errors import NotFoundError, TokenError, UnauthenticatedError
+from publisher.errors import ConflictError, NotFoundError, TokenError, UnauthenticatedError
 
 LIFE = timedelta(days=30)
 """How long a session lasts that is not used."""
@@ -107,6 +107,33 @@ def holder(db: Database, session_id: str) -> Editor:
     if row is None:
         raise NotFoundError("the session has ended")
     return editors.from_row(row)
+
+
+def required(db: Database, session_id: str) -> Editor:
+    """The account of a session that goes on.
+
+    For operations that waited since whoever asked was let in. Raises TokenError when the session has ended since, or
+    the account was closed.
+    """
+    try:
+        editor = holder(db, session_id)
+    except NotFoundError as error:
+        raise TokenError("the session has ended; sign in again", has_ended=True) from error
+    if editor.disabled:
+        raise TokenError("the account was closed", has_ended=True)
+    return editor
+
+
+def change_password(tx: Transaction, session_id: str, checked: Editor, password_hash: str) -> None:
+    """Keep another password hash for the account of a session, as it was when its password was checked.
+
+    Every other session of it ends. Raises TokenError as `required`, and ConflictError when the account was changed
+    since: whoever else changed it may have taken it from who knew the old password.
+    """
+    if required(tx.db, session_id) != checked:
+        raise ConflictError("the account was changed just now; look at it, and try again")
+    editors.replace_password(tx, checked.id, password_hash)
+    revoke_all(tx, checked.id, but=session_id)
 
 
 def _end(tx: Transaction, session_id: str, kind: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -10,8 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from publisher.content import log
+from publisher.content import editors, log, sessions
+from publisher.content.model import Role
+from publisher.content.writer import Transaction
 from tests.integration.api_fixtures import PASSWORD, Server
+from tests.integration.holding import await_writes, held
 
 NOBODY = "01900000-0000-7000-8000-000000000000"
 ANOTHER = "another long password"
@@ -256,3 +259,123 @@ def test_a_password_is_not_guessed_through_its_change(own_api_server: Server) ->
             problem(answer, 400, "invalid", "$.current")
         problem(client.post("/editors/me/password", json={"current": PASSWORD, "new": ANOTHER}), 429, "throttled")
         assert client.get("/editors/me").status_code == 200
+
+
+# --- what is decided while a password is checked and hashed ---
+
+THIRD = "the password of the administrator"
+Meanwhile = Callable[[Transaction, str], object]
+
+
+def reset(tx: Transaction, editor_id: str) -> None:
+    editors.replace_password(tx, editor_id, editors.hash_password(THIRD))
+    sessions.revoke_all(tx, editor_id)
+
+
+def close(tx: Transaction, editor_id: str) -> None:
+    editors.set_disabled(tx, editor_id, True)
+    sessions.revoke_all(tx, editor_id)
+
+
+def close_and_open(tx: Transaction, editor_id: str) -> None:
+    close(tx, editor_id)
+    editors.set_disabled(tx, editor_id, False)
+
+
+def demote(tx: Transaction, editor_id: str) -> None:
+    editors.set_role(tx, editor_id, Role.chief)
+
+
+def password_hash(server: Server, editor_id: str) -> str:
+    with closing(server.database()) as db:
+        found: str = db.conn.execute("SELECT password_hash FROM editors WHERE id = ?", (editor_id,)).fetchone()[0]
+    return found
+
+
+@pytest.mark.parametrize("meanwhile", [reset, close, close_and_open])
+def test_a_password_in_flight_does_not_undo_what_an_administrator_did(
+    meanwhile: Meanwhile, own_api_server: Server
+) -> None:
+    """A thief knows the password; while theirs is checked and hashed, an administrator takes the account back."""
+    beto, thief = own_api_server.accounts["beto"], own_api_server.grant("beto")
+    own_api_server.token("root")
+    before = password_hash(own_api_server, beto.id)
+    with own_api_server.client(None) as client, ThreadPoolExecutor(1) as pool:
+        client.headers["Authorization"] = f"Bearer {thief['access_token']}"
+        with held(own_api_server, lambda tx: meanwhile(tx, beto.id)):
+            said = {"current": PASSWORD, "new": ANOTHER}
+            attempt = pool.submit(client.post, "/editors/me/password", json=said)
+            await_writes(own_api_server)
+            assert password_hash(own_api_server, beto.id) == before, "nobody sees it yet"
+        problem(attempt.result(), 401, "bad_token")
+        said = {"email": beto.email, "password": ANOTHER}
+        problem(client.post("/auth/token", json=said), 401, "unauthenticated")
+    if meanwhile is reset:
+        assert own_api_server.grant("beto", THIRD)["token_type"] == "Bearer"
+    else:
+        assert password_hash(own_api_server, beto.id) == before
+
+
+def test_of_two_passwords_in_flight_the_second_is_refused(own_api_server: Server) -> None:
+    ana = own_api_server.accounts["ana"]
+    own_api_server.token("root")
+    mine = own_api_server.client("ana")
+    with mine, ThreadPoolExecutor(2) as pool, held(own_api_server):
+        attempts = [
+            pool.submit(mine.post, "/editors/me/password", json={"current": PASSWORD, "new": new})
+            for new in (ANOTHER, THIRD)
+        ]
+        await_writes(own_api_server, 2)
+    answers = {new: attempt.result() for new, attempt in zip((ANOTHER, THIRD), attempts, strict=True)}
+    assert sorted(answer.status_code for answer in answers.values()) == [204, 409]
+    for new, answer in answers.items():
+        with own_api_server.client(None) as client:
+            token = client.post("/auth/token", json={"email": ana.email, "password": new})
+        assert token.status_code == (200 if answer.status_code == 204 else 401)
+        if answer.status_code == 409:
+            problem(answer, 409, "conflict")
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "status", "code"), [(reset, 401, "bad_token"), (close, 401, "bad_token"), (demote, 403, "forbidden")]
+)
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [
+        ("POST", "/editors/{beto}/password", None),
+        ("POST", "/editors", {"email": "eva@example.com", "name": "Eva", "role": "administrator"}),
+        ("PATCH", "/editors/{beto}", {"role": "administrator"}),
+    ],
+    ids=["reset", "create", "promote"],
+)
+def test_an_administrator_who_is_none_any_more_does_nothing_more(
+    method: str, path: str, said: Any, meanwhile: Meanwhile, status: int, code: str, own_api_server: Server
+) -> None:
+    """One account of two administrators is taken back while it makes itself another one."""
+    beto, last = own_api_server.accounts["beto"], own_api_server.accounts["ana"]
+    with own_api_server.client("root") as client, ThreadPoolExecutor(1) as pool:
+        client.patch(f"/editors/{last.id}", json={"role": "administrator"}).raise_for_status()
+        everybody = client.get("/editors").json()["editors"]
+        before = password_hash(own_api_server, beto.id)
+        root = own_api_server.accounts["root"]
+        with held(own_api_server, lambda tx: meanwhile(tx, root.id)):
+            attempt = pool.submit(client.request, method, path.replace("{beto}", beto.id), json=said)
+            await_writes(own_api_server)
+        problem(attempt.result(), status, code)
+    with own_api_server.client("ana") as client:
+        now = client.get("/editors").json()["editors"]
+        assert [one["email"] for one in now] == [one["email"] for one in everybody]
+        assert next(one for one in now if one["id"] == beto.id)["role"] == "editor"
+    assert password_hash(own_api_server, beto.id) == before
+
+
+def test_your_own_name_is_not_changed_once_the_session_has_ended(own_api_server: Server) -> None:
+    beto = own_api_server.accounts["beto"]
+    own_api_server.token("root")
+    with own_api_server.client("beto") as client, ThreadPoolExecutor(1) as pool:
+        with held(own_api_server, lambda tx: close(tx, beto.id)):
+            attempt = pool.submit(client.patch, "/editors/me", json={"name": "Otro"})
+            await_writes(own_api_server)
+        problem(attempt.result(), 401, "bad_token")
+    with own_api_server.client("root") as client:
+        assert client.get(f"/editors/{beto.id}").json()["name"] == beto.name
