@@ -19,7 +19,7 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.params import BodyKwarg
 from litestar.serialization import encode_json
 
-from api import links, patterns, wire, yaml_text
+from api import links, patterns, repeats, wire, yaml_text
 from api.links import Node, operations
 from api.problems import MEANINGS, Problem
 from api.queries import takes_any
@@ -78,6 +78,7 @@ def _completed(made: Node, handlers: Mapping[str, HTTPRouteHandler]) -> Node:
         handler = handlers[operation["operationId"]]
         operation.setdefault("security", [])
         operation.pop("deprecated", None)
+        operation["description"] += repeats.described(handler)
         _tidy(operation)
         _say_examples(operation, handler)
         _say_refusals(operation, handler, ["no_room"] if grows(method.upper(), path) else [])

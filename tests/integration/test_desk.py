@@ -124,6 +124,10 @@ def test_an_answer_lost_after_success_does_nothing_twice(
     laptop.edit("luz.md", "equilibrada", "ligera")
     assert "broke off" in laptop("post", "luz.md")
     assert "luz.md: sent" in laptop("post", "luz.md")
+    for method, status in (("POST", 201), ("PATCH", 200)):
+        first, again = [said[2:] for said in network.answered if said[0] == method and said[1].startswith("/reviews")]
+        assert first == again, "the API remembers what it answered to the key, so there is nothing to compare"
+        assert first[0] == status
     stored = held(elsewhere, waiting["id"])
     assert (stored["version"], stored["content"]) == (2, "Una cámara **ligera**.\n")
 
