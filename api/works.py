@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from api.importing import WAITING, Desk, Files, Importer, Readers
+from api.import_files import Files, Readers
+from api.importing import WAITING, Desk, Importer
 from api.problems import too_many
 from publisher.jobs import Job, Jobs, Kind
 

@@ -112,7 +112,18 @@ def deliver(records: Records, *, until_done: bool, tell: Callable[[Sent], None])
 
     Ctrl-C ends it between or within two requests; the next delivery goes on.
     """
-    delivery, attempts = Delivery(), 0
+    delivery = Delivery()
+    try:
+        _deliver(records, delivery, until_done, tell)
+    except UnauthenticatedError as error:
+        delivery.stopped, delivery.unauthenticated = str(error), True
+    except KeyboardInterrupt:
+        delivery.stopped = "stopped"
+    return delivery
+
+
+def _deliver(records: Records, delivery: Delivery, until_done: bool, tell: Callable[[Sent], None]) -> None:
+    attempts = 0
 
     def note(sent: Sent) -> None:
         nonlocal attempts
@@ -127,24 +138,15 @@ def deliver(records: Records, *, until_done: bool, tell: Callable[[Sent], None])
                 sending.send(records, client, now, note)
             failed = [sent.reason for sent in delivery.settled[begun:] if sent.outcome == "failed"]
             if not (failed and until_done):
-                return delivery
+                return
             raise OfflineError(f"the site failed: {failed[0]}")
         except OfflineError as error:
             attempts += 1
             delay = _delay(error, attempts, until_done)
             if delay is None:
                 delivery.stopped = str(error)
-                return delivery
-            if not _pause(error, delay):
-                delivery.stopped = "stopped"
-                return delivery
-        except UnauthenticatedError as error:
-            delivery.stopped, delivery.unauthenticated = str(error), True
-            return delivery
-        except KeyboardInterrupt:
-            delivery.stopped = "stopped"
-            return delivery
-    return delivery
+                return
+            _pause(error, delay)
 
 
 def _delay(error: OfflineError, attempts: int, until_done: bool) -> float | None:
@@ -156,16 +158,12 @@ def _delay(error: OfflineError, attempts: int, until_done: bool) -> float | None
     return error.seconds
 
 
-def _pause(error: OfflineError, seconds: float) -> bool:
-    """Wait, saying until when; False when Ctrl-C ended it."""
+def _pause(error: OfflineError, seconds: float) -> None:
+    """Wait, saying until when."""
     at = datetime.now().astimezone().timestamp() + seconds
     clock = f"{datetime.fromtimestamp(at).astimezone():%H:%M:%S}"
     click.echo(f"{error}; trying again at {clock} (Ctrl-C stops; nothing is lost)", err=True)
-    try:
-        time.sleep(seconds)
-    except KeyboardInterrupt:
-        return False
-    return True
+    time.sleep(seconds)
 
 
 def line(sent: Sent) -> str:

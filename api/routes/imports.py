@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from litestar import Response, Router, post
+from litestar.background_tasks import BackgroundTask
 from litestar.exceptions import HTTPException
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
@@ -21,6 +22,7 @@ from api.routes.answers import Answer, refusals
 from api.routes.asking import Asking
 from api.routes.examples_publishes import ROWS, ROWS_ANSWERED
 from api.shell import request_id
+from api.works import Works
 from publisher.content import identity
 
 MEDIA_TYPE = "application/jsonl"
@@ -89,12 +91,13 @@ async def import_reviews(request: Asking) -> Response[Any]:
         works.files.remove(rows)
         raise
     headers = {"Link": f'</jobs/{job_id}>; rel="monitor"', "X-Accel-Buffering": "no"}
-    return Stream(_answers(newsroom, job_id), media_type=MEDIA_TYPE, headers=headers)
+    works.importer.look()
+    leave = BackgroundTask(_leave, works, job_id)  # who hangs up at once never begins to read
+    return Stream(_answers(newsroom, job_id), media_type=MEDIA_TYPE, headers=headers, background=leave)
 
 
 async def _answers(newsroom: Newsroom, job_id: str) -> AsyncIterator[bytes]:
     works, readers = newsroom.works, newsroom.works.readers
-    works.importer.look(job_id)
     try:
         async for piece in uploads.sent(
             works.files.answers(job_id),
@@ -104,7 +107,13 @@ async def _answers(newsroom: Newsroom, job_id: str) -> AsyncIterator[bytes]:
         ):
             yield piece
     finally:
-        readers.end(job_id)
+        await _leave(works, job_id)
+
+
+async def _leave(works: Works, job_id: str) -> None:
+    """Nobody reads the answers any more. In this order, for whoever writes them looks for readers last."""
+    works.readers.end(job_id)
+    works.files.remove(works.files.answers(job_id))
 
 
 def _require_rows(request: Asking) -> None:

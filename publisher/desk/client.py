@@ -27,6 +27,11 @@ CONNECT_SECONDS = 10
 READ_SECONDS = 60
 EARLY_SECONDS = 30
 """A token that lives no longer than this is renewed before it is used."""
+REPEATED_AFTER = (2.0, 3.0)
+"""How long an answer to a refresh is awaited before it is asked for again: all that is asked again has to reach the API
+within 10 seconds (`publisher.content.sessions.GRACE`), in which it gives the same answer and ends no session."""
+RECONNECT_SECONDS = 3.0
+"""How long the last of them may take to connect."""
 PAGE = 100
 JSON = ("application/json", "application/problem+json")
 _NEVER_ARRIVED = (
@@ -102,15 +107,33 @@ _ME = msgspec.json.Decoder(_Me)
 _GRANT = msgspec.json.Decoder(Grant)
 
 
+class Patience(msgspec.Struct, frozen=True):
+    """How many seconds a connection is waited for, and then an answer."""
+
+    connect: float = CONNECT_SECONDS
+    read: float = READ_SECONDS
+
+
+USUAL = Patience()
+
+
 class Wire:
     """HTTP to one base URL, without redirects and retries."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-        self._pool = urllib3.PoolManager(timeout=timeout, retries=False)
+        self._pool = urllib3.PoolManager(retries=False)
 
-    def ask(self, method: str, path: str, *, body: bytes | None = None, token: str = "", **headers: str) -> Answer:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        token: str = "",
+        patience: Patience = USUAL,
+        **headers: str,
+    ) -> Answer:
         """One request. Headers by their names in lower case, `_` for `-`.
 
         Raises OfflineError when nothing answers, when what answers is not the API, or when it says to come later.
@@ -121,8 +144,11 @@ class Wire:
         if token:
             sent["authorization"] = f"Bearer {token}"
         host = urlsplit(self.url).netloc
+        timeout = urllib3.Timeout(connect=patience.connect, read=patience.read)
         try:
-            response = self._pool.request(method, self.url + path, body=body, headers=sent, redirect=False)
+            response = self._pool.request(
+                method, self.url + path, body=body, headers=sent, redirect=False, timeout=timeout
+            )
         except _NEVER_ARRIVED as error:
             raise OfflineError(f"no connection to {host}") from error
         except urllib3.exceptions.SSLError as error:
@@ -158,8 +184,11 @@ def _require_ours(answer: Answer, media_type: str, host: str) -> None:
     if answer.status == 429:
         wait = answer.wait or 1.0
         raise OfflineError(f"{host} asks for a pause of {wait:.0f} s", seconds=wait)
-    if answer.status in (503, 507):
-        raise OfflineError(f"{host} cannot write now: {answer.trouble.detail}", seconds=answer.wait)
+    if answer.status in (503, 507):  # after a 503 it may be written; a 507 is said before anything is
+        has_arrived = answer.status == 503
+        raise OfflineError(
+            f"{host} cannot write now: {answer.trouble.detail}", arrived=has_arrived, seconds=answer.wait
+        )
 
 
 class Client:
@@ -182,10 +211,10 @@ class Client:
         """
         if self.session.expires_at - EARLY_SECONDS <= self._clock():
             self._renew()
-        answer = self._wire.ask(method, path, body=body, token=self.session.access_token, **headers)
+        answer = self._wire.ask(method, path, body=body, token=self.session.access_token, patience=USUAL, **headers)
         if answer.status == 401:
             self._renew()
-            answer = self._wire.ask(method, path, body=body, token=self.session.access_token, **headers)
+            answer = self._wire.ask(method, path, body=body, token=self.session.access_token, patience=USUAL, **headers)
         if answer.status == 401:
             raise UnauthenticatedError(f"{self.session.url} does not accept the session any more; {SIGN_IN}")
         return answer
@@ -248,20 +277,33 @@ class Client:
 
 def _renewed(wire: Wire, session: Session, clock: Callable[[], float]) -> Session:
     body = msgspec.json.encode({"refresh_token": session.refresh_token})
-    answer = _persistently(lambda: wire.ask("POST", "/auth/refresh", body=body))
+    answer = _persistently(lambda patience: wire.ask("POST", "/auth/refresh", body=body, patience=patience))
     if answer.status == 401:
         raise TokenError(f"the session of {session.email} has ended; {SIGN_IN}")
     return _read(wire.url, answer, _GRANT.decode).session(session, clock())
 
 
-def _persistently(ask: Callable[[], Answer]) -> Answer:
-    """The answer to a request whose answer may be lost once: the API gives the same again within seconds."""
-    try:
-        return ask()
-    except OfflineError as error:
-        if not error.arrived:
-            raise
-        return ask()
+def _persistently(ask: Callable[[Patience], Answer]) -> Answer:
+    """The answer to a request whose answer may be lost, or never come: the API gives the same again within seconds.
+
+    The last time it is awaited as any other, for an API that is only slow answers that one as well.
+    """
+    has_arrived = False
+    for seconds in REPEATED_AFTER:
+        began = time.monotonic()
+        patience = Patience(seconds / 2, seconds / 2) if has_arrived else Patience(read=seconds)
+        try:
+            answer = ask(patience)
+        except OfflineError as error:
+            has_arrived = has_arrived or error.arrived
+            if not has_arrived:
+                raise
+        else:
+            if answer.status < 500:
+                return answer
+            has_arrived = True
+        time.sleep(max(0.0, began + seconds - time.monotonic()))
+    return ask(Patience(connect=RECONNECT_SECONDS))
 
 
 def sign_in(wire: Wire, email: str, password: str, clock: Callable[[], float] = time.time) -> Session:

@@ -106,6 +106,8 @@ class Network:
         self.url = f"http://127.0.0.1:{self._port}"
         self.loses: Callable[[str, str], bool] = lambda method, path: False
         """Whether the API's answer to this request is lost on its way back."""
+        self.swallows: Callable[[str, str], bool] = lambda method, path: False
+        """Whether the API's answer to this request vanishes and nobody is told: the connection stays open."""
         self.says: Callable[[str, str], Canned | None] = lambda method, path: None
         """What answers this request in the API's place."""
         self.holds = threading.Event()
@@ -146,13 +148,12 @@ class Network:
             self._server = None
 
     def lose_once(self, method: str, begins: str = "/reviews") -> None:
-        """Lose the next answer to such a request."""
-        left = [None]
+        """Lose the next answer to such a request: the connection ends without it."""
+        self.loses = _once(method, begins)
 
-        def loses(asked: str, path: str) -> bool:
-            return asked == method and path.startswith(begins) and bool(left and left.pop() is None)
-
-        self.loses = loses
+    def swallow_once(self, method: str, begins: str) -> None:
+        """Let the next answer to such a request vanish, as when a cable is pulled: nothing comes, no end either."""
+        self.swallows = _once(method, begins)
 
     def say(self, status: int, body: bytes, **headers: str) -> None:
         """Answer everything like this, until `honest`."""
@@ -186,6 +187,8 @@ class Network:
         self.answered.append((method, path, status, answer))
         if self.hangs:
             self.holds.wait(30)
+        if self.swallows(method, path):
+            self.holds.wait(240)
         if self.loses(method, path):
             return
         handler.send_response(status)
@@ -205,6 +208,16 @@ class Network:
             return response.status, dict(response.getheaders()), response.read()
         finally:
             connection.close()
+
+
+def _once(method: str, begins: str) -> Callable[[str, str], bool]:
+    """Whether a request is the first of this method whose path begins so."""
+    left = [None]
+
+    def is_it(asked: str, path: str) -> bool:
+        return asked == method and path.startswith(begins) and bool(left and left.pop() is None)
+
+    return is_it
 
 
 class Author(msgspec.Struct, frozen=True):

@@ -51,11 +51,24 @@ def answers_at_all(server: Server) -> bool:
 @contextlib.contextmanager
 def half_sent(server: Server) -> Iterator[None]:
     """An import of which three rows have come, of many."""
+    with _sending(server, b"".join(lines(rows(3))), size=100_000):
+        yield
+
+
+def sent_and_gone(server: Server, count: int) -> None:
+    """An import whose client hangs up as soon as it has sent all, and reads nothing."""
+    body = b"".join(lines(rows(count)))
+    with _sending(server, body, size=len(body)):
+        pass
+
+
+@contextlib.contextmanager
+def _sending(server: Server, body: bytes, *, size: int) -> Iterator[None]:
     host, port = server.url.removeprefix("http://").split(":")
     head = (
         f"POST /reviews/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token('ana')}\r\n"
-        "Content-Type: application/jsonl\r\nContent-Length: 100000\r\n\r\n"
+        f"Content-Type: application/jsonl\r\nContent-Length: {size}\r\n\r\n"
     )
     with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(head.encode() + b"".join(lines(rows(3))))
+        connection.sendall(head.encode() + body)
         yield

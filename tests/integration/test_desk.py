@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from publisher.content.writer import Transaction
+from tests.integration import forgetful
 from tests.integration.api_fixtures import Server
 from tests.integration.asking import until
 from tests.integration.laptops import Author, Laptop, Network, held, ids_of
@@ -130,6 +131,49 @@ def test_an_answer_lost_after_success_does_nothing_twice(
         assert first[0] == status
     stored = held(elsewhere, waiting["id"])
     assert (stored["version"], stored["content"]) == (2, "Una cámara **ligera**.\n")
+
+
+def test_a_503_may_have_been_written_and_what_was_sent_is_not_replaced(own_api_server: Server, tmp_path: Path) -> None:
+    def post_and_stop() -> None:
+        (own_api_server.data_dir / forgetful.DUE).touch()
+        running = laptop.start("post", "luz.md")
+        assert running.stdout is not None
+        said = ""
+        while "trying again at" not in said:
+            line = running.stdout.readline()
+            assert line, said
+            said += line
+        assert "cannot write now" in said
+        running.send_signal(signal.SIGINT)
+        assert "1 review kept in the outbox (stopped)" in running.communicate(timeout=240)[0]
+
+    own_api_server.stop()
+    own_api_server.command = [*own_api_server.command[:-1], "tests.integration.forgetful:from_environment"]
+    own_api_server.start()
+    laptop = Laptop(tmp_path / "laptop")
+    laptop.sign_in(own_api_server.url)
+    laptop.write("luz.md")
+    post_and_stop()
+    (waiting,) = laptop.told("outbox", "list")
+    laptop.edit("luz.md", "equilibrada", "ligera")
+    assert "luz.md: sent" in laptop("post", "luz.md")
+    with own_api_server.client("ana") as client:
+        stored = held(client, waiting["id"])
+        assert (stored["version"], stored["content"]) == (2, "Una cámara **ligera**.\n")
+        laptop.edit("luz.md", "ligera", "pesada")
+        post_and_stop()
+        laptop.edit("luz.md", "pesada", "enorme")
+        assert "luz.md: sent" in laptop("post", "luz.md")
+        stored = held(client, waiting["id"])
+        assert (stored["version"], stored["content"]) == (4, "Una cámara **enorme**.\n")
+
+
+def test_a_507_was_not_written_and_is_replaced(laptop: Laptop, network: Network) -> None:
+    laptop.write("luz.md")
+    network.say_once(507, "the disk is full")
+    laptop("post", "luz.md")
+    (waiting,) = laptop.told("outbox", "list")
+    assert not waiting["doubtful"]
 
 
 def test_a_file_changed_while_its_answer_is_lost_is_changed_once(

@@ -15,7 +15,9 @@ import httpx
 import pytest
 
 from publisher.content import sessions
+from publisher.desk import client
 from tests.integration.api_fixtures import PASSWORD, Server
+from tests.integration.asking import until
 from tests.integration.laptops import Author, Laptop, Network
 
 ROOT = Path(__file__).parents[2]
@@ -77,14 +79,50 @@ def test_a_token_that_ended_is_renewed_by_itself(laptop: Laptop, network: Networ
     assert "luz.md: sent" in laptop("post", "luz.md")
 
 
+def test_a_refresh_whose_answer_vanishes_ends_no_session(laptop: Laptop, network: Network) -> None:
+    for _ in range(2):
+        before = laptop.session()
+        laptop.change_session(expires_at=0.0)
+        network.swallow_once("POST", "/auth/refresh")
+        laptop.write("luz.md")
+        assert "luz.md: sent" in laptop("post", "luz.md", "--as-new")
+        assert laptop.session()["refresh_token"] != before["refresh_token"]
+
+
+def test_a_refresh_is_repeated_while_the_site_is_slow_and_its_answer_awaited(laptop: Laptop, network: Network) -> None:
+    def refreshed() -> int:
+        return sum(path == "/auth/refresh" for _, path, _ in network.asked)
+
+    def slow(method: str, path: str) -> None:
+        if path == "/auth/refresh":
+            until(lambda: refreshed() == 3, "what is not answered is asked for again, twice")
+
+    laptop.change_session(expires_at=0.0)
+    network.says = slow
+    laptop.write("luz.md")
+    assert "luz.md: sent" in laptop("post", "luz.md")
+    network.honest()
+    laptop.change_session(expires_at=0.0)
+    assert "luz.md: sent" in laptop("post", "luz.md", "--as-new")
+    assert refreshed() == 4
+
+
+def test_a_refresh_is_repeated_only_while_the_site_gives_the_same_answer_again() -> None:
+    latest = sum(client.REPEATED_AFTER) + client.RECONNECT_SECONDS
+    assert latest <= 0.8 * sessions.GRACE.total_seconds()
+
+
 def test_a_refresh_that_fails_on_the_site_ends_no_session(laptop: Laptop, network: Network) -> None:
-    before = laptop.session()
     laptop.change_session(expires_at=0.0)
     network.say_once(500, "the service failed")
     laptop.write("luz.md")
-    assert "1 review kept in the outbox" in laptop("post", "luz.md")
-    assert laptop.session()["refresh_token"] == before["refresh_token"]
-    assert "all is sent" in laptop("outbox", "send")
+    assert "luz.md: sent" in laptop("post", "luz.md")
+    laptop.change_session(expires_at=0.0)
+    before = laptop.session()
+    network.say(500, b'{"detail": "the service failed"}', content_type="application/problem+json")
+    laptop.write("sombra.md")
+    assert "1 review kept in the outbox" in laptop("post", "sombra.md")
+    assert laptop.session() == before
 
 
 def test_many_processes_share_one_refresh_token(laptop: Laptop, network: Network) -> None:
