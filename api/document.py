@@ -25,6 +25,7 @@ from api.problems import MEANINGS, Problem
 from api.queries import takes_any
 from api.room import grows
 from api.routes.answers import HEADERS, Answer, refusals
+from api.under_way import HEADER
 
 VERY_LONG = 10_000
 PARTS = ("text/event-stream", "application/jsonl")
@@ -142,7 +143,7 @@ def _say_refusals(operation: Node, handler: HTTPRouteHandler, codes: list[str]) 
         codes.append("store_failed")
     if any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", ())):
         codes += ["stale_version", "precondition_required"]
-    if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ())):
+    if any(parameter["name"] == HEADER for parameter in operation.get("parameters", ())):
         codes += ["key_in_use", "key_reused"]
     responses = operation["responses"]
     for status in [each for each in responses if int(each) >= 400]:
@@ -162,11 +163,14 @@ def _say_refusals(operation: Node, handler: HTTPRouteHandler, codes: list[str]) 
 
 
 def _say_headers(operation: Node, handler: HTTPRouteHandler) -> None:
+    takes_key = any(parameter["name"] == HEADER for parameter in operation.get("parameters", ()))
     for status, response in operation["responses"].items():
         spec = (handler.responses or {}).get(int(status))
         if status == "431":
             continue
         named = spec.headers if isinstance(spec, Answer) else _OF_REFUSALS.get(int(status), ())
+        if status == "409" and takes_key:
+            named = ("Retry-After",)
         response["headers"] = response.get("headers", {}) | {
             name: {"$ref": f"#/components/headers/{name}"} for name in (*named, "X-Request-Id")
         }

@@ -148,6 +148,10 @@ class Jobs:
             raise NotFoundError(f"no job has the id {job_id}")
         return _job(rows[0])
 
+    def waiting(self, kind: Kind) -> int:
+        """How many jobs of a kind wait for their turn."""
+        return int(self._do("SELECT count(*) FROM jobs WHERE state = 'waiting' AND kind = ?", kind)[0][0])
+
     def page(self, *, before: str | None = None, limit: int, asked_by: str | None = None) -> list[Job]:
         """Jobs asked for before the job `before`, newest first; only those of `asked_by`, when given.
 

@@ -77,15 +77,15 @@ async def import_reviews(request: Asking) -> Response[Any]:
     works, job_id = newsroom.works, identity.uuid7(at)
     rows = works.files.rows(job_id)
     try:
-        with works.receiving():
+        async with works.receiving(newsroom.elsewhere):
             count = await uploads.received(
                 request.stream(), rows, largest=works.largest, elsewhere=newsroom.elsewhere,
                 has_room=lambda: newsroom.health.free() >= newsroom.health.low_water,
                 is_stopping=lambda: works.importer.is_stopping,
             )  # fmt: skip
-        works.readers.begin(job_id)
-        who, asked_under = request.user.editor_id, request_id(request.scope)
-        await newsroom.elsewhere(works.ask_for, "import", who, asked_under, count, job_id)
+            works.readers.begin(job_id)
+            who, asked_under = request.user.editor_id, request_id(request.scope)
+            await newsroom.elsewhere(works.ask_for, "import", who, asked_under, count, job_id)
     except BaseException:
         works.readers.end(job_id)
         works.files.remove(rows)

@@ -27,6 +27,7 @@ _MEANT = {
 }
 """The API's names of fields in the words of a file."""
 _TRANSIENT = (408, 425)
+BUSY_SECONDS = 2.0
 GONE = "the review is gone: somebody deleted it; `publisher post --as-new` writes it again as a new one"
 
 
@@ -99,7 +100,9 @@ class Stale(msgspec.Struct, frozen=True):
 
 
 class Busy(msgspec.Struct, frozen=True):
-    """The same request is still being answered."""
+    """The same request is still being answered; `seconds` says for how long the API asks to be left alone."""
+
+    seconds: float
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -119,7 +122,7 @@ def verdict(entry: Entry, answer: Answer) -> Verdict:
     if answer.status >= 500 or answer.status in _TRANSIENT:
         return Failed(trouble.detail or f"status {answer.status}")
     if trouble.code == "key_in_use":
-        return Busy()
+        return Busy(answer.wait or BUSY_SECONDS)
     if answer.status == 412:
         return Stale()
     if answer.status == 409 and entry.kind == "create" and trouble.code != "address_taken":
