@@ -212,7 +212,7 @@ def _free(tx: Transaction, wanted: str | None) -> ReviewId:
         raise ConflictError(f"the review with the id {rid} was deleted, and no other is given its id; choose a new one")
     if found is not None:
         raise ConflictError(f"a review with the id {rid} exists already")
-    return ReviewId(rid)
+    return ReviewId(identity.require_possible(rid, tx.at))
 
 
 def _about(tx: Transaction, draft: Draft) -> Product | None:

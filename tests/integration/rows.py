@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ import httpx
 from publisher.content import identity
 from publisher.worker import now
 from tests.integration.api_fixtures import Server
+from tests.integration.asking import Answer
 
 JSONL = {"Content-Type": "application/jsonl"}
 WORDS = "Una cámara **equilibrada**, con la que da gusto salir a la calle. "
@@ -62,8 +64,18 @@ def sent_and_gone(server: Server, count: int) -> None:
         pass
 
 
+def never_sent(server: Server) -> Answer:
+    """What is answered to an import of which only the head has come."""
+    with _sending(server, b"", size=100_000) as connection:
+        connection.settimeout(60)
+        response = http.client.HTTPResponse(connection, method="POST")
+        response.begin()
+        fields = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, fields, response.read())
+
+
 @contextlib.contextmanager
-def _sending(server: Server, body: bytes, *, size: int) -> Iterator[None]:
+def _sending(server: Server, body: bytes, *, size: int) -> Iterator[socket.socket]:
     host, port = server.url.removeprefix("http://").split(":")
     head = (
         f"POST /reviews/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token('ana')}\r\n"
@@ -71,4 +83,4 @@ def _sending(server: Server, body: bytes, *, size: int) -> Iterator[None]:
     )
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(head.encode() + body)
-        yield
+        yield connection
