@@ -96,6 +96,12 @@ def due(db: Database, at: datetime, limit: int = 100) -> list[ReviewId]:
     return [ReviewId(row[0]) for row in rows]
 
 
+def next_due(db: Database) -> datetime | None:
+    """When the next of the scheduled reviews is due; None when there is none."""
+    row = db.conn.execute("SELECT min(publish_at) FROM reviews WHERE state = 'scheduled'").fetchone()
+    return None if row[0] is None else moment(row[0])
+
+
 def create(
     tx: Transaction,
     draft: Draft,
