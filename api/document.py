@@ -19,12 +19,13 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.params import BodyKwarg
 from litestar.serialization import encode_json
 
-from api import links, patterns, wire, yaml_text
+from api import links, patterns, repeats, wire, yaml_text
 from api.links import Node, operations
 from api.problems import MEANINGS, Problem
 from api.queries import takes_any
 from api.room import grows
 from api.routes.answers import HEADERS, Answer, refusals
+from api.under_way import HEADER
 
 VERY_LONG = 10_000
 PARTS = ("text/event-stream", "application/jsonl")
@@ -78,6 +79,7 @@ def _completed(made: Node, handlers: Mapping[str, HTTPRouteHandler]) -> Node:
         handler = handlers[operation["operationId"]]
         operation.setdefault("security", [])
         operation.pop("deprecated", None)
+        operation["description"] += repeats.described(handler)
         _tidy(operation)
         _say_examples(operation, handler)
         _say_refusals(operation, handler, ["no_room"] if grows(method.upper(), path) else [])
@@ -141,7 +143,7 @@ def _say_refusals(operation: Node, handler: HTTPRouteHandler, codes: list[str]) 
         codes.append("store_failed")
     if any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", ())):
         codes += ["stale_version", "precondition_required"]
-    if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ())):
+    if any(parameter["name"] == HEADER for parameter in operation.get("parameters", ())):
         codes += ["key_in_use", "key_reused"]
     responses = operation["responses"]
     for status in [each for each in responses if int(each) >= 400]:
@@ -161,11 +163,14 @@ def _say_refusals(operation: Node, handler: HTTPRouteHandler, codes: list[str]) 
 
 
 def _say_headers(operation: Node, handler: HTTPRouteHandler) -> None:
+    takes_key = any(parameter["name"] == HEADER for parameter in operation.get("parameters", ()))
     for status, response in operation["responses"].items():
         spec = (handler.responses or {}).get(int(status))
         if status == "431":
             continue
         named = spec.headers if isinstance(spec, Answer) else _OF_REFUSALS.get(int(status), ())
+        if status == "409" and takes_key:
+            named = ("Retry-After",)
         response["headers"] = response.get("headers", {}) | {
             name: {"$ref": f"#/components/headers/{name}"} for name in (*named, "X-Request-Id")
         }

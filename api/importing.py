@@ -6,22 +6,21 @@ that all it brings is published in one release. Rows are written many to a commi
 pass between them.
 
 An import whose process ended is done again from its first row by the next one: a row without an id gets one that is
-made from the job and the row's number, so no row is written twice.
+made from the job and the row's number, so no row is written twice. Rows are removed when their job has ended, wherever
+it was ended; those of a client whose process died before it had all are removed by the next process.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import threading
 from codecs import BOM_UTF8
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from functools import partial
-from pathlib import Path
 from typing import IO
 from uuid import UUID
 
@@ -30,13 +29,14 @@ import msgspec
 from api import editing, problems
 from api.auth import Principal
 from api.body import Reader
+from api.import_files import Files, Readers
 from api.scribe import Scribe
 from api.wire import Addresses, Standing, chosen
 from api.wire_jobs import ImportedReview, ImportEnd, RowAnswer, answer
 from publisher.content import editors, hold, log
 from publisher.content.model import Text
 from publisher.content.writer import Transaction
-from publisher.errors import ForbiddenError, InvalidError, PublisherError, StoreError
+from publisher.errors import ForbiddenError, InvalidError, NotFoundError, PublisherError, StoreError
 from publisher.jobs import Job, Jobs, Progress, settle
 from publisher.logs import fields
 
@@ -76,82 +76,19 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     largest: int
 
 
-class Files:
-    """The files of imports: their rows, and what became of them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def rows(self, job_id: str) -> Path:
-        """Where the rows lie until the import has ended."""
-        return self.folder / f"{job_id}.jsonl"
-
-    def answers(self, job_id: str) -> Path:
-        """Where the answers lie until they were sent."""
-        return self.folder / f"{job_id}.answers"
-
-    def remove(self, *paths: Path) -> None:
-        """Remove files; one that is not there is removed already."""
-        for path in paths:
-            path.unlink(missing_ok=True)
-
-
-class Readers:
-    """Those who read the answers of imports: told from the importer's thread when there are more."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._more: dict[str, asyncio.Event] = {}
-        self._ended: set[str] = set()
-
-    def begin(self, job_id: str) -> None:
-        """Somebody reads the answers of this import."""
-        self._more[job_id] = asyncio.Event()
-
-    def end(self, job_id: str) -> None:
-        """Nobody reads them any more."""
-        self._more.pop(job_id, None)
-        self._ended.discard(job_id)
-
-    def has_ended(self, job_id: str) -> bool:
-        """Whether there will be no more answers."""
-        return job_id in self._ended
-
-    async def wait(self, job_id: str, seconds: float) -> bool:
-        """Whether there may be more answers; waits for them, or for `seconds`."""
-        try:
-            await asyncio.wait_for(self._more[job_id].wait(), seconds)
-        except TimeoutError:
-            return False
-        self._more[job_id].clear()
-        return True
-
-    def tell(self, job_id: str, *, has_ended: bool) -> None:
-        """There are more answers, or there will be none; from any thread."""
-        with suppress(RuntimeError):  # the loop is closed: nobody reads
-            self._loop.call_soon_threadsafe(self._tell, job_id, has_ended)
-
-    def _tell(self, job_id: str, has_ended: bool) -> None:
-        if job_id in self._more:
-            if has_ended:
-                self._ended.add(job_id)
-            self._more[job_id].set()
-
-
 class Importer:
     """Does the imports of this process, one after the other."""
 
     def __init__(self, jobs: Jobs, files: Files, desk: Desk, readers: Readers) -> None:
         self._jobs, self._files, self._desk, self._readers = jobs, files, desk, readers
-        self._queued: set[str] = set()
-        self._woken = threading.Condition()
-        self._stopping = threading.Event()
+        self._woken, self._stopping = threading.Event(), threading.Event()
         self._reader = Reader(ImportedReview)
         files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._alone = ExitStack()
         if self._alone.enter_context(hold.held(files.folder / "process.lock", patience=0)):
             jobs.recover(("import",))
             files.remove(*files.folder.glob("*.answers"))
+            files.remove(*(files.rows(job_id) for job_id in files.kept() if not self._is_wanted(job_id)))
         self._thread = threading.Thread(target=self._work, name="importer", daemon=True)
         self._thread.start()
 
@@ -160,11 +97,9 @@ class Importer:
         """Whether no import will begin any more."""
         return self._stopping.is_set()
 
-    def look(self, job_id: str = "") -> None:
-        """There may be an import to do: this one, whose answers somebody waits for."""
-        with self._woken:
-            self._queued |= {job_id} - {""}
-            self._woken.notify()
+    def look(self) -> None:
+        """There may be an import to do, or one that was cancelled."""
+        self._woken.set()
 
     def stop(self) -> None:
         """Stop soon; an import that is under way goes on with the next process."""
@@ -181,23 +116,35 @@ class Importer:
         while not self._stopping.is_set():
             job = None
             with suppress(PublisherError):  # what cannot be read now is read at the next look
-                self._answer_cancelled()
+                self._close_cancelled()
                 job = self._jobs.take(("import",))
             if job is not None:
                 self._do_or_log(job)
                 continue
-            with self._woken:
-                self._woken.wait(LOOK_SECONDS)
-        for job_id in self._queued:
-            self._readers.tell(job_id, has_ended=True)
+            self._woken.wait(LOOK_SECONDS)
+            self._woken.clear()
+        self._readers.close()
 
-    def _answer_cancelled(self) -> None:
-        """Tell those who wait for an import that it was cancelled before its turn came."""
-        with self._woken:
-            queued = list(self._queued)
-        for job in map(self._jobs.get, queued):
-            if job.is_finished:
-                self._end(job)
+    def _is_wanted(self, job_id: str) -> bool:
+        """Whether the rows of a job will be asked for: there is such a job, and it has not ended."""
+        try:
+            return not self._jobs.get(job_id).is_finished
+        except NotFoundError:
+            return False
+
+    def _close_cancelled(self) -> None:
+        """What was cancelled before its turn came, here or elsewhere: answer who waits for it, and remove its rows."""
+        for job in self._finished(self._readers.waiting()):
+            self._end(job)
+        for job in self._finished(self._files.kept()):
+            self._files.remove(self._files.rows(job.id))
+
+    def _finished(self, job_ids: Iterable[str]) -> Iterator[Job]:
+        for job_id in job_ids:
+            with suppress(NotFoundError):  # its rows are still coming
+                job = self._jobs.get(job_id)
+                if job.is_finished:
+                    yield job
 
     def _do_or_log(self, job: Job) -> None:
         """Do it; where even its end cannot be noted, the next process does it again."""
@@ -224,16 +171,14 @@ class Importer:
 
     def _end(self, job: Job) -> None:
         """Write the last line, and remove the rows; an import that goes on with the next process keeps them."""
-        with self._woken:
-            self._queued.discard(job.id)
         answers = self._files.answers(job.id)
         if job.is_finished:
-            if job.attempts > 1:  # whoever sent it is gone
-                self._files.remove(answers)
-            elif answers.exists():
+            if self._readers.reads(job.id):
                 with suppress(OSError), answers.open("ab") as file:
                     file.write(msgspec.json.encode(ImportEnd(job=answer(job))) + b"\n")
             self._files.remove(self._files.rows(job.id))
+        if not self._readers.reads(job.id):  # asked last: who leaves after this removes them
+            self._files.remove(answers)
         self._readers.tell(job.id, has_ended=True)
 
     def _bring_in(self, job: Job, tally: Tally) -> None:

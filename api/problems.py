@@ -31,6 +31,7 @@ from publisher.errors import (
     AmbiguousNameError,
     DeliveryError,
     InvalidError,
+    KeyInUseError,
     MarkdownError,
     PublisherError,
     StaleVersionError,
@@ -91,14 +92,14 @@ MEANINGS = {
     "`proposal` is a body to PUT with the current `ETag`.",
     "precondition_required": "The request does not say which version it is based on: send the `ETag` of what "
     "you read as `If-Match`.",
-    "key_in_use": "A request with the same `Idempotency-Key` is still running.",
+    "key_in_use": "A request with the same `Idempotency-Key` is still running; `Retry-After` says when to try again.",
     "address_taken": "Another review has the slug that was asked for.",
     "key_reused": "The `Idempotency-Key` came with another body before.",
     "too_slow": "The body came too slowly.",
     "body_too_large": "The body is larger than is accepted.",
     "unsupported_media_type": "The body is not said to be JSON, or it is compressed; `Accept-Patch` names what a PATCH "
     "may be.",
-    "throttled": "Too many attempts; `Retry-After` says when to try again.",
+    "throttled": "Too many attempts, or too much at once; `Retry-After` says when to try again.",
     "store_failed": "The store cannot answer now, and what was sent may not be written. Send it again with the same "
     "`id` or `Idempotency-Key`: then nothing is written twice.",
     "no_room": "The disk is nearly full: nothing new is kept until there is room. Reading, deleting, unpublishing and "
@@ -201,6 +202,8 @@ def foreseen(request: Request[Any, Any, Any], error: PublisherError) -> Answer:
     headers = {}
     if isinstance(error, StaleVersionError):
         headers["ETag"] = f'"{error.current}"'
+    if isinstance(error, KeyInUseError):
+        headers["Retry-After"] = str(RETRY_SECONDS)
     if isinstance(error, UnauthenticatedError):
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if isinstance(error, TokenError) else "Bearer"
     return _answered(made, headers)

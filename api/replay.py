@@ -30,18 +30,21 @@ async def once(
     answer: Callable[[T], Reply],
 ) -> Reply:
     """The answer to `operation`, which is not run again when this key came before with the same `said`."""
-    if key is None:
+    call = call_of(request, key, said)
+    if call is None:
         return await written(request, answered(operation, answer))
-    if not _KEY.fullmatch(key):
-        raise InvalidError(HEADER, "use 1 to 255 printable ASCII characters without spaces")
-    call = Call(
-        editor_id=request.user.editor_id,
-        key=key,
-        target=f"{request.method} {request.url.path}",
-        digest=log.digest(said),
-    )
     with newsroom_of(request).under_way.only(call):
         return await written(request, partial(_once, call=call, operation=operation, answer=answer))
+
+
+def call_of(request: Request[Principal, Any, State], key: str | None, said: object) -> Call | None:
+    """The call that a request makes under its key; None without one, InvalidError for a key that is none."""
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise InvalidError(HEADER, "use 1 to 255 printable ASCII characters without spaces")
+    target = f"{request.method} {request.url.path}"
+    return Call(editor_id=request.user.editor_id, key=key, target=target, digest=log.digest(said))
 
 
 def answered(operation: Callable[[Transaction], T], answer: Callable[[T], Reply]) -> Callable[[Transaction], Reply]:
@@ -54,8 +57,8 @@ def _answered(tx: Transaction, operation: Callable[[Transaction], T], answer: Ca
 
 
 def _once(tx: Transaction, call: Call, operation: Callable[[Transaction], T], answer: Callable[[T], Reply]) -> Reply:
-    if (known := replies.stored(tx.db, call, tx.at)) is not None:
+    if (known := replies.stored(tx.db.conn, call, tx.at)) is not None:
         return known
     made = answer(operation(tx))
-    replies.keep(tx, call, made)
+    replies.keep(tx.db.conn, call, made, tx.at)
     return made

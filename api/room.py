@@ -10,7 +10,7 @@ from typing import Any
 
 from litestar import Request
 
-from api import queries
+from api import queries, repeats
 from api.health import Health
 from api.newsroom import newsroom_of
 from publisher.errors import NoRoomError
@@ -36,6 +36,7 @@ async def look(request: Request[Any, Any, Any]) -> None:
     if grows(request.method, request.scope["path"]):
         require_room(newsroom_of(request).health)
     queries.look(request)
+    repeats.look(request)
 
 
 def require_room(health: Health) -> None:

@@ -68,26 +68,23 @@ async def received(
 async def sent(
     path: Path, *, elsewhere: Elsewhere, wait: Callable[[float], Awaitable[bool]], has_ended: Callable[[], bool]
 ) -> AsyncIterator[bytes]:
-    """What the file at `path` holds and what is added to it, until it has ended and all was sent; then it is removed.
+    """What the file at `path` holds and what is added to it, until it has ended and all was sent.
 
     While nothing is added, a blank line now and then. `wait` returns whether something may have been added.
     """
     patience = FIRST_SECONDS
-    try:
-        with await elsewhere(path.open, "ab+") as file:
-            file.seek(0)
-            while True:
-                ended = has_ended()
-                piece: bytes = await elsewhere(file.read, PIECE)
-                if piece:
-                    yield piece
-                elif ended:
-                    return
-                elif not await wait(patience):
-                    patience = HEARTBEAT_SECONDS
-                    yield b"\n"
-    finally:
-        path.unlink(missing_ok=True)
+    with await elsewhere(path.open, "ab+") as file:
+        file.seek(0)
+        while True:
+            ended = has_ended()
+            piece: bytes = await elsewhere(file.read, PIECE)
+            if piece:
+                yield piece
+            elif ended:
+                return
+            elif not await wait(patience):
+                patience = HEARTBEAT_SECONDS
+                yield b"\n"
 
 
 async def _in_time(pieces: AsyncIterator[bytes], is_stopping: Callable[[], bool]) -> AsyncIterator[bytes]:

@@ -89,7 +89,10 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class NewReview(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A review to be written; the client may choose its id (UUIDv7) to make a repeated request harmless."""
+    """A review to be written; the client may choose its id (UUIDv7) to make a repeated request harmless.
+
+    The id may be of any time until a day from now.
+    """
 
     id: Identity | None = None
     state: FirstState = "published"

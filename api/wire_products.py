@@ -55,7 +55,10 @@ class WholeProduct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class NewProduct(WholeProduct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A product to be added; the client may choose its id (UUIDv7) to make a repeated request harmless."""
+    """A product to be added; the client may choose its id (UUIDv7) to make a repeated request harmless.
+
+    The id may be of any time until a day from now.
+    """
 
     id: Identity | None = None
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from api.importing import WAITING, Desk, Files, Importer, Readers
+from api.import_files import Files, Readers
+from api.importing import WAITING, Desk, Importer
 from api.problems import too_many
 from publisher.jobs import Job, Jobs, Kind
 
@@ -28,7 +29,7 @@ class Works:
         self.importer = Importer(self._own, self.files, desk, self.readers)
 
     def ask_for(self, kind: Kind, asked_by: str, request_id: str, total: int = 0, job_id: str = "") -> Job:
-        """Ask for a job. Raises ConflictError when too many of its kind wait."""
+        """Ask for a job. Raises ConflictError when one of its kind waits; of imports as many as `receiving` lets in."""
         waiting = WAITING if kind == "import" else 1
         return self.jobs.add(
             kind, asked_by=asked_by, request_id=request_id, total=total, job_id=job_id, waiting=waiting
@@ -38,13 +39,18 @@ class Works:
         """Differs when any job may have changed."""
         return self._watched.version()
 
-    @contextmanager
-    def receiving(self) -> Iterator[None]:
-        """Room for the rows of one import that is being sent; HTTPException (429) when there is none."""
-        if self._receiving >= AT_ONCE:
-            raise too_many("imports are being sent; send this one in a moment")
+    @asynccontextmanager
+    async def receiving(self, elsewhere: Callable[..., Awaitable[int]]) -> AsyncIterator[None]:
+        """Room for one import, until it was sent and asked for; HTTPException (429) when there is none.
+
+        Nobody sends rows in vain: those that are being sent have their places among those that wait for their turn.
+        """
         self._receiving += 1
         try:
+            if self._receiving > AT_ONCE:
+                raise too_many("imports are being sent; send this one in a moment")
+            if await elsewhere(self.jobs.waiting, "import") + self._receiving > WAITING:
+                raise too_many("imports wait for their turn; send this one when some of them are done")
             yield
         finally:
             self._receiving -= 1

@@ -9,7 +9,8 @@ repeated.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -18,7 +19,8 @@ from typing import Any, Literal
 import msgspec
 from pysqlite3 import dbapi2 as sqlite3
 
-from publisher.content import identity
+from publisher.content import identity, replies
+from publisher.content.replies import Call, Reply
 from publisher.errors import ConflictError, JobStoppedError, NotFoundError, PublisherError, StoreError
 
 Kind = Literal["import", "rebuild", "export"]
@@ -41,6 +43,10 @@ CREATE TABLE IF NOT EXISTS jobs (
     revision INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, id);
+CREATE TABLE IF NOT EXISTS replies (
+    editor_id TEXT NOT NULL, key TEXT NOT NULL, call TEXT NOT NULL, digest TEXT NOT NULL, at TEXT NOT NULL,
+    status INTEGER NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL, UNIQUE (editor_id, key, call)
+) STRICT;
 """
 
 
@@ -79,7 +85,7 @@ class Jobs:
     def __init__(
         self, path: Path | str, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC), kept: int = KEPT
     ) -> None:
-        self._clock, self._kept, self._lock = clock, kept, threading.Lock()
+        self._clock, self._kept, self._lock = clock, kept, threading.RLock()
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
@@ -97,6 +103,22 @@ class Jobs:
         """Close the database."""
         with self._lock:
             self._conn.close()
+
+    def once(self, call: Call | None, operation: Callable[[], Job], answer: Callable[[Job], Reply]) -> Reply:
+        """The answer to `operation`, one of these jobs'; the one of last time to a call that came before.
+
+        Raises KeyReusedError when its key came with something else to say.
+        """
+        if call is None:
+            return answer(operation())
+        with self._lock, self._together():
+            with _translated():
+                reply = replies.stored(self._conn, call, self._clock())
+            if reply is None:
+                reply = answer(operation())
+                with _translated():
+                    replies.keep(self._conn, call, reply, self._clock())
+        return reply
 
     def add(
         self, kind: Kind, *, asked_by: str, request_id: str = "", total: int = 0, job_id: str = "", waiting: int = 1
@@ -125,6 +147,10 @@ class Jobs:
         if not rows:
             raise NotFoundError(f"no job has the id {job_id}")
         return _job(rows[0])
+
+    def waiting(self, kind: Kind) -> int:
+        """How many jobs of a kind wait for their turn."""
+        return int(self._do("SELECT count(*) FROM jobs WHERE state = 'waiting' AND kind = ?", kind)[0][0])
 
     def page(self, *, before: str | None = None, limit: int, asked_by: str | None = None) -> list[Job]:
         """Jobs asked for before the job `before`, newest first; only those of `asked_by`, when given.
@@ -211,12 +237,20 @@ class Jobs:
         """Differs from what it was when another connection wrote since; costs a few µs."""
         return int(self._do("PRAGMA data_version")[0][0])
 
-    def _do(self, statement: str, *values: Any) -> list[Any]:
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """One transaction: all that is done within it, or nothing."""
+        self._do("BEGIN IMMEDIATE")
         try:
-            with self._lock:
-                rows: list[Any] = self._conn.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise StoreError(f"cannot use the jobs: {error}") from error
+            yield
+            self._do("COMMIT")
+        finally:
+            if self._conn.in_transaction:
+                self._do("ROLLBACK")
+
+    def _do(self, statement: str, *values: Any) -> list[Any]:
+        with _translated(), self._lock:
+            rows: list[Any] = self._conn.execute(statement, values).fetchall()
         return rows
 
 
@@ -240,6 +274,14 @@ class Progress:
         self._next = now + NOTED_EVERY_SECONDS
         if self._jobs.advance(self._job.id, done, total):
             raise JobStoppedError("the job was cancelled", is_cancelled=True)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot use the jobs: {error}") from error
 
 
 def settle(jobs: Jobs, job: Job, error: BaseException, receipt: dict[str, Any] | None = None) -> Job:

@@ -70,8 +70,6 @@ class Reporter:
 
     def __call__(self, done: Round) -> None:
         """Say what a round did or failed to do, and count it."""
-        if done.fired:
-            logger.info("published %d scheduled reviews", done.fired)
         self._built_up_to(self._ledger.cursor())
         if done.unbuilt:
             carried = self._carried(self._everywhere, self._built)

@@ -1,8 +1,8 @@
-"""The loop between content and readers: fire schedules, build, push, and try again with growing patience.
+"""The loop between content and readers: build, push, and try again with growing patience.
 
 It wakes when the write API says that it committed (a datagram on a local socket: a hint), and looks at the change log
 anyway every second (the cursor is the truth). One thread builds pages, search index and bundles; no page waits for the
-latter two, which breathe: pages are built and sent amid their making.
+latter two, which breathe: pages are built and sent amid their making. Another fires schedules.
 """
 
 from __future__ import annotations
@@ -22,11 +22,9 @@ import msgspec
 from publisher.breathing import Breath, Breathe, at_once
 from publisher.builder import Builder, Built
 from publisher.bundler import Bundled
-from publisher.content import effects, hold, reviews
-from publisher.content.database import Database, SqliteError, connect
+from publisher.content import effects, hold
 from publisher.content.hint import Listener
-from publisher.content.model import State as ReviewState
-from publisher.content.writer import SCHEDULER, Transaction, Writer
+from publisher.content.writer import Writer
 from publisher.delivery.lane import SEEN_SECONDS, Lane, Outcome, State, patience
 from publisher.delivery.probe import Probe
 from publisher.delivery.purging import Purger
@@ -34,7 +32,8 @@ from publisher.delivery.push import Pushed, Pusher
 from publisher.delivery.receipts import BUILD
 from publisher.delivery.rollout import Rollout, first_error
 from publisher.errands import Errands
-from publisher.errors import ConflictError, DeliveryError, GivenUpError, NotFoundError, PublisherError, StoreError
+from publisher.errors import DeliveryError, GivenUpError, PublisherError
+from publisher.schedules import Schedules
 from publisher.turns import Turn
 
 TICK_SECONDS = 1.0
@@ -60,7 +59,6 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     After a failure the next round should begin in `patience` seconds.
     """
 
-    fired: int = 0
     built: Built | None = None
     bundled: Bundled | None = None
     unbuilt: str = ""
@@ -107,7 +105,7 @@ class Worker:
         self._errands, self._is_stopping = errands, _never
         self._turnstile = hold.Turnstile(hold.path(Path(content_db).parent))
         self._builder, self._content_db, self._clock = builder, content_db, clock
-        self._reading: Database = connect(content_db, readonly=True)
+        self._schedules = Schedules(content_db, clock=clock)
         self._bundles_behind_since: float | None = None
         self._is_quiet, self._worked, self._rested_at = True, False, time.monotonic()
         self._looked_at = time.monotonic()
@@ -131,6 +129,10 @@ class Worker:
         Targets are tried in this thread, once each; those that must wait for others wait for the next round.
         """
         self._do_errands()
+        try:
+            self._schedules.fire()
+        except PublisherError as error:
+            return self._unbuilt(Round(), error)
         done = self._pages()
         if done.unbuilt:
             return done
@@ -140,13 +142,14 @@ class Worker:
     def run(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:
         """Work until `stop` is set; targets are served meanwhile, each in its own time."""
         self._is_stopping = stop.is_set
-        self._builder.prepare()
-        self.rollout.start()
-        try:
-            with _collecting_at_rest():
-                self._go_on(listener, stop, on_round)
-        finally:
-            self.rollout.close()
+        with ExitStack() as ending:
+            self._schedules.start()
+            ending.callback(self._schedules.close)
+            self._builder.prepare()
+            self.rollout.start()
+            ending.callback(self.rollout.close)
+            ending.enter_context(_collecting_at_rest())
+            self._go_on(listener, stop, on_round)
 
     def _go_on(self, listener: Listener, stop: threading.Event, on_round: Callable[[Round], None]) -> None:
         breath = Breath(partial(self._look_up, listener, on_round))
@@ -223,9 +226,9 @@ class Worker:
             self.rollout.owe()
 
     def _pages(self) -> Round:
-        """Fire what is due, and build pages."""
+        """Build pages."""
         try:
-            fired, built = self.fire(), self._build()
+            built = self._build()
         except PublisherError as error:
             return self._unbuilt(Round(), error)
         self._failures = 0
@@ -233,7 +236,7 @@ class Worker:
             with suppress(DeliveryError):
                 self._journal.recovered(BUILD, "rendered")
                 self._may_be_in_the_way = False
-        return Round(fired=fired, built=built)
+        return Round(built=built)
 
     def _bundles(self, done: Round, breathe: Breathe) -> Round:
         """Bring search index and bundles up to date; `done` with what came of it. What `breathe` raises is raised."""
@@ -253,19 +256,6 @@ class Worker:
         with suppress(DeliveryError):  # a disk that is full must not stop the next try
             self._journal.failed(BUILD, "rendered", error, at=at, next_try_at=at + timedelta(seconds=seconds))
         return msgspec.structs.replace(done, unbuilt=str(error), patience=seconds)
-
-    def fire(self) -> int:
-        """Publish the scheduled reviews whose time has come; returns how many."""
-        try:
-            due = reviews.due(self._reading, self._clock())
-        except SqliteError as error:
-            raise StoreError(f"cannot look for schedules: {error}") from error
-        if not due:
-            return 0
-        with Writer(self._content_db, clock=self._clock) as writer:
-            for review_id in due:
-                writer.run(partial(_publish_if_due, review_id=review_id), actor=SCHEDULER)
-        return len(due)
 
     def _stands_aside(self, stop: threading.Event) -> bool:
         """Let a command that waits go first, with nothing under way to any target; whether it is time to stop."""
@@ -315,13 +305,11 @@ class Worker:
         return bundled
 
     def _wait(self, listener: Listener, stop: threading.Event, seconds: float) -> None:
-        """Wait for what is in the way of building to go, while schedules and targets go on."""
+        """Wait for what is in the way of building to go, while targets go on."""
         until = time.monotonic() + seconds
         while not self._stands_aside(stop) and (left := until - time.monotonic()) > 0:
             listener.wait(min(left, TICK_SECONDS))
             self.rollout.mend()
-            with suppress(PublisherError):
-                self.fire()
 
 
 def renew_if_due(builder: Builder, content_db: Path | str, clock: Callable[[], datetime]) -> None:
@@ -345,10 +333,3 @@ def _collecting_at_rest() -> Iterator[None]:
 
 def _never() -> bool:
     return False
-
-
-def _publish_if_due(tx: Transaction, review_id: str) -> None:
-    with suppress(NotFoundError, ConflictError):
-        held = reviews.get(tx.db, review_id)
-        if held.state is ReviewState.scheduled and held.publish_at is not None and held.publish_at <= tx.at:
-            reviews.move(tx, review_id, ReviewState.published)

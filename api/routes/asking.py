@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Request, Response
@@ -87,6 +87,7 @@ _TAGS = re.compile(patterns.ENTITY_TAGS)
 _TAG = re.compile('"[^"]*"')
 
 Operation = Callable[[Transaction], Standing]
+T = TypeVar("T")
 
 
 async def changed(
@@ -99,7 +100,7 @@ async def changed(
 ) -> Response[ReviewAnswer]:
     """Do `operation`, once for a `key` that comes again with what is `said`, and answer the review that it leaves."""
     answer = partial(reply, newsroom_of(request).addresses, status=status)
-    return sent(await once(request, key, said, partial(_followed, operation=operation), answer))
+    return await done(request, partial(_followed, operation=operation), answer, key=key, said=said)
 
 
 async def altered(
@@ -167,6 +168,16 @@ def is_held(version: int, if_none_match: str | None) -> bool:
     return if_none_match == "*" or etag(version) in _TAG.findall(if_none_match)
 
 
+async def done(
+    request: Asking, operation: Callable[[Transaction], T], answer: Callable[[T], Reply], *, key: str | None,
+    said: object = None,
+) -> Response[Any]:  # fmt: skip
+    """Do `operation`, once for a `key` that comes again with what is `said`, and send its `answer`."""
+    return sent(await once(request, key, said, operation, answer))
+
+
 def sent(made: Reply) -> Response[Any]:
     """A reply as the framework sends it; its body is encoded already."""
+    if not made.body:
+        return Response(None, status_code=made.status, headers=made.headers)
     return Response(made.body, status_code=made.status, headers=made.headers, media_type="application/json")

@@ -11,6 +11,7 @@ from litestar import Request, Response, Router, get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body
 
+from api import repeats
 from api.accounts import Credentials, Grant, Renewal, Revocation
 from api.auth import REFRESH_LIFE
 from api.body import Json
@@ -36,6 +37,7 @@ _log = logging.getLogger("api.auth")
 @post(
     "/token",
     dto=Json[Credentials],
+    opt=repeats.harmless("sent again, it begins another session"),
     status_code=200,
     operation_id="signIn",
     summary="Sign in",
@@ -68,6 +70,7 @@ async def sign_in(
 @post(
     "/refresh",
     dto=Json[Renewal],
+    opt=repeats.harmless("sent again within 10 seconds, it is answered as it was"),
     status_code=200,
     operation_id="refresh",
     summary="Stay signed in",
@@ -93,6 +96,7 @@ async def refresh(request: Request[Any, Any, Any], data: Annotated[Renewal, Body
 @post(
     "/revoke",
     dto=Json[Revocation],
+    opt=repeats.harmless("sent again, it does nothing more"),
     status_code=204,
     operation_id="signOut",
     summary="Sign out",

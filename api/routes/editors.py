@@ -6,11 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, TypeVar
 
+import msgspec
 from litestar import Response, Router, get, patch, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
 from msgspec import UNSET
 
+from api import repeats
 from api.access import SECURITY, administrator, signed_in
 from api.accounts import (
     EditorAnswer,
@@ -28,10 +30,11 @@ from api.body import Json
 from api.newsroom import newsroom_of, written
 from api.problems import too_often
 from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, Cursor, Limit
+from api.routes.asking import Asking, Cursor, IdempotencyKey, Limit, done
 from api.routes.examples import ACCOUNT, ACCOUNTS, EDITOR_ID, NEW_ACCOUNT
 from publisher.content import browsing, editors, sessions
 from publisher.content.model import Editor, Role
+from publisher.content.replies import Reply
 from publisher.content.writer import Transaction
 from publisher.errors import ForbiddenError, InvalidError, UnauthenticatedError
 
@@ -78,15 +81,18 @@ async def me(request: Asking) -> Response[EditorAnswer]:
     description="Your page and your reviews show it with the next publish; their addresses stay.",
     responses=answers(EditorAnswer, ACCOUNT),
 )
-async def amend_me(request: Asking, data: Annotated[PartOfMe, Body(examples=[RENAMED])]) -> Response[EditorAnswer]:
+async def amend_me(
+    request: Asking, data: Annotated[PartOfMe, Body(examples=[RENAMED])], key: IdempotencyKey = None
+) -> Response[EditorAnswer]:
     """Change what is named of your own account."""
     operation = partial(_amend_own, session_id=request.user.session_id, said=PartOfEditor(name=data.name))
-    return Response(editor_answer(await written(request, operation)))
+    return await done(request, operation, _account, key=key, said=data)
 
 
 @post(
     "/me/password",
     dto=Json[PasswordChange],
+    opt=repeats.refused("nothing of a password is kept; sent again after it was done, `current` is not yours any more"),
     status_code=204,
     operation_id="changeMyPassword",
     summary="Change your password",
@@ -117,6 +123,7 @@ async def change_my_password(request: Asking, data: Annotated[PasswordChange, Bo
 
 @post(
     dto=Json[NewEditor],
+    opt=repeats.refused("nothing of a password is kept; sent again after it was done, it is a 409, and there is reset"),
     guards=[administrator],
     operation_id="createEditor",
     summary="Make an account",
@@ -131,7 +138,7 @@ async def create(
     generated = editors.generated_password() if data.password is None else None
     password_hash = await _hashed(request, data.password or generated or "")
     operation = partial(editors.create, email=data.email, name=data.name, role=data.role, password_hash=password_hash)
-    editor = await _administered(request, operation)
+    editor = await written(request, _administered(request, operation))
     headers = {"Location": f"/editors/{editor.id}"}
     return Response(new_editor_answer(editor, generated), status_code=201, headers=headers)
 
@@ -180,15 +187,18 @@ async def amend(
     request: Asking,
     editor_id: EditorIdentity,
     data: Annotated[PartOfEditor, Body(examples=[RENAMED, PROMOTED, DISABLED])],
+    key: IdempotencyKey = None,
 ) -> Response[EditorAnswer]:
     """Change what is named."""
-    editor = await _administered(request, partial(_amend, editor_id=editor_id, said=data))
+    operation = _administered(request, partial(_amend, editor_id=editor_id, said=data))
+    answer = await done(request, operation, _account, key=key, said=data)
     newsroom_of(request).gate.forget(editor_id)
-    return Response(editor_answer(editor))
+    return answer
 
 
 @post(
     "/{editor_id:str}/password",
+    opt=repeats.refused(f"{repeats.SECRET}; when it was lost, reset the password again"),
     guards=[administrator],
     status_code=200,
     operation_id="resetPassword",
@@ -203,7 +213,8 @@ async def reset_password(request: Asking, editor_id: EditorIdentity) -> Response
     await newsroom_of(request).read(editors.get, editor_id)
     generated = editors.generated_password()
     password_hash = await _hashed(request, generated)
-    await _administered(request, partial(_reset_password, editor_id=editor_id, password_hash=password_hash))
+    operation = partial(_reset_password, editor_id=editor_id, password_hash=password_hash)
+    await written(request, _administered(request, operation))
     newsroom_of(request).gate.forget(editor_id)
     return Response(GeneratedPassword(password=generated))
 
@@ -215,16 +226,19 @@ async def _hashed(request: Asking, password: str) -> str:
     return await newsroom.hashed(password)
 
 
-async def _administered(request: Asking, operation: Callable[[Transaction], T]) -> T:
-    """What `operation` returned, once it is on disk, for one who still is an administrator when it is done."""
-    session_id = request.user.session_id
-    return await written(request, partial(_as_administrator, session_id=session_id, operation=operation))
+def _administered(request: Asking, operation: Callable[[Transaction], T]) -> Callable[[Transaction], T]:
+    """`operation` for one who still is an administrator when it is done."""
+    return partial(_as_administrator, session_id=request.user.session_id, operation=operation)
 
 
 def _as_administrator(tx: Transaction, session_id: str, operation: Callable[[Transaction], T]) -> T:
     if sessions.required(tx.db, session_id).role is not Role.administrator:
         raise ForbiddenError("only an administrator may do this, and you are none any more")
     return operation(tx)
+
+
+def _account(editor: Editor) -> Reply:
+    return Reply(status=200, headers={}, body=msgspec.json.encode(editor_answer(editor)))
 
 
 def _amend_own(tx: Transaction, session_id: str, said: PartOfEditor) -> Editor:

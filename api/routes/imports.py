@@ -9,21 +9,21 @@ from functools import partial
 from typing import Any
 
 from litestar import Response, Router, post
+from litestar.background_tasks import BackgroundTask
 from litestar.exceptions import HTTPException
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.response import Stream
 
-from api import uploads
+from api import repeats, uploads
 from api.access import SECURITY, signed_in
 from api.newsroom import Newsroom, newsroom_of
 from api.routes.answers import Answer, refusals
 from api.routes.asking import Asking
 from api.routes.examples_publishes import ROWS, ROWS_ANSWERED
 from api.shell import request_id
-from api.under_way import HEADER
+from api.works import Works
 from publisher.content import identity
-from publisher.errors import InvalidError
 
 MEDIA_TYPE = "application/jsonl"
 TAKEN = (MEDIA_TYPE, "application/x-ndjson", "application/ndjson", "application/jsonlines", "application/x-jsonlines")
@@ -45,6 +45,7 @@ class ImportOperation(Operation):
 
 @post(
     "/import",
+    opt=repeats.refused("give the rows ids of your own, then sending them again is harmless"),
     status_code=200,
     operation_class=ImportOperation,
     request_max_body_size=None,
@@ -54,8 +55,8 @@ class ImportOperation(Operation):
     "201 when it was written, 200 when a review with its `id` is there and says the same, else a problem; a bad row "
     "does not stop the others. The last line holds the job, whose address is in `Link`; without that line the import "
     "did not end yet. All rows are published together, once, at the end. Give rows an `id` (UUIDv7) of your own: then "
-    "the whole import can be sent again; a row without one is written anew each time, and `Idempotency-Key` is refused "
-    "here. The import goes on when the connection breaks, and over a restart of the service; cancelling the job stops "
+    "the whole import can be sent again; a row without one is written anew each time. "
+    "The import goes on when the connection breaks, and over a restart of the service; cancelling the job stops "
     "it.",
     responses={
         200: Answer(
@@ -76,26 +77,27 @@ async def import_reviews(request: Asking) -> Response[Any]:
     works, job_id = newsroom.works, identity.uuid7(at)
     rows = works.files.rows(job_id)
     try:
-        with works.receiving():
+        async with works.receiving(newsroom.elsewhere):
             count = await uploads.received(
                 request.stream(), rows, largest=works.largest, elsewhere=newsroom.elsewhere,
                 has_room=lambda: newsroom.health.free() >= newsroom.health.low_water,
                 is_stopping=lambda: works.importer.is_stopping,
             )  # fmt: skip
-        works.readers.begin(job_id)
-        who, asked_under = request.user.editor_id, request_id(request.scope)
-        await newsroom.elsewhere(works.ask_for, "import", who, asked_under, count, job_id)
+            works.readers.begin(job_id)
+            who, asked_under = request.user.editor_id, request_id(request.scope)
+            await newsroom.elsewhere(works.ask_for, "import", who, asked_under, count, job_id)
     except BaseException:
         works.readers.end(job_id)
         works.files.remove(rows)
         raise
     headers = {"Link": f'</jobs/{job_id}>; rel="monitor"', "X-Accel-Buffering": "no"}
-    return Stream(_answers(newsroom, job_id), media_type=MEDIA_TYPE, headers=headers)
+    works.importer.look()
+    leave = BackgroundTask(_leave, works, job_id)  # who hangs up at once never begins to read
+    return Stream(_answers(newsroom, job_id), media_type=MEDIA_TYPE, headers=headers, background=leave)
 
 
 async def _answers(newsroom: Newsroom, job_id: str) -> AsyncIterator[bytes]:
     works, readers = newsroom.works, newsroom.works.readers
-    works.importer.look(job_id)
     try:
         async for piece in uploads.sent(
             works.files.answers(job_id),
@@ -105,7 +107,13 @@ async def _answers(newsroom: Newsroom, job_id: str) -> AsyncIterator[bytes]:
         ):
             yield piece
     finally:
-        readers.end(job_id)
+        await _leave(works, job_id)
+
+
+async def _leave(works: Works, job_id: str) -> None:
+    """Nobody reads the answers any more. In this order, for whoever writes them looks for readers last."""
+    works.readers.end(job_id)
+    works.files.remove(works.files.answers(job_id))
 
 
 def _require_rows(request: Asking) -> None:
@@ -113,10 +121,6 @@ def _require_rows(request: Asking) -> None:
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind not in TAKEN or headers.get("Content-Encoding", "identity").lower() != "identity":
         raise HTTPException(status_code=415, detail=f"send the rows as {MEDIA_TYPE} in UTF-8, not compressed")
-    if HEADER in headers:
-        raise InvalidError(
-            HEADER, "not for imports: give the rows ids of your own, then sending them again is harmless"
-        )
 
 
 router = Router(

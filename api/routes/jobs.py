@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Response, Router, get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
@@ -15,14 +16,16 @@ from api.auth import Principal
 from api.body import Json
 from api.following import Event
 from api.newsroom import newsroom_of
+from api.replay import call_of
 from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, Cursor, Limit
+from api.routes.asking import Asking, Cursor, IdempotencyKey, Limit, sent
 from api.routes.examples_publishes import JOB, JOB_EVENTS, JOBS
 from api.routes.streams import FOLLOWING, LastEventId, streamed, streams
 from api.shell import request_id
 from api.wire_jobs import JobAnswer, JobPage, NewJob
 from publisher.content import identity
 from publisher.content.model import Role
+from publisher.content.replies import Reply
 from publisher.errors import NotFoundError
 from publisher.jobs import Job, Jobs
 
@@ -44,12 +47,15 @@ JobId = Annotated[
     "`POST /reviews/import`.",
     responses=answers(JobAnswer, JOB, 201, headers=("Location",)) | refusals("forbidden", "conflict"),
 )
-async def create(request: Asking, data: Annotated[NewJob, Body(examples=[REBUILD, EXPORT])]) -> Response[JobAnswer]:
+async def create(
+    request: Asking, data: Annotated[NewJob, Body(examples=[REBUILD, EXPORT])], key: IdempotencyKey = None
+) -> Response[JobAnswer]:
     """Ask the worker for a job."""
-    newsroom = newsroom_of(request)
-    job = await newsroom.elsewhere(newsroom.works.ask_for, data.kind, request.user.editor_id, request_id(request.scope))
+    newsroom, call = newsroom_of(request), call_of(request, key, data)
+    asking = partial(newsroom.works.ask_for, data.kind, request.user.editor_id, request_id(request.scope))
+    reply = await newsroom.elsewhere(newsroom.works.jobs.once, call, asking, _made)
     newsroom.wake_worker()
-    return Response(wire_jobs.answer(job), headers={"Location": f"/jobs/{job.id}"})
+    return sent(reply)
 
 
 @get(
@@ -90,13 +96,14 @@ async def read(request: Asking, job_id: JobId) -> Response[JobAnswer]:
     "and what it did stays. One that is finished is a 409.",
     responses=answers(JobAnswer, {**JOB, "cancelling": True}) | refusals("not_found", "conflict"),
 )
-async def cancel(request: Asking, job_id: JobId) -> Response[JobAnswer]:
+async def cancel(request: Asking, job_id: JobId, key: IdempotencyKey = None) -> Response[JobAnswer]:
     """Ask a job to stop."""
-    newsroom = newsroom_of(request)
-    await newsroom.elsewhere(_seen, newsroom.works.jobs, request.user, job_id)
-    job = await newsroom.elsewhere(newsroom.works.jobs.cancel, job_id)
+    newsroom, call = newsroom_of(request), call_of(request, key, None)
+    jobs = newsroom.works.jobs
+    await newsroom.elsewhere(_seen, jobs, request.user, job_id)
+    reply = await newsroom.elsewhere(jobs.once, call, partial(jobs.cancel, job_id), _told)
     newsroom.works.importer.look()
-    return Response(wire_jobs.answer(job))
+    return sent(reply)
 
 
 @get(
@@ -115,6 +122,14 @@ async def follow(request: Asking, job_id: JobId, last_event_id: LastEventId = No
         return wire_jobs.told(await newsroom.elsewhere(_seen, newsroom.works.jobs, request.user, job_id), last)
 
     return await streamed(request, last_event_id, tell)
+
+
+def _made(job: Job) -> Reply:
+    return Reply(status=201, headers={"Location": f"/jobs/{job.id}"}, body=msgspec.json.encode(wire_jobs.answer(job)))
+
+
+def _told(job: Job) -> Reply:
+    return Reply(status=200, headers={}, body=msgspec.json.encode(wire_jobs.answer(job)))
 
 
 def _seen(jobs: Jobs, who: Principal, job_id: str) -> Job:

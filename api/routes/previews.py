@@ -10,7 +10,7 @@ from litestar import Request, Response, Router, get, post
 from litestar.openapi.spec import Example
 from litestar.params import PathParameter, QueryParameter
 
-from api import previews
+from api import previews, repeats
 from api.access import SECURITY, signed_in
 from api.newsroom import address_of, newsroom_of
 from api.previews import DEFAULT_MINUTES, LONGEST, PreviewAnswer
@@ -44,6 +44,7 @@ PreviewToken = Annotated[
 
 @post(
     "/reviews/{review_id:str}/preview",
+    opt=repeats.harmless("sent again, it gives another link, and changes nothing"),
     guards=[signed_in],
     security=SECURITY,
     status_code=200,

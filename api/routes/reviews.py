@@ -15,7 +15,7 @@ from api.access import SECURITY, signed_in
 from api.auth import Principal
 from api.body import Json
 from api.editing import Precondition
-from api.newsroom import newsroom_of, written
+from api.newsroom import newsroom_of
 from api.routes import asking
 from api.routes.answers import answers, nothing, refusals, versioned
 from api.routes.asking import (
@@ -43,6 +43,7 @@ from api.wire import (
 )
 from publisher.content import browsing
 from publisher.content.model import State, Text
+from publisher.content.replies import Reply
 
 SIMPLE = Example(
     summary="The simplest review",
@@ -174,6 +175,7 @@ async def replace(
     review_id: ReviewId,
     data: Annotated[WholeReview, Body(examples=[SIMPLE])],
     if_match: IfMatch = None,
+    key: IdempotencyKey = None,
 ) -> Response[ReviewAnswer]:
     """Replace what is said; a save without change stores nothing."""
     newsroom, product = newsroom_of(request), chosen(data)
@@ -190,7 +192,7 @@ async def replace(
         body=body,
         language=newsroom.language,
     )
-    return await changed(request, operation)
+    return await changed(request, operation, key=key, said=(if_match, data))
 
 
 @patch(
@@ -207,6 +209,7 @@ async def amend(
     review_id: ReviewId,
     data: Annotated[PartOfReview, Body(examples=[AMENDED])],
     if_match: IfMatch = None,
+    key: IdempotencyKey = None,
 ) -> Response[ReviewAnswer]:
     """Change what is named; a save without change stores nothing."""
     newsroom = newsroom_of(request)
@@ -222,7 +225,7 @@ async def amend(
         body=body,
         language=newsroom.language,
     )
-    return await changed(request, operation)
+    return await changed(request, operation, key=key, said=(if_match, data))
 
 
 @delete(
@@ -232,11 +235,17 @@ async def amend(
     description="It disappears for readers with the next publish; its history is kept.",
     responses=nothing(headers=("Link",)) | refusals(*CHANGING),
 )
-async def remove(request: Asking, review_id: ReviewId, if_match: IfMatch = None) -> Response[None]:
+async def remove(
+    request: Asking, review_id: ReviewId, if_match: IfMatch = None, key: IdempotencyKey = None
+) -> Response[None]:
     """Delete a review."""
     condition = Precondition.parse(if_match)
     operation = partial(editing.remove, who=request.user, review_id=review_id, condition=condition)
-    return Response(None, headers={"Link": monitor(await written(request, operation))})
+    return await asking.done(request, operation, _removed, key=key, said=if_match)
+
+
+def _removed(seq: int) -> Reply:
+    return Reply(status=204, headers={"Link": monitor(seq)}, body=b"")
 
 
 router = Router(

@@ -10,9 +10,8 @@ import msgspec
 from litestar import Response
 
 from api.newsroom import newsroom_of
-from api.replay import once
 from api.routes.answers import etag
-from api.routes.asking import Asking, monitor, sent
+from api.routes.asking import Asking, done, monitor
 from api.wire import Addresses, ProductAnswer
 from api.wire_products import MergeAnswer
 from publisher.content import log
@@ -34,7 +33,7 @@ async def stocked(
 ) -> Response[ProductAnswer]:
     """Do `operation`, once for a `key` that comes again with what is `said`, and answer the product that it leaves."""
     answer = partial(_product, newsroom_of(request).addresses, status=status)
-    return sent(await once(request, key, said, partial(_numbered, operation=operation), answer))
+    return await done(request, partial(_numbered, operation=operation), answer, key=key, said=said)
 
 
 async def merged(
@@ -42,7 +41,7 @@ async def merged(
 ) -> Response[MergeAnswer]:
     """Do a merge, once for a `key` that comes again with what is `said`, and answer what it leaves."""
     answer = partial(_merge, newsroom_of(request).addresses)
-    return sent(await once(request, key, said, partial(_numbered, operation=operation), answer))
+    return await done(request, partial(_numbered, operation=operation), answer, key=key, said=said)
 
 
 def _numbered(tx: Transaction, operation: Callable[[Transaction], T]) -> tuple[T, int]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
+import msgspec
 from litestar import Response, Router, delete, get, patch, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter, QueryParameter
 from msgspec import UNSET
 
-from api import wire_webhooks
+from api import repeats, wire_webhooks
 from api.access import SECURITY, administrator, signed_in
 from api.body import Json
 from api.newsroom import newsroom_of, written
-from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, Limit, NumberCursor
+from api.routes.answers import answers, nothing, refusals
+from api.routes.asking import Asking, IdempotencyKey, Limit, NumberCursor, done
 from api.routes.examples_webhooks import (
     DELIVERIES,
     DELIVERY_ID,
@@ -42,6 +43,8 @@ from api.wire_webhooks import (
 from publisher.content import deliveries, webhooks
 from publisher.content.database import Database
 from publisher.content.deliveries import Delivery, Event, State
+from publisher.content.replies import Reply
+from publisher.content.webhooks import Webhook
 
 WebhookId = Annotated[
     str, PathParameter(description="The id of the webhook.", examples=[Example(summary="A webhook", value=WEBHOOK_ID)])
@@ -67,6 +70,7 @@ SIGNED = (
 
 @post(
     dto=Json[NewWebhook],
+    opt=repeats.refused(f"{repeats.SECRET}; when it was lost, list the webhooks, and remove the one that was made"),
     operation_id="createWebhook",
     summary="Make a webhook",
     description="For administrators. " + SIGNED + " The address must be on the public internet and speak HTTPS, unless "
@@ -122,12 +126,15 @@ async def read(request: Asking, webhook_id: WebhookId) -> Response[WebhookAnswer
     responses=answers(WebhookAnswer, WEBHOOK) | refusals("forbidden", "not_found"),
 )
 async def amend(
-    request: Asking, webhook_id: WebhookId, data: Annotated[PartOfWebhook, Body(examples=[ENABLED, MOVED])]
+    request: Asking,
+    webhook_id: WebhookId,
+    data: Annotated[PartOfWebhook, Body(examples=[ENABLED, MOVED])],
+    key: IdempotencyKey = None,
 ) -> Response[WebhookAnswer]:
     """Change what is named."""
     named = {name: value for name in data.__struct_fields__ if (value := getattr(data, name)) is not UNSET}
     operation = partial(webhooks.amend, webhook_id=webhook_id, allowed=newsroom_of(request).webhook_hosts, **named)
-    return Response(wire_webhooks.webhook(await written(request, operation)))
+    return await done(request, operation, _changed, key=key, said=data)
 
 
 @delete(
@@ -135,15 +142,16 @@ async def amend(
     operation_id="deleteWebhook",
     summary="Remove a webhook",
     description="For administrators: with its deliveries, those that wait too.",
-    responses=refusals("forbidden", "not_found"),
+    responses=nothing() | refusals("forbidden", "not_found"),
 )
-async def remove(request: Asking, webhook_id: WebhookId) -> None:
+async def remove(request: Asking, webhook_id: WebhookId, key: IdempotencyKey = None) -> Response[None]:
     """Take it away."""
-    await written(request, partial(webhooks.remove, webhook_id=webhook_id))
+    return await done(request, partial(webhooks.remove, webhook_id=webhook_id), _removed, key=key)
 
 
 @post(
     "/{webhook_id:str}/rotate",
+    opt=repeats.refused(f"{repeats.SECRET}; when it was lost, rotate again"),
     status_code=200,
     operation_id="rotateWebhookSecret",
     summary="Rotate the secret of a webhook",
@@ -167,9 +175,9 @@ async def rotate(request: Asking, webhook_id: WebhookId) -> Response[RotatedSecr
     responses=answers(DeliveryAnswer, PINGED, 202, headers=("Location",))
     | refusals("forbidden", "not_found", "conflict"),
 )
-async def ping(request: Asking, webhook_id: WebhookId) -> Response[DeliveryAnswer]:
+async def ping(request: Asking, webhook_id: WebhookId, key: IdempotencyKey = None) -> Response[DeliveryAnswer]:
     """Send it a ping."""
-    return _accepted(await written(request, partial(deliveries.ping, webhook_id=webhook_id)))
+    return await done(request, partial(deliveries.ping, webhook_id=webhook_id), _accepted, key=key)
 
 
 @get(
@@ -216,14 +224,25 @@ async def read_delivery(request: Asking, webhook_id: WebhookId, delivery_id: Del
     responses=answers(DeliveryAnswer, REPLAYED, 202, headers=("Location",))
     | refusals("forbidden", "not_found", "conflict"),
 )
-async def replay(request: Asking, webhook_id: WebhookId, delivery_id: DeliveryId) -> Response[DeliveryAnswer]:
+async def replay(
+    request: Asking, webhook_id: WebhookId, delivery_id: DeliveryId, key: IdempotencyKey = None
+) -> Response[DeliveryAnswer]:
     """Send it again."""
-    return _accepted(await written(request, partial(deliveries.replay, webhook_id=webhook_id, delivery_id=delivery_id)))
+    operation = partial(deliveries.replay, webhook_id=webhook_id, delivery_id=delivery_id)
+    return await done(request, operation, _accepted, key=key)
 
 
-def _accepted(made: Delivery) -> Response[DeliveryAnswer]:
+def _accepted(made: Delivery) -> Reply:
     headers = {"Location": f"/webhooks/{made.webhook_id}/deliveries/{made.id}"}
-    return Response(wire_webhooks.delivery(made), status_code=202, headers=headers)
+    return Reply(status=202, headers=headers, body=msgspec.json.encode(wire_webhooks.delivery(made)))
+
+
+def _changed(held: Webhook) -> Reply:
+    return Reply(status=200, headers={}, body=msgspec.json.encode(wire_webhooks.webhook(held)))
+
+
+def _removed(_: None) -> Reply:
+    return Reply(status=204, headers={}, body=b"")
 
 
 def _page(

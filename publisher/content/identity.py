@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from publisher.content import names
+from publisher.content.ids import require_possible as require_possible
 from publisher.content.ids import require_uuid7 as require_uuid7
 from publisher.content.ids import uuid7 as uuid7
 from publisher.content.model import Slug

@@ -122,6 +122,7 @@ def create(
     connection = tx.db.conn
     if connection.execute("SELECT 1 FROM products WHERE id = ?", (pid,)).fetchone():
         raise ConflictError(f"a product with the id {pid} exists already")
+    identity.require_possible(pid, tx.at)
     ordinal = connection.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM products").fetchone()[0]
     product = Product(
         id=ProductId(pid), slug=Slug(""), brand=brand, brand_slug=Slug(""), model=model, aliases=tuple(aliases),

@@ -7,11 +7,11 @@ An answer is stored in the transaction of the write that it tells of, so that ei
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
-from publisher.content.database import Database, stamp
-from publisher.content.writer import Transaction
+from publisher.content.database import stamp
 from publisher.errors import KeyReusedError
 
 LIFE = timedelta(hours=24)
@@ -37,12 +37,12 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-def stored(db: Database, call: Call, at: datetime) -> Reply | None:
+def stored(conn: Any, call: Call, at: datetime) -> Reply | None:
     """What was answered to this call less than a day before `at`; None when it was never made.
 
     Raises KeyReusedError when the same key came with something else to say.
     """
-    row = db.conn.execute(
+    row = conn.execute(
         "SELECT digest, status, headers, body FROM replies WHERE editor_id = ? AND key = ? AND call = ? AND at > ?",
         (call.editor_id, call.key, call.target, stamp(at - LIFE)),
     ).fetchone()
@@ -53,15 +53,15 @@ def stored(db: Database, call: Call, at: datetime) -> Reply | None:
     return Reply(status=row[1], headers=_HEADERS.decode(row[2]), body=row[3])
 
 
-def keep(tx: Transaction, call: Call, reply: Reply) -> None:
+def keep(conn: Any, call: Call, reply: Reply, at: datetime) -> None:
     """Store what is about to be answered, and remove some answers that are too old."""
     headers = msgspec.json.encode(reply.headers).decode()
-    tx.db.conn.execute(
+    conn.execute(
         "INSERT OR REPLACE INTO replies (editor_id, key, call, digest, at, status, headers, body)"
         " VALUES (?,?,?,?,?,?,?,?)",
-        (call.editor_id, call.key, call.target, call.digest, stamp(tx.at), reply.status, headers, reply.body),
+        (call.editor_id, call.key, call.target, call.digest, stamp(at), reply.status, headers, reply.body),
     )
-    tx.db.conn.execute(
+    conn.execute(
         "DELETE FROM replies WHERE rowid IN (SELECT rowid FROM replies WHERE at <= ? ORDER BY at LIMIT ?)",
-        (stamp(tx.at - LIFE), PURGED_AT_ONCE),
+        (stamp(at - LIFE), PURGED_AT_ONCE),
     )

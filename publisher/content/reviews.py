@@ -96,6 +96,12 @@ def due(db: Database, at: datetime, limit: int = 100) -> list[ReviewId]:
     return [ReviewId(row[0]) for row in rows]
 
 
+def next_due(db: Database) -> datetime | None:
+    """When the next of the scheduled reviews is due; None when there is none."""
+    row = db.conn.execute("SELECT min(publish_at) FROM reviews WHERE state = 'scheduled'").fetchone()
+    return None if row[0] is None else moment(row[0])
+
+
 def create(
     tx: Transaction,
     draft: Draft,
@@ -206,7 +212,7 @@ def _free(tx: Transaction, wanted: str | None) -> ReviewId:
         raise ConflictError(f"the review with the id {rid} was deleted, and no other is given its id; choose a new one")
     if found is not None:
         raise ConflictError(f"a review with the id {rid} exists already")
-    return ReviewId(rid)
+    return ReviewId(identity.require_possible(rid, tx.at))
 
 
 def _about(tx: Transaction, draft: Draft) -> Product | None:

@@ -27,6 +27,8 @@ _MEANT = {
 }
 """The API's names of fields in the words of a file."""
 _TRANSIENT = (408, 425)
+BUSY_SECONDS = 2.0
+ANEW = "once the clock of this machine is right, `publisher post --as-new` writes it with a new one"
 GONE = "the review is gone: somebody deleted it; `publisher post --as-new` writes it again as a new one"
 
 
@@ -99,7 +101,9 @@ class Stale(msgspec.Struct, frozen=True):
 
 
 class Busy(msgspec.Struct, frozen=True):
-    """The same request is still being answered."""
+    """The same request is still being answered; `seconds` says for how long the API asks to be left alone."""
+
+    seconds: float
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -119,7 +123,7 @@ def verdict(entry: Entry, answer: Answer) -> Verdict:
     if answer.status >= 500 or answer.status in _TRANSIENT:
         return Failed(trouble.detail or f"status {answer.status}")
     if trouble.code == "key_in_use":
-        return Busy()
+        return Busy(answer.wait or BUSY_SECONDS)
     if answer.status == 412:
         return Stale()
     if answer.status == 409 and entry.kind == "create" and trouble.code != "address_taken":
@@ -146,8 +150,10 @@ def _plainly(answer: Answer) -> str:
         return "it is larger than the site takes; shorten it"
     if trouble.field is None:
         return trouble.detail or f"refused with status {answer.status}"
-    field = trouble.field.removeprefix("$.")
-    return f"{_MEANT.get(field, field)}: {trouble.detail.removeprefix(trouble.field).lstrip(': ')}"
+    field, why = trouble.field.removeprefix("$."), trouble.detail.removeprefix(trouble.field).lstrip(": ")
+    if field == "id":  # which was made here, by a clock that is wrong
+        return f"the site does not take its id ({why}); {ANEW}"
+    return f"{_MEANT.get(field, field)}: {why}"
 
 
 def is_ours(entry: Entry, before: Said | None, made: Held, is_mine: bool) -> bool:

@@ -20,7 +20,6 @@ from publisher.desk.records import Entry, Known, Records
 from publisher.desk.said import Held
 from publisher.errors import DeskError, OfflineError, UnauthenticatedError
 
-BUSY_SECONDS = 2.0
 _PATHS = {"create": "/reviews", "amend": "/reviews/{}", "schedule": "/reviews/{}/schedule"}
 _METHODS = {"create": "POST", "amend": "PATCH", "schedule": "POST"}
 Clock = Callable[[], datetime]
@@ -89,8 +88,8 @@ def _settle(records: Records, client: Client, clock: Clock, entry: Entry, verdic
             return Sent(entry=entry, path=known.path, outcome="refused", reason=reason)
         case Failed(reason):
             return Sent(entry=entry, path=known.path, outcome="failed", reason=reason)
-        case Busy():
-            raise OfflineError("an earlier attempt is still being answered", arrived=True, seconds=BUSY_SECONDS)
+        case Busy(seconds):
+            raise OfflineError("an earlier attempt is still being answered", arrived=True, seconds=seconds)
         case Taken() | Stale():
             return _compare(records, client, clock, entry, known)
 

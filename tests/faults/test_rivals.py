@@ -20,19 +20,13 @@ from publisher import settings
 from publisher.content.database import connect
 from publisher.delivery.ledger import Ledger
 from publisher.settings import Settings
+from tests.clocks import clock
 from tests.faults import checks
 from tests.faults.conftest import PIECE, PIECES
 from tests.faults.test_killed_publishes import Victim
 from tests.faults.watching import watching
 
 LEASE = {"S3_LEASE_SECONDS": "1.5"}
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
-
-
-def clock(offset: str) -> dict[str, str]:
-    """What makes every clock of a process wrong by so much."""
-    assert FAKETIME.exists(), "install Debian's package faketime"
-    return {"LD_PRELOAD": str(FAKETIME), "FAKETIME": offset}
 
 
 def copied(victim: Victim, place: Path, store: Settings, **environment: str) -> Victim:

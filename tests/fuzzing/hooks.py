@@ -23,7 +23,7 @@ from schemathesis.generation import GenerationMode
 
 from api.auth import Tokens
 from api.keys import Ring
-from publisher.content import editors, names, products, sessions, sheets
+from publisher.content import editors, ids, names, products, sessions, sheets
 from publisher.content.database import connect
 from publisher.content.model import Product, ProductId
 from publisher.content.writer import Writer
@@ -91,11 +91,12 @@ FITTING: dict[str, Callable[[str], str]] = {
     "lens_model": _named,
     "product_id": lambda _: os.environ[PRODUCT],
     "url": lambda value: f"https://hooks.example.org/{hashlib.sha256(value.encode()).hexdigest()}",
+    "id": lambda _: ids.uuid7(datetime.now(UTC)),
     "publish_at": lambda _: (datetime.now(UTC) + timedelta(days=1)).isoformat(),
     "current": lambda _: os.environ[PASSWORD],
     "new": lambda _: os.environ[PASSWORD],
 }
-"""What a field must hold beyond its schema: a visible title, a name, a product that is there, a moment to come, …"""
+"""What a field must hold beyond its schema: a visible title, a name, a product that is there, an id of this time, …"""
 
 
 def _whole(value: Any) -> Any:

@@ -114,6 +114,8 @@ class Network:
         """Set to let an answer through; while `hangs`, answers wait for it."""
         self.hangs = False
         self.asked: list[tuple[str, str, dict[str, str]]] = []
+        self.answered: list[tuple[str, str, int, bytes]] = []
+        """What was answered to what, lost or not: method, path, status, body."""
         self.up()
 
     def up(self) -> None:
@@ -182,6 +184,7 @@ class Network:
         self.asked.append((method, path, {name.lower(): value for name, value in handler.headers.items()}))
         handler.close_connection = True
         status, headers, answer = self.says(method, path) or self._forward(handler, body)
+        self.answered.append((method, path, status, answer))
         if self.hangs:
             self.holds.wait(30)
         if self.swallows(method, path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ import httpx
 from publisher.content import identity
 from publisher.worker import now
 from tests.integration.api_fixtures import Server
+from tests.integration.asking import Answer
 
 JSONL = {"Content-Type": "application/jsonl"}
 WORDS = "Una cámara **equilibrada**, con la que da gusto salir a la calle. "
@@ -51,11 +53,34 @@ def answers_at_all(server: Server) -> bool:
 @contextlib.contextmanager
 def half_sent(server: Server) -> Iterator[None]:
     """An import of which three rows have come, of many."""
+    with _sending(server, b"".join(lines(rows(3))), size=100_000):
+        yield
+
+
+def sent_and_gone(server: Server, count: int) -> None:
+    """An import whose client hangs up as soon as it has sent all, and reads nothing."""
+    body = b"".join(lines(rows(count)))
+    with _sending(server, body, size=len(body)):
+        pass
+
+
+def never_sent(server: Server) -> Answer:
+    """What is answered to an import of which only the head has come."""
+    with _sending(server, b"", size=100_000) as connection:
+        connection.settimeout(60)
+        response = http.client.HTTPResponse(connection, method="POST")
+        response.begin()
+        fields = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, fields, response.read())
+
+
+@contextlib.contextmanager
+def _sending(server: Server, body: bytes, *, size: int) -> Iterator[socket.socket]:
     host, port = server.url.removeprefix("http://").split(":")
     head = (
         f"POST /reviews/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token('ana')}\r\n"
-        "Content-Type: application/jsonl\r\nContent-Length: 100000\r\n\r\n"
+        f"Content-Type: application/jsonl\r\nContent-Length: {size}\r\n\r\n"
     )
     with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(head.encode() + b"".join(lines(rows(3))))
-        yield
+        connection.sendall(head.encode() + body)
+        yield connection

@@ -9,23 +9,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from publisher.breathing import EVERY_SECONDS
-from publisher.content import hint, hold, reviews
+from publisher.content import hold, reviews
 from publisher.content.model import State
 from publisher.delivery.ledger import Ledger
 from publisher.site import postings, sync_wire
 from publisher.turns import Turn
-from publisher.worker import Worker
+from tests.integration.at_work import SECONDS, until, working
 from tests.newsroom import Newsroom
-
-SECONDS = 60.0
 
 
 class Amid:
@@ -68,48 +64,6 @@ def room(tmp_path: Path) -> Iterator[Newsroom]:
         fresh.post(f"Reseña {number}", product=fresh.products[number % 5])
     yield fresh
     fresh.close()
-
-
-class At(NamedTuple):
-    """A worker at work: `tell` it of a commit, as the write API does, and `stop` it."""
-
-    tell: Callable[[], None]
-    stop: threading.Event
-
-
-@contextmanager
-def working(room: Newsroom, **more: object) -> Iterator[At]:
-    """A worker at work until it is stopped, at the end at the latest."""
-    where, stop = hint.path(room.folder), threading.Event()
-    worker = Worker(room.builder, [room.pusher], room.content_db, clock=room.clock, **more)  # type: ignore[arg-type]
-    listener, tell = hint.Listener(where), hint.Hint(where)
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            worker.run(listener, stop, lambda done: None)
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield At(tell, stop)
-    finally:
-        stop.set()
-        tell()
-        thread.join(SECONDS)
-        listener.close()
-        tell.close()
-        assert not thread.is_alive()
-        assert failed == []
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline, f"waited {SECONDS} s in vain"
-        time.sleep(0.005)
 
 
 def is_up_to_date(room: Newsroom) -> bool:

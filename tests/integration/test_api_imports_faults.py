@@ -7,16 +7,19 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
+from api.importing import WAITING
+from publisher.content import hold
 from publisher.jobs import Jobs
 from tests.integration.api_fixtures import Server, restartable
 from tests.integration.asking import until
-from tests.integration.rows import JSONL, WORDS, answers_at_all, half_sent, lines, row, rows, sent
+from tests.integration.rows import JSONL, WORDS, answers_at_all, half_sent, lines, never_sent, row, rows, sent
 
 
 @pytest.fixture
@@ -48,6 +51,7 @@ def test_a_full_disk_and_a_crowd_are_told_before_anything_is_kept(tmp_path: Path
             until(lambda: len(list((server.data_dir / "imports").glob("*.jsonl"))) == 4, "four are being sent")
             refused = client.post("/reviews/import", content=lines(rows(1)), headers=JSONL)
             assert (refused.status_code, refused.json()["code"]) == (429, "throttled")
+            assert int(refused.headers["retry-after"]) >= 1
         until(lambda: not list((server.data_dir / "imports").glob("*.jsonl")), "what was not sent is removed")
         server.stop()
         server.environ["DATA_LOW_WATER"] = str(2**60)
@@ -59,6 +63,29 @@ def test_a_full_disk_and_a_crowd_are_told_before_anything_is_kept(tmp_path: Path
             refused = client.post("/reviews/import", content=lines(rows(1)), headers=JSONL)
             assert (refused.status_code, refused.json()["code"]) == (507, "no_room")
         assert [path.name for path in (server.data_dir / "imports").iterdir()] == ["process.lock"]
+
+
+def test_a_queue_that_is_full_is_told_before_anything_is_sent(own_api_server: Server, writer: httpx.Client) -> None:
+    ana, jobs = own_api_server.accounts["ana"].id, Jobs(own_api_server.data_dir / "jobs.db")
+    with ThreadPoolExecutor(1) as pool, hold.held(hold.path(own_api_server.data_dir)) as alone:
+        assert alone
+        running = pool.submit(sent, writer, rows(1))
+        until(lambda: [job["state"] for job in writer.get("/jobs").json()["jobs"]] == ["running"], "the first is at it")
+        waiting = [jobs.add("import", asked_by=ana, waiting=WAITING) for _ in range(WAITING - 1)]
+        with half_sent(own_api_server):
+            until(lambda: len(list((own_api_server.data_dir / "imports").glob("*.jsonl"))) == 2, "the last is coming")
+            refused = never_sent(own_api_server)
+            assert (refused.status, json.loads(refused.body)["code"]) == (429, "throttled")
+            assert int(refused.headers["retry-after"]) >= 1
+        until(lambda: len(list((own_api_server.data_dir / "imports").glob("*.jsonl"))) == 1, "that one gave up")
+        waiting.append(jobs.add("import", asked_by=ana, waiting=WAITING))
+        assert never_sent(own_api_server).status == 429
+        for job in waiting:
+            jobs.cancel(job.id)
+    answers, ended = running.result()
+    assert (len(answers), ended["state"]) == (1, "done")
+    assert len(sent(writer, rows(1))[0]) == 1
+    jobs.close()
 
 
 def test_a_client_that_hangs_up_while_sending_leaves_nothing(own_api_server: Server, writer: httpx.Client) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_type_hints
 
 import httpx
 import pytest
 
 from api import wire
-from publisher.content import log, reviews
+from publisher.content import ids, log, reviews
 from publisher.content.model import Draft
 from tests.integration.api_fixtures import SITE, Server, as_read
+from tests.integration.rows import sent
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 ANY = {"If-Match": "*"}
@@ -92,6 +94,26 @@ def test_a_client_may_choose_the_id_once(ana: httpx.Client) -> None:
     again = ana.post("/reviews", json=CAMERA | {"id": chosen})
     assert again.status_code == 409
     assert again.json()["code"] == "conflict"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "ahead"}], ids=["short way", "long way"])
+@pytest.mark.parametrize(
+    "chosen", ["03b6b7b8-a800-7abc-8def-0123456789ab", "ffffffff-ffff-7fff-bfff-ffffffffffff"], ids=["2099", "last"]
+)
+def test_an_id_of_a_clock_that_is_far_ahead_is_refused(chosen: str, headers: dict[str, str], ana: httpx.Client) -> None:
+    """It would stand first in every list until then, and the last of all in none."""
+    spec = {"kind": "camera"}
+    for path, said in (("/reviews", CAMERA), ("/products", {"brand": "Acme", "model": "Ahead", "spec": spec})):
+        answer = ana.post(path, json=said | {"id": chosen}, headers=headers)
+        problem = answer.json()
+        assert (answer.status_code, problem["code"], problem["field"]) == (400, "invalid", "$.id")
+        assert "clock" in problem["detail"]
+    (row,), _ = sent(ana, [CAMERA | {"id": chosen}])
+    assert (row["status"], row["problem"]["field"]) == (400, "$.id")
+    soon = ids.uuid7(datetime.now(UTC) + timedelta(hours=23))
+    review = made(ana, id=soon, state="draft")
+    assert ana.get("/reviews", params={"limit": 1}).json()["reviews"][0]["id"] == review["id"]
+    ana.delete(f"/reviews/{soon}", headers={"If-Match": "*"}).raise_for_status()
 
 
 def test_a_slug_belongs_to_one_review(ana: httpx.Client) -> None:

@@ -7,88 +7,18 @@ this process, so that one with a planted fault can be tried the same way.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jwt
-import msgspec
 import pytest
-from litestar import Litestar, Request, get, post
-from litestar.testing import TestClient
+from litestar import Request, get, post
 
-from api import document
 from api.access import signed_in
-from api.app import create_app
 from api.auth import ACCESS
-from publisher import keys
-from publisher.content import editors
-from publisher.content.model import Editor, Role
-from publisher.content.writer import Writer
-from publisher.settings import Data, Settings
 from tests.integration import tokens
-from tests.integration.tokens import Call, Said
-
-PASSWORD = "a long enough password"
-REVIEW = {"title": "Reseña", "content": "Texto.", "camera_model": "Sony A7 IV"}
-
-
-class Office:
-    """An application that runs, and what is needed to ask it something."""
-
-    def __init__(self, client: TestClient[Litestar], accounts: dict[str, Editor], data_dir: Path) -> None:
-        self.client, self.app, self.accounts = client, client.app, accounts
-        self.ring = keys.load(data_dir / "keys", datetime.now(UTC))
-        self.document: dict[str, Any] = msgspec.json.decode(document.encoded(client.app))
-
-    def ask(self, call: Call, header: str | None) -> Said:
-        headers = {name.encode(): value.encode() for name, value in call.headers.items()}
-        if header is not None:
-            headers[b"Authorization"] = header.encode("latin-1")
-        answer = self.client.request(
-            call.method, call.path, content=call.body, headers=list(headers.items()), follow_redirects=False
-        )
-        return Said(answer.status_code, answer.headers, answer.content)
-
-    def grant(self, who: str) -> dict[str, str]:
-        said = {"email": self.accounts[who].email, "password": PASSWORD}
-        answer = self.client.post("/auth/token", json=said)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    def bearer(self, who: str) -> str:
-        return f"Bearer {self.grant(who)['access_token']}"
-
-    def calls(self, **known: str) -> list[Call]:
-        return tokens.calls(self.app, self.document, known)
-
-    def write(self, who: str, **said: Any) -> str:
-        answer = self.client.post("/reviews", json=REVIEW | said, headers={"Authorization": self.bearer(who)})
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
-
-
-@contextmanager
-def opened(folder: Path, *planted: Any) -> Iterator[Office]:
-    """An application on a fresh store, with `planted` routes besides its own."""
-    data_dir, hashed = folder / "data", editors.hash_password(PASSWORD)
-    people = {"root": Role.administrator, "chief": Role.chief, "ana": Role.editor, "beto": Role.editor}
-    people |= {"closed": Role.administrator, "out": Role.administrator}
-    with Writer(data_dir / "content.db") as writer:
-        accounts = {
-            name: writer.run(
-                lambda tx, name=name, role=role: editors.create(  # type: ignore[misc]
-                    tx, email=f"{name}@example.com", name=name, role=role, password_hash=hashed
-                )
-            )
-            for name, role in people.items()
-        }
-    app = create_app(Settings(data=Data(dir=str(data_dir), low_water=1)))
-    for handler in planted:
-        app.register(handler)
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield Office(client, accounts, data_dir)
+from tests.integration.office import Office, opened
+from tests.integration.tokens import Call
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +76,8 @@ def test_what_is_for_administrators_refuses_all_others(who: str, office: Office)
 def test_every_other_route_lets_an_editor_in(office: Office) -> None:
     header = office.bearer("beto")
     others = [call for call in office.calls() if call.name not in tokens.ADMINISTRATORS]
-    forbidden = [call.name for call in others if office.ask(call, header).status in (401, 403)]
-    assert forbidden == [], "for administrators? Then tests/integration/tokens.py has to name it"
+    found = tokens.unwelcoming(office.ask, others, header)
+    assert found == [], "for administrators? Then tests/integration/tokens.py has to name it"
 
 
 def test_a_draft_of_another_is_not_there_and_what_is_published_cannot_be_changed(office: Office) -> None:
@@ -189,6 +119,12 @@ async def checked(request: Request[Any, Any, Any]) -> None:
     """A route as it should be."""
 
 
+@get("/planted/broken", guards=[signed_in], include_in_schema=False)
+async def broken(request: Request[Any, Any, Any]) -> None:
+    """A route that fails whoever asks."""
+    raise RuntimeError("planted")
+
+
 @get("/planted/lenient", include_in_schema=False)
 async def lenient(request: Request[Any, Any, Any]) -> dict[str, str]:
     """A route that takes a token's word for it."""
@@ -205,3 +141,9 @@ def test_a_route_that_somebody_forgot_is_found(tmp_path: Path) -> None:
     assert "GET /planted/lenient, expired: answered 200" in found
     assert "GET /planted/lenient, alg none: answered 200" in found
     assert [fault for fault in found if "/planted/checked" in fault] == []
+
+
+def test_a_route_that_fails_lets_nobody_in(tmp_path: Path) -> None:
+    with opened(tmp_path, broken, checked) as office:
+        tried = [call for call in office.calls() if "/planted" in call.path]
+        assert tokens.unwelcoming(office.ask, tried, office.bearer("beto")) == ["GET /planted/broken: answered 500"]

@@ -151,9 +151,9 @@ def test_a_schedule_fires_at_its_time_and_not_before(room: Newsroom) -> None:
     early.round()
     assert key not in room.target.bodies
     late = worker_of(room, lambda: moment)
-    assert late.round().fired == 1
+    late.round()
     assert key in room.target.bodies
-    assert late.round().fired == 0
+    assert late.round().built is None
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from publisher.content.model import Draft, Product, Review, Source, State
 from publisher.content.writer import Transaction
 from publisher.delivery.ledger import Desired, Ledger
 from publisher.errors import ConflictError, InvalidError, NotFoundError
+from publisher.schedules import Schedules
 from publisher.site import postings, sync, sync_wire
-from publisher.worker import Worker
 from tests.newsroom import Newsroom, text
 
 EDITS_PER_EXAMPLE = 30
@@ -107,8 +107,7 @@ def act_on_product(room: Newsroom, product: Product, what: str, a: int, b: int) 
 
 
 def fire(room: Newsroom) -> None:
-    worker = Worker(room.builder, [], room.content_db, clock=room.clock)
-    worker.fire()
+    Schedules(room.content_db, clock=room.clock).fire()
 
 
 def assert_equal(incremental: list[Desired], clean: list[Desired]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from publisher.content.model import State
 from publisher.desk import outbox, posting, said
 from publisher.desk.client import Answer
-from publisher.desk.outbox import Outcome
+from publisher.desk.outbox import ANEW, Outcome
 from publisher.desk.records import Account, Entry, Known, Records, root_of
 from publisher.desk.said import Held, Said
 from publisher.errors import DeskError, InvalidError
@@ -297,7 +297,9 @@ def test_a_success_is_the_review_as_it_is_held() -> None:
         ("amend", answer(408), outbox.Failed("status 408")),
         ("amend", answer(412, code="stale_version", current_version=4), outbox.Stale()),
         ("create", answer(409, code="conflict"), outbox.Taken()),
-        ("create", answer(409, code="key_in_use"), outbox.Busy()),
+        ("create", answer(409, code="key_in_use"), outbox.Busy(outbox.BUSY_SECONDS)),
+        ("create", answer(400, field="$.id", detail="x"), outbox.Refused(f"the site does not take its id (x); {ANEW}")),
+        ("create", msgspec.structs.replace(answer(409, code="key_in_use"), wait=7.0), outbox.Busy(7.0)),
         ("schedule", answer(409, code="conflict", detail="archived cannot"), outbox.Refused("archived cannot")),
         ("amend", answer(403, detail="not yours"), outbox.Refused("you may not do this: not yours")),
         ("amend", answer(404), outbox.Refused(outbox.GONE)),
