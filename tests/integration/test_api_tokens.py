@@ -76,8 +76,8 @@ def test_what_is_for_administrators_refuses_all_others(who: str, office: Office)
 def test_every_other_route_lets_an_editor_in(office: Office) -> None:
     header = office.bearer("beto")
     others = [call for call in office.calls() if call.name not in tokens.ADMINISTRATORS]
-    forbidden = [call.name for call in others if office.ask(call, header).status in (401, 403)]
-    assert forbidden == [], "for administrators? Then tests/integration/tokens.py has to name it"
+    found = tokens.unwelcoming(office.ask, others, header)
+    assert found == [], "for administrators? Then tests/integration/tokens.py has to name it"
 
 
 def test_a_draft_of_another_is_not_there_and_what_is_published_cannot_be_changed(office: Office) -> None:
@@ -119,6 +119,12 @@ async def checked(request: Request[Any, Any, Any]) -> None:
     """A route as it should be."""
 
 
+@get("/planted/broken", guards=[signed_in], include_in_schema=False)
+async def broken(request: Request[Any, Any, Any]) -> None:
+    """A route that fails whoever asks."""
+    raise RuntimeError("planted")
+
+
 @get("/planted/lenient", include_in_schema=False)
 async def lenient(request: Request[Any, Any, Any]) -> dict[str, str]:
     """A route that takes a token's word for it."""
@@ -135,3 +141,9 @@ def test_a_route_that_somebody_forgot_is_found(tmp_path: Path) -> None:
     assert "GET /planted/lenient, expired: answered 200" in found
     assert "GET /planted/lenient, alg none: answered 200" in found
     assert [fault for fault in found if "/planted/checked" in fault] == []
+
+
+def test_a_route_that_fails_lets_nobody_in(tmp_path: Path) -> None:
+    with opened(tmp_path, broken, checked) as office:
+        tried = [call for call in office.calls() if "/planted" in call.path]
+        assert tokens.unwelcoming(office.ask, tried, office.bearer("beto")) == ["GET /planted/broken: answered 500"]

@@ -189,6 +189,12 @@ def closed(ask: Ask, tried: list[Call], header: str, status: int, code: str) -> 
     ]  # fmt: skip
 
 
+def unwelcoming(ask: Ask, tried: list[Call], header: str) -> list[str]:
+    """Which calls do not let in somebody who is signed in: they refuse who it is, or fail."""
+    answers = [(call.name, ask(call, header).status) for call in tried]
+    return [f"{name}: answered {status}" for name, status in answers if status in (401, 403) or status >= 500]
+
+
 def _public(ring: Keys) -> dict[str, bytes]:
     public, info = ring.signing.public_key(), serialization.PublicFormat.SubjectPublicKeyInfo
     return {
