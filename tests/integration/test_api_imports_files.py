@@ -117,6 +117,7 @@ def test_a_client_that_hangs_up_as_soon_as_it_has_sent_leaves_nothing(
 ) -> None:
     for _ in range(8):
         sent_and_gone(own_api_server, 20)
+    until(lambda: bool(writer.get("/jobs").json()["jobs"]), "something was sent")
     until(lambda: all(job["finished"] for job in writer.get("/jobs").json()["jobs"]), "what was sent is done")
     until(lambda: is_clean(own_api_server), "nothing is left")
     sent = writer.post("/reviews/import", content=lines(rows(3)), headers=JSONL)
