@@ -17,8 +17,9 @@ from tests.receiver import Receiver
 HERE = frozenset({"127.0.0.1"})
 
 
-def courier_of(room: Newsroom) -> Courier:
-    return Courier(room.content_db, room.folder / "ledger.db", room.site.url, clock=room.clock, allowed=HERE)
+def courier_of(room: Newsroom, **more: Any) -> Courier:
+    chosen: dict[str, Any] = {"clock": room.clock, "allowed": HERE} | more
+    return Courier(room.content_db, room.folder / "ledger.db", room.site.url, **chosen)
 
 
 def work(room: Newsroom) -> None:

@@ -134,6 +134,7 @@ async def page(
     """One page of the list."""
     newsroom, who = newsroom_of(request), request.user
     if mine and editor not in (None, who.editor_id):
+        browsing.require_cursor(cursor)
         return Response(ReviewPage(reviews=(), next=None))
     wanted = browsing.Wanted(
         state=None if review_state is None else State(review_state),

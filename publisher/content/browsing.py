@@ -41,7 +41,7 @@ def review_page(
     db: Database, *, cursor: str | None, limit: int, wanted: Wanted, looked_at: int = MAX_LOOKED_AT
 ) -> tuple[list[tuple[Review, Product | None]], str | None]:
     """Reviews with their products, newest first (UUIDv7 ids sort by time), and the cursor of the next page."""
-    before = _LAST if cursor is None else identity.require_uuid7(cursor, "cursor")
+    before = require_cursor(cursor) or _LAST
     where, values = _indexed(db, wanted)
     apart, sought = _sought(wanted)
     in_order = f"FROM reviews WHERE {' AND '.join(['id < ?', *where])} ORDER BY id DESC"
@@ -57,6 +57,11 @@ def review_page(
         return page, found[-1].id
     last = db.conn.execute(f"SELECT id {in_order} LIMIT 1 OFFSET ?", (before, *values, looked_at - 1)).fetchone()
     return page, None if last is None else str(last[0])
+
+
+def require_cursor(cursor: str | None) -> str | None:
+    """`cursor` when it is one of a list in the order of ids; InvalidError otherwise."""
+    return None if cursor is None else identity.require_uuid7(cursor, "cursor")
 
 
 def _indexed(db: Database, wanted: Wanted) -> tuple[list[str], list[Any]]:
@@ -169,7 +174,7 @@ def _named_in_part(text: str) -> tuple[str, list[Any]]:
 
 def editor_page(db: Database, *, cursor: str | None, limit: int) -> tuple[list[Editor], str | None]:
     """Accounts in the order they were made (UUIDv7 ids sort by time), and the cursor of the next page."""
-    after = "" if cursor is None else identity.require_uuid7(cursor, "cursor")
+    after = require_cursor(cursor) or ""
     rows = db.conn.execute(
         f"SELECT {editors.COLUMNS} FROM editors WHERE id > ? ORDER BY id LIMIT ?", (after, limit + 1)
     ).fetchall()

@@ -248,9 +248,14 @@ def _said(tx: Transaction, held: Review, draft: Draft, body: Text, about: Produc
         held, slug=slug, title=names.one_line(draft.title), summary=names.one_line(draft.summary),
         excerpt=_excerpt(held, draft, body), lang=draft.lang, product_id=None if about is None else about.id,
         tags=tuple(tags.values()), tag_slugs=tuple(tags), rating=draft.rating,
-        pros=tuple(map(names.one_line, draft.pros)), cons=tuple(map(names.one_line, draft.cons)),
+        pros=_lines(draft.pros), cons=_lines(draft.cons),
         byline=names.one_line(draft.byline), origin=draft.origin or held.origin, text_digest=body.digest,
     )  # fmt: skip
+
+
+def _lines(points: Iterable[str]) -> tuple[str, ...]:
+    """Each on a line of its own; one that is blank is none."""
+    return tuple(filter(None, map(names.one_line, points)))
 
 
 def _excerpt(held: Review, draft: Draft, body: Text) -> str:

@@ -1,7 +1,8 @@
 """The courier: a thread of the worker that finds what there is to tell, and delivers what waits.
 
 It never holds the worker up: it reads receipts and the queue from the databases, and is told only that it may look. One
-webhook has one delivery under way at a time, so that a slow receiver delays nobody but itself.
+webhook has one delivery under way at a time, so that a slow receiver delays nobody but itself. Whatever fails, foreseen
+or not, is tried again with growing patience, and the others go on.
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from publisher.content import deliveries, endpoints, webhooks
 from publisher.content.database import SqliteError, connect
 from publisher.content.deliveries import Attempt, Delivery, Event
 from publisher.content.webhooks import Webhook
 from publisher.content.writer import Writer
+from publisher.delivery.lane import patience
 from publisher.delivery.receipts import Receipts
 from publisher.errors import InvalidError, PublisherError
 from publisher.logs import fields
@@ -32,6 +35,7 @@ AT_ONCE = 8
 LOOK_SECONDS = 1.0
 JITTER = (0.85, 1.15)
 AGENT = "RandomCameraReviews-Webhooks/1"
+UNFORESEEN = "it could not be sent for a reason that nobody foresaw; the log of the worker has it"
 
 logger = logging.getLogger("publisher.webhooks")
 
@@ -58,6 +62,7 @@ class Courier:
         self._sender = sender or Sender()
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook")
         self._busy: dict[str, Future[None]] = {}
+        self._unnoted: dict[str, tuple[int, float]] = {}  # by webhook: failures in a row, and until when it has to wait
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -93,7 +98,8 @@ class Courier:
             if len(found.completed) == news.AT_ONCE:
                 self.nudge()
         self._busy = {webhook_id: future for webhook_id, future in self._busy.items() if not future.done()}
-        due = deliveries.due(self._db, self._clock(), self._busy) if listening else []
+        resting = {webhook_id for webhook_id, (_, until) in self._unnoted.items() if time.monotonic() < until}
+        due = deliveries.due(self._db, self._clock(), resting | self._busy.keys()) if listening else []
         for webhook, delivery, event in due:
             self._busy[webhook.id] = self._pool.submit(self._deliver, webhook, delivery, event)
         return len(due)
@@ -103,17 +109,45 @@ class Courier:
         wait(self._busy.values())
 
     def _work(self) -> None:
+        failures = 0
         while not self._stopping.is_set():
             try:
                 self.turn()
+                failures = 0
             except (PublisherError, SqliteError) as error:
                 logger.warning("webhooks have to wait: %s", error)
+                failures += 1
+            except Exception:  # whatever it is, webhooks go on
+                logger.exception("webhooks have to wait, for a reason that nobody foresaw")
+                failures += 1
+            if failures:
+                self._stopping.wait(patience(failures))
+                continue
             self._wake.wait(LOOK_SECONDS)
             self._wake.clear()
 
     def _deliver(self, webhook: Webhook, delivery: Delivery, event: Event) -> None:
-        """One attempt, and what came of it. A webhook is known to the log by its id, for its URL may hold a secret."""
-        outcome = self._attempt(webhook, event)
+        """One attempt, and what came of it. It is made again soon where that cannot be noted, but not at once."""
+        try:
+            self._tell(webhook, delivery, event)
+        except PublisherError as error:
+            logger.warning("what came of a delivery cannot be noted: %s", error, extra=fields(webhook=webhook.id))
+            self._put_off(webhook)
+        except Exception:
+            logger.exception("a delivery ended unforeseen", extra=fields(webhook=webhook.id))
+            self._put_off(webhook)
+        else:
+            self._unnoted.pop(webhook.id, None)
+        self.nudge()
+
+    def _put_off(self, webhook: Webhook) -> None:
+        failures = self._unnoted.get(webhook.id, (0, 0.0))[0] + 1
+        self._unnoted[webhook.id] = failures, time.monotonic() + patience(failures)
+
+    def _tell(self, webhook: Webhook, delivery: Delivery, event: Event) -> None:
+        """One attempt, noted. A webhook is known to the log by its id, for its URL may hold a secret."""
+        about: dict[str, Any] = {"webhook": webhook.id, "delivery": delivery.id, "event": event.id}
+        outcome = self._attempt(webhook, event, about)
         if self._stopping.is_set() and not outcome.is_delivered:
             return
         attempt = Attempt(
@@ -121,25 +155,28 @@ class Courier:
             retry_after=outcome.retry_after, gone=outcome.status == GONE,
         )  # fmt: skip
         self._count("delivered" if outcome.is_delivered else "failed")
-        about = {"webhook": webhook.id, "delivery": delivery.id, "event": event.id, "status": outcome.status}
+        about |= {"status": outcome.status}
         if outcome.is_delivered:
             logger.info("%s delivered", event.kind, extra=fields(**about, ms=attempt.ms))
         else:
             logger.warning("%s not delivered: %s", event.kind, outcome.reason, extra=fields(**about))
-        with suppress(PublisherError):  # it was sent, and is sent again where that cannot be noted
-            self._writer.run(
-                partial(
-                    deliveries.tried, webhook_id=webhook.id, delivery_id=delivery.id, attempt=attempt,
-                    jitter=random.uniform(*JITTER),
-                )
-            )  # fmt: skip
-        self.nudge()
+        self._writer.run(
+            partial(
+                deliveries.tried, webhook_id=webhook.id, delivery_id=delivery.id, attempt=attempt,
+                jitter=random.uniform(*JITTER),
+            )
+        )  # fmt: skip
 
-    def _attempt(self, webhook: Webhook, event: Event) -> Outcome:
-        at, body = self._clock(), event.body.encode()
+    def _attempt(self, webhook: Webhook, event: Event, about: dict[str, Any]) -> Outcome:
+        """What came of sending it. What nobody foresaw is a failure as any other, and is tried again as late."""
         try:
+            at, body = self._clock(), event.body.encode()
             endpoint = endpoints.parse(webhook.url, self._allowed)
+            headers = signing.headers(event.id, int(at.timestamp()), body, webhook.secrets(at))
+            headers |= {"Content-Type": "application/json", "User-Agent": AGENT}
+            return self._sender.send(endpoint, headers, body)
         except InvalidError as error:  # the operator trusts its host no more
             return Outcome(reason=error.reason)
-        headers = signing.headers(event.id, int(at.timestamp()), body, webhook.secrets(at))
-        return self._sender.send(endpoint, headers | {"Content-Type": "application/json", "User-Agent": AGENT}, body)
+        except Exception:
+            logger.exception("a delivery broke off unforeseen", extra=fields(**about))
+            return Outcome(reason=UNFORESEEN)

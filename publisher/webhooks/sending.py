@@ -1,7 +1,7 @@
-"""One attempt to deliver a webhook: resolve, judge every address, connect to the one that was judged, POST.
+"""One attempt to deliver a webhook: resolve, judge every address, connect to the first that answers, POST.
 
-Nothing of the answer but its status and `Retry-After` is read, no redirect is followed, no proxy is asked, and all of
-it has to be over in time.
+Only addresses that were judged are asked, and another one only before anything was sent. Nothing of the answer but its
+status and `Retry-After` is read, no redirect is followed, no proxy is asked, and all of it has to be over in time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -20,9 +21,13 @@ import msgspec
 from publisher.content.deliveries import LONGEST_RETRY
 from publisher.content.endpoints import Endpoint, is_public
 
+RESOLVE_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
+"""For each address at most; for less when there are many, so that the last has time to answer."""
 TOTAL_SECONDS = 15.0
-"""From the connection to the end of the answer's head."""
+"""From the first connection to the end of the answer's head."""
+MOST_ADDRESSES = 8
+"""Addresses of a host that are tried at most; all are judged."""
 GONE = 410
 
 Resolve = Callable[[str, int], list[str]]
@@ -52,11 +57,18 @@ class Sender:
     """Makes attempts, from several threads; `stop` ends those that are under way."""
 
     def __init__(
-        self, *, resolve: Resolve = resolve, tls: ssl.SSLContext | None = None, total_seconds: float = TOTAL_SECONDS
+        self,
+        *,
+        resolve: Resolve = resolve,
+        tls: ssl.SSLContext | None = None,
+        resolve_seconds: float = RESOLVE_SECONDS,
+        total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         self._resolve, self._tls = resolve, tls or ssl.create_default_context()
-        self._total = total_seconds
+        self._resolve_seconds, self._total = resolve_seconds, total_seconds
         self._open: set[_Pinned] = set()
+        self._asked: set[Future[list[str]]] = set()
+        self._is_stopped = False
         self._lock = threading.Lock()
 
     def send(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> Outcome:
@@ -71,39 +83,81 @@ class Sender:
         )
 
     def stop(self) -> None:
-        """Break off every attempt that is under way."""
+        """Break off every attempt that is under way, and let none begin."""
         with self._lock:
+            self._is_stopped = True
+            for addresses in self._asked:
+                addresses.cancel()
             for connection in self._open:
                 _break_off(connection)
 
     def _post(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> tuple[int, float]:
-        address = self._judged(endpoint)
-        tls = self._tls if endpoint.scheme == "https" else None
-        connection = _Pinned(endpoint, address, tls)
-        with self._watched(connection):
-            connection.connect()
+        addresses = self._judged(endpoint)[:MOST_ADDRESSES]
+        with self._connected(endpoint, addresses) as connection:
             connection.request("POST", endpoint.path, body, dict(headers))
             answer = connection.getresponse()
             if connection.is_broken_off:  # the head of the answer may look whole, and is not
                 raise TimeoutError
             return answer.status, _seconds(answer.headers.get("Retry-After"))
 
-    def _judged(self, endpoint: Endpoint) -> str:
-        """The address to connect to, once every address of the host was found to be a public one."""
-        addresses = self._resolve(endpoint.host, endpoint.port)
+    def _judged(self, endpoint: Endpoint) -> list[str]:
+        """The addresses that may be connected to, once every address of the host was found to be a public one."""
+        addresses = self._resolved(endpoint)
         for address in addresses:
             if not endpoint.is_trusted and not is_public(ipaddress.ip_address(address)):
                 raise _RefusedError(f"{endpoint.host} is at {address}, which is not on the public internet")
         if not addresses:
             raise _RefusedError(f"{endpoint.host} has no address")
-        return addresses[0]
+        return addresses
+
+    def _resolved(self, endpoint: Endpoint) -> list[str]:
+        """What the resolver says in time. It cannot be broken off, so it is left to a thread that nobody waits for."""
+        addresses: Future[list[str]] = Future()
+        with self._asking(addresses):
+            threading.Thread(
+                target=_answer, args=(addresses, self._resolve, endpoint), name="webhook-resolve", daemon=True
+            ).start()
+            try:
+                return addresses.result(self._resolve_seconds)
+            except (TimeoutError, CancelledError) as error:
+                raise _RefusedError(f"{endpoint.host} could not be looked up in time") from error
 
     @contextmanager
-    def _watched(self, connection: _Pinned) -> Iterator[None]:
+    def _asking(self, addresses: Future[list[str]]) -> Iterator[None]:
+        with self._lock:
+            self._require_going_on()
+            self._asked.add(addresses)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asked.discard(addresses)
+
+    @contextmanager
+    def _connected(self, endpoint: Endpoint, addresses: Sequence[str]) -> Iterator[_Pinned]:
+        """A connection to the first of the addresses that takes one; raises what the first said when none does."""
+        tls = self._tls if endpoint.scheme == "https" else None
+        until, failure = time.monotonic() + self._total, None
+        for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            seconds = max(until - time.monotonic(), 0.0)
+            connection = _Pinned(endpoint, address, tls, min(CONNECT_SECONDS, seconds / (left + 1)))
+            with self._watched(connection, seconds):
+                try:
+                    connection.connect()
+                except OSError as error:
+                    failure = failure or error
+                    continue
+                yield connection
+                return
+        raise failure or TimeoutError
+
+    @contextmanager
+    def _watched(self, connection: _Pinned, seconds: float) -> Iterator[None]:
         """Break the attempt off when it takes too long, however little a time each step takes."""
-        watch = threading.Timer(self._total, _break_off, [connection])
+        watch = threading.Timer(seconds, _break_off, [connection])
         watch.daemon = True
         with self._lock:
+            self._require_going_on()
             self._open.add(connection)
         watch.start()
         try:
@@ -114,6 +168,10 @@ class Sender:
                 self._open.discard(connection)
             connection.close()
 
+    def _require_going_on(self) -> None:
+        if self._is_stopped:
+            raise _RefusedError("the publisher ends; it is tried again by the next")
+
 
 class _RefusedError(OSError):
     """The endpoint may not be asked."""
@@ -122,18 +180,29 @@ class _RefusedError(OSError):
 class _Pinned(http.client.HTTPConnection):
     """A connection to one address, under the name of its host: for TLS, and in the `Host` header."""
 
-    def __init__(self, endpoint: Endpoint, address: str, tls: ssl.SSLContext | None) -> None:
-        super().__init__(endpoint.host, endpoint.port, timeout=CONNECT_SECONDS)
+    def __init__(self, endpoint: Endpoint, address: str, tls: ssl.SSLContext | None, connect_seconds: float) -> None:
+        super().__init__(endpoint.host, endpoint.port, timeout=connect_seconds)
         self.default_port = 443 if tls is not None else 80
-        self._address, self._tls = address, tls
+        self._address, self._tls, self._connect_seconds = address, tls, max(connect_seconds, 0.001)
         self.is_broken_off = False
 
     def connect(self) -> None:
         """Connect to the address that was judged."""
-        self.sock = socket.create_connection((self._address, self.port), CONNECT_SECONDS)
+        self.sock = socket.create_connection((self._address, self.port), self._connect_seconds)
         if self._tls is not None:
             self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
         self.sock.settimeout(None)  # from here on the watch breaks it off
+        if self.is_broken_off:  # while there was no socket yet
+            raise TimeoutError
+
+
+def _answer(addresses: Future[list[str]], resolve: Resolve, endpoint: Endpoint) -> None:
+    """Ask the resolver; nobody may be waiting any more."""
+    with suppress(InvalidStateError):
+        try:
+            addresses.set_result(resolve(endpoint.host, endpoint.port))
+        except Exception as error:
+            addresses.set_exception(error)
 
 
 def _break_off(connection: _Pinned) -> None:

@@ -53,6 +53,19 @@ def test_a_posted_review_appears_on_the_home_page(up: Up, page: Page, tmp_path: 
     assert page.get_by_text("Fresca.").is_visible()
 
 
+def test_an_old_address_of_a_renamed_review_leads_to_it(up: Up, page: Page) -> None:
+    token = up.token(up.ready["admin_password"])
+    said = up.post(token, title="Con otro nombre", content="Se mudó.", camera_model="Sony A7 IV")
+    read_until(said["url"], "Se mudó.")
+    new = f"{said['slug']}-nueva"
+    headers = {"Authorization": f"Bearer {token}", "If-Match": "*"}
+    httpx.patch(f"{up.ready['api']}/reviews/{said['id']}", json={"slug": new}, headers=headers, timeout=60)
+    read_until(said["url"], f"/reviews/{new}/")
+    page.goto(said["url"])
+    page.wait_for_url(f"{up.ready['edge']}/reviews/{new}/")
+    assert page.get_by_text("Se mudó.").is_visible()
+
+
 ADDRESSES = (
     "/", "/reviews/la-leica-m11-en-la-patagonia/", "/cameras/leica-m11/", "/brands/", "/brands/leica/",
     "/editors/redaccion/", "/tags/viaje/", "/archive/1/", "/search/", "/compare/", "/offline/", "/404.html",

@@ -1,8 +1,8 @@
 """How Schemathesis signs in, and gives those values that rules ask for which JSON Schema cannot say.
 
-Every call is signed in as an administrator, in a session of its own where it ends the session. Sessions are begun in
-the store itself: by way of the API, the passwords tried at random on `POST /auth/token` would soon have every sign-in
-from this address throttled.
+Every call is signed in as an administrator, in a session of its own where it ends the session. Those that are made of
+the document's examples are about what is there, so that each operation is accepted at least once; what is answered to
+all is noted.
 """
 
 from __future__ import annotations
@@ -14,35 +14,22 @@ import re
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import schemathesis
 from schemathesis.generation import GenerationMode
 
-from api.auth import Tokens
-from api.keys import Ring
-from publisher.content import editors, ids, names, products, sessions, sheets
+from publisher.content import ids, names, products, sheets
 from publisher.content.database import connect
 from publisher.content.model import Product, ProductId
-from publisher.content.writer import Writer
 from publisher.errors import NotFoundError
-from tests.fuzzing.hooks_environ import ANOTHER, DATA_DIR, EDITOR, ISSUER, PASSWORD, PRODUCT
+from tests.fuzzing import things
+from tests.fuzzing.hooks_environ import ANOTHER, ANSWERS, DATA_DIR, EDITOR, EMAIL, PASSWORD, PRODUCT
 
 _BARRED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _NUMBERS = itertools.count(1)
 ENDING = ("signOut", "changeMyPassword")
-
-
-def token() -> str:
-    """An access token of a new session."""
-    folder = Path(os.environ[DATA_DIR])
-    with Writer(folder / "content.db") as writer:
-        editor = writer.run(lambda tx: editors.get(tx.db, os.environ[EDITOR]))
-        session = writer.run(partial(sessions.begin, editor=editor))
-    tokens = Tokens(Ring(folder / "keys"), issuer=os.environ[ISSUER], life=timedelta(minutes=15))
-    return tokens.issue(editor.id, session.id, datetime.now(UTC))
 
 
 schemathesis.serializer.alias(["application/jsonl"], "text/plain")
@@ -60,12 +47,12 @@ class Bearer:
 
     def get(self, case: Any, context: Any) -> str:
         """The token that calls share."""
-        return token()
+        return things.access_token()
 
     def set(self, case: Any, data: str, context: Any) -> None:
         """Sign a call in."""
         ends = case.operation.definition.raw.get("operationId") in ENDING
-        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token() if ends else data}"}
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {things.access_token() if ends else data}"}
 
 
 def _named(value: str) -> str:
@@ -93,6 +80,8 @@ FITTING: dict[str, Callable[[str], str]] = {
     "url": lambda value: f"https://hooks.example.org/{hashlib.sha256(value.encode()).hexdigest()}",
     "id": lambda _: ids.uuid7(datetime.now(UTC)),
     "publish_at": lambda _: (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+    "refresh_token": lambda _: things.refresh_token(),
+    "token": lambda _: things.refresh_token(),
     "current": lambda _: os.environ[PASSWORD],
     "new": lambda _: os.environ[PASSWORD],
 }
@@ -119,9 +108,8 @@ def _held(product_id: str) -> Product | None:
 
 def _another(held: Product) -> str:
     """Another product of the same kind, which is new."""
-    with Writer(Path(os.environ[DATA_DIR]) / "content.db") as writer:
-        model = f"No. {next(_NUMBERS)} of {os.getpid()}"
-        return writer.run(lambda tx: products.create(tx, brand="Acme", model=model, spec=type(held.spec)())).id
+    model = f"No. {next(_NUMBERS)} of {os.getpid()}"
+    return things.written(lambda tx: products.create(tx, brand="Acme", model=model, spec=type(held.spec)())).id
 
 
 def _fit_product(operation: str, held: Product | None, body: dict[str, Any]) -> None:
@@ -149,6 +137,19 @@ def _fit_product(operation: str, held: Product | None, body: dict[str, Any]) -> 
         body["sources"] = {name: {"text": "our scales"} for name in given[: len(body.get("sources") or ())]}
 
 
+def _place(case: Any) -> None:
+    """Have a call be about something that is there: each of the examples, and of all others what no schema can say."""
+    path, operation = case.path_parameters or {}, case.operation.definition.raw["operationId"]
+    if case.meta.phase.name == "examples":
+        case.path_parameters = things.placed(path)
+        if "If-Match" in (case.headers or {}):
+            case.headers["If-Match"] = "*"
+        if operation == "createJob":
+            things.job(cancelled=True)
+    elif operation == "getPreview":
+        path["preview_token"] = things.preview_token()
+
+
 @schemathesis.hook
 def before_call(context: Any, case: Any, **kwargs: Any) -> None:
     """Fit the values of a call that is meant to be accepted; one that is meant to be refused stays as it is.
@@ -161,12 +162,25 @@ def before_call(context: Any, case: Any, **kwargs: Any) -> None:
         # As clients do: another key for each request. One that is told again what was made, and has since been
         # deleted, is answered rightly; that is tested elsewhere.
         case.headers["Idempotency-Key"] = f"{case.headers['Idempotency-Key'][:200]}-{next(_NUMBERS)}"
-    if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE or not isinstance(case.body, dict):
+    if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
+        return
+    _place(case)
+    if not isinstance(case.body, dict):
         return
     case.body = _whole(case.body)
+    if case.operation.definition.raw["operationId"] == "signIn":
+        case.body = {"email": os.environ[EMAIL], "password": os.environ[PASSWORD]}
     if case.operation.path.startswith("/products"):
         held = _held(str((case.path_parameters or {}).get("product_id", "")))
         _fit_product(case.operation.definition.raw["operationId"], held, case.body)
     for field, fit in FITTING.items():
         if isinstance(case.body.get(field), str):
             case.body[field] = fit(case.body[field])
+
+
+@schemathesis.hook
+def after_call(context: Any, case: Any, response: Any) -> None:
+    """Note what was answered to a call; one by another method is about what the address does not know."""
+    if case.method.upper() == case.operation.method.upper():
+        with Path(os.environ[ANSWERS]).open("a") as answers:
+            answers.write(f"{case.operation.definition.raw['operationId']} {response.status_code}\n")

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 DATA_DIR, ISSUER, PASSWORD, PRODUCT = "FUZZ_DATA_DIR", "FUZZ_ISSUER", "FUZZ_PASSWORD", "FUZZ_PRODUCT"
 """Where the data is, what signs tokens, the administrator's password, a product's id."""
-EDITOR, ANOTHER = "FUZZ_EDITOR", "FUZZ_ANOTHER"
-"""The ids of the administrator who makes the calls, and of an account that calls may do anything to."""
+ANSWERS = "FUZZ_ANSWERS"
+"""The file that gets a line for each answer: operation, a space, status."""
+EDITOR, EMAIL, ANOTHER = "FUZZ_EDITOR", "FUZZ_EMAIL", "FUZZ_ANOTHER"
+"""The administrator who makes the calls: id and e-mail address. The id of an account that calls may do anything to."""

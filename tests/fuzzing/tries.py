@@ -6,6 +6,8 @@ import itertools
 import os
 import subprocess
 import sys
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import msgspec
 from tests.fuzzing import hooks_environ as names
 from tests.integration.api_fixtures import PASSWORD, ROOT, SITE, Server
 
+ANSWERS = "answers"
 _RUNS = itertools.count(1)
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
@@ -50,15 +53,40 @@ class Report(msgspec.Struct, frozen=True):
     errors: list[dict[str, Any]]
 
 
-def run(server: Server, folder: Path, *options: str, document: Path | None = None) -> tuple[Report, str]:
-    """The report of one run against `server`, and all that was printed; `document` stands in for the server's own."""
+Answers = dict[str, Counter[int]]
+"""How often each operation was answered with which status."""
+
+
+def answers(folder: Path) -> Answers:
+    """What was answered in all runs in this folder."""
+    found: Answers = defaultdict(Counter)
+    for line in (folder / ANSWERS).read_text().splitlines():
+        operation, status = line.split()
+        found[operation][int(status)] += 1
+    return found
+
+
+def unaccepted(document: Mapping[str, Any], found: Answers) -> set[str]:
+    """The operations of the document that were never answered with a 2xx."""
+    known = {operation["operationId"] for item in document["paths"].values() for operation in item.values()}
+    return {name for name in known if not any(200 <= status < 300 for status in found.get(name, ()))}
+
+
+def run(
+    server: Server, folder: Path, *options: str, document: Path | None = None, who: str = "root"
+) -> tuple[Report, str]:
+    """The report of one run against `server`, and all that was printed; `document` stands in for the server's own.
+
+    All calls are made by `who`.
+    """
     with server.client("ana") as client:
         said = {"brand": "Acme", "model": f"No. {next(_RUNS)}", "spec": {"kind": "camera"}}
         product = client.post("/products", json=said).raise_for_status().json()["id"]
     known = {
         names.DATA_DIR: str(server.data_dir), names.ISSUER: SITE, names.PASSWORD: PASSWORD,
-        names.PRODUCT: product, names.EDITOR: server.accounts["root"].id,
-        names.ANOTHER: server.accounts["beto"].id,
+        names.PRODUCT: product, names.EDITOR: server.accounts[who].id,
+        names.EMAIL: server.accounts[who].email,
+        names.ANOTHER: server.accounts["beto"].id, names.ANSWERS: str(folder / ANSWERS),
         "SCHEMATHESIS_HOOKS": "tests.fuzzing.hooks", "PYTHONPATH": str(ROOT), "NO_COLOR": "1",
     }  # fmt: skip
     where = f"{server.url}/openapi.json" if document is None else str(document)

@@ -26,6 +26,7 @@ def ana(api_server: Server) -> Iterator[httpx.Client]:
         ("/reviews?limit=ten", "limit"),
         ("/reviews?limit=99999999999999999999", "limit"),
         ("/reviews?cursor=x", "cursor"),
+        ("/reviews?mine=true&editor=somebody-else&cursor=x", "cursor"),
         ("/reviews?state=deleted", "state"),
         ("/reviews?state=x", "state"),
         ("/reviews?state=null", "state"),

@@ -74,6 +74,16 @@ def test_a_review_may_say_everything(ana: httpx.Client) -> None:
     assert review["published_at"] is None
 
 
+def test_what_was_read_can_be_put_though_a_point_was_blank(ana: httpx.Client) -> None:
+    review = made(ana, pros=[" ", "Ligera", "\x85"], cons=["\u2028"], tags=["  "])
+    assert (review["pros"], review["cons"], review["tags"]) == (["Ligera"], [], [])
+    stale = ana.patch(f"/reviews/{review['id']}", json={"rating": 7}, headers={"If-Match": '"1"'}).raise_for_status()
+    assert stale.headers["etag"] == '"2"'
+    proposal = ana.post(f"/reviews/{review['id']}/archive", headers={"If-Match": '"1"'}).json()["proposal"]
+    answer = ana.put(f"/reviews/{review['id']}", json=proposal, headers={"If-Match": '"2"'})
+    assert answer.status_code == 200, answer.text
+
+
 def test_every_spelling_means_one_product(ana: httpx.Client) -> None:
     about = {
         made(ana, camera_model=name)["product"]["id"] for name in ("Nikon Z6 III", "nikon z6III", "NIKON Z6 Mark III")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ import pytest
 from publisher.content import deliveries, log, webhooks
 from publisher.content.deliveries import SCHEDULE, Attempt
 from publisher.errors import ConflictError
-from publisher.webhooks.courier import Courier
+from publisher.webhooks.courier import UNFORESEEN, Courier
+from publisher.webhooks.sending import Sender
 from tests.couriers import ask, courier_of, history, ping, subscribe, turn, work
+from tests.integration.asking import until
 from tests.newsroom import Newsroom
 from tests.receiver import Answer, Receiver, status
 
@@ -214,3 +217,63 @@ def test_a_host_that_is_trusted_no_more_is_not_asked(room: Newsroom, receiver: R
         turn(strict)
     assert receiver.messages == []
     assert "https" in history(room, webhook)[0].reason
+
+
+def test_what_nobody_foresaw_is_a_failure_that_is_tried_again_later(
+    room: Newsroom, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = [True]
+
+    def resolve(host: str, port: int) -> list[str]:
+        if broken[0]:
+            raise RuntimeError("planted")
+        return ["127.0.0.1"]
+
+    webhook = subscribe(room, receiver)
+    ping(room, webhook)
+    with closing(courier_of(room, sender=Sender(resolve=resolve))) as courier:
+        assert turn(courier) == 1
+        (held,) = history(room, webhook)
+        assert (held.state, held.attempts, held.reason) == ("waiting", 1, UNFORESEEN)
+        assert [str(one.exc_info[1]) for one in caplog.records if one.exc_info] == ["planted"]
+        assert turn(courier) == 0, "it is due again at once"
+        assert held.next_at is not None
+        broken[0], room.clock.at = False, held.next_at
+        assert turn(courier) == 1
+        assert history(room, webhook)[0].state == "delivered"
+
+
+def test_what_cannot_be_noted_is_not_sent_again_at_once(
+    room: Newsroom, receiver: Receiver, courier: Courier, caplog: pytest.LogCaptureFixture
+) -> None:
+    webhook = subscribe(room, receiver)
+    ping(room, webhook)
+    plant = "CREATE TRIGGER planted BEFORE UPDATE ON webhook_deliveries BEGIN SELECT RAISE(ABORT, 'no'); END"
+    room.writer.run(lambda tx: tx.db.conn.execute(plant))
+    began = time.monotonic()
+    assert turn(courier) == 1
+    assert "cannot be noted" in caplog.text
+    begun = turn(courier)
+    assert begun == 0 or time.monotonic() - began > 1
+    room.writer.run(lambda tx: tx.db.conn.execute("DROP TRIGGER planted"))
+    until(lambda: turn(courier) == 1, "it is sent again")
+    assert history(room, webhook)[0].state == "delivered"
+    assert len({message.headers["webhook-id"] for message in receiver.messages}) == 1
+
+
+def test_the_courier_goes_on_after_what_nobody_foresaw(
+    room: Newsroom, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    webhook, asked = subscribe(room, receiver), list[bool]()
+
+    def clock() -> datetime:
+        asked.append(True)
+        if len(asked) == 1:
+            raise RuntimeError("planted")
+        return room.clock()
+
+    ping(room, webhook)
+    with closing(courier_of(room, clock=clock)) as courier:
+        courier.start()
+        receiver.wait_for(1)
+    assert [str(one.exc_info[1]) for one in caplog.records if one.exc_info] == ["planted"]

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -17,7 +18,7 @@ from standardwebhooks import WebhookVerificationError
 from publisher.content import endpoints, webhooks
 from publisher.content.endpoints import Endpoint
 from publisher.webhooks import signing
-from publisher.webhooks.sending import Sender, resolve
+from publisher.webhooks.sending import Resolve, Sender, resolve
 from tests.receiver import Receiver, certificate, receiving, status
 
 BODY = b'{"type":"webhook.ping","timestamp":"2026-11-24T10:00:00.000000Z","data":{}}'
@@ -91,6 +92,108 @@ def test_the_address_that_was_judged_is_the_one_that_is_asked(receiver: Receiver
 
     assert Sender(resolve=rebinding).send(at(receiver), {}, BODY).is_delivered
     assert asked == ["hooks.example"]
+
+
+def resolving(*addresses: str) -> Resolve:
+    """A resolver in whose world every host has these addresses."""
+    return lambda host, port: list(addresses)
+
+
+@contextmanager
+def full(port: int) -> Iterator[str]:
+    """An address that takes no connection and refuses none: its queue is full."""
+    address = "127.0.0.3"
+    with ExitStack() as held:
+        deaf = held.enter_context(socket.create_server((address, port), backlog=0))
+        for _ in range(4):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        yield address
+
+
+def test_another_address_is_asked_when_the_first_takes_no_connection(receiver: Receiver) -> None:
+    """Nobody listens at 127.0.0.2, and 127.0.0.3 is silent."""
+    with full(receiver.port) as silent:
+        for addresses in (["127.0.0.2", "127.0.0.1"], [silent, "127.0.0.1"], ["127.0.0.2", silent, "127.0.0.1"]):
+            receiver.messages.clear()
+            sender = Sender(resolve=resolving(*addresses), total_seconds=6)
+            outcome = sender.send(at(receiver), {}, BODY)
+            assert outcome.is_delivered, outcome
+            assert len(receiver.messages) == 1
+
+
+def test_many_dead_addresses_leave_time_for_the_last_and_all_of_it_is_bounded(receiver: Receiver) -> None:
+    with full(receiver.port) as silent:
+        dead = [silent] * 7
+        sender = Sender(resolve=lambda host, port: [*dead, "127.0.0.1"], total_seconds=4)
+        assert sender.send(at(receiver), {}, BODY).is_delivered
+        began = time.monotonic()
+        assert (
+            "in time"
+            in Sender(resolve=lambda host, port: dead * 100, total_seconds=1).send(at(receiver), {}, BODY).reason
+        )
+        assert time.monotonic() - began < 10
+
+
+def test_what_was_sent_to_one_address_is_not_sent_to_another(receiver: Receiver) -> None:
+    heard = threading.Event()
+
+    def hang_up(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            heard.set() if connection.recv(65536) else None
+
+    with socket.create_server(("127.0.0.2", receiver.port)) as rude:
+        thread = threading.Thread(target=hang_up, args=(rude,))
+        thread.start()
+        sender = Sender(resolve=lambda host, port: ["127.0.0.2", "127.0.0.1"])
+        assert not sender.send(at(receiver), {}, BODY).is_delivered
+        thread.join(60)
+    assert heard.is_set()
+    assert receiver.messages == []
+
+
+def test_an_address_with_a_bad_certificate_is_not_the_end(tmp_path: Path) -> None:
+    server, trusting = certificate(tmp_path, "hooks.example")
+    wrong, _ = certificate(tmp_path, "other.example")
+    with receiving(server) as receiver, socket.create_server(("127.0.0.2", receiver.port)) as other:
+        tls = wrong.wrap_socket(other, server_side=True)
+
+        def shake_hands() -> None:
+            with suppress(OSError):
+                tls.accept()
+
+        thread = threading.Thread(target=shake_hands)
+        thread.start()
+        sender = Sender(resolve=lambda host, port: ["127.0.0.2", "127.0.0.1"], tls=trusting)
+        assert sender.send(at(receiver, scheme="https"), {}, BODY).is_delivered
+        thread.join(60)
+        tls.close()
+
+
+def test_a_name_that_is_looked_up_for_too_long_is_an_outcome(receiver: Receiver) -> None:
+    over = threading.Event()
+
+    def hang(host: str, port: int) -> list[str]:
+        over.wait(120)
+        return ["127.0.0.1"]
+
+    began = time.monotonic()
+    outcome = Sender(resolve=hang, resolve_seconds=0.2).send(at(receiver), {}, BODY)
+    assert time.monotonic() - began < 30
+    assert "could not be looked up in time" in outcome.reason
+    sender, outcomes = Sender(resolve=hang, resolve_seconds=100), list[str]()
+    thread = threading.Thread(target=lambda: outcomes.append(sender.send(at(receiver), {}, BODY).reason))
+    thread.start()
+    while not sender._asked:
+        time.sleep(0.01)
+    sender.stop()
+    thread.join(30)
+    assert len(outcomes) == 1, "stopping does not break it off"
+    assert "publisher ends" in sender.send(at(receiver), {}, BODY).reason
+    over.set()
+    assert receiver.messages == []
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
