@@ -179,28 +179,6 @@ def test_patch_cannot_take_away_what_a_review_needs(field: str, ana: httpx.Clien
     assert answer.json()["field"] == f"$.{field}"
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_what_is_said_while_a_review_is_withdrawn_is_shown_to_nobody(
-    method: str, api_server: Server, ana: httpx.Client
-) -> None:
-    review = made(ana)
-    name = f"Zorki Embargo {ids.uuid7(datetime.now(UTC))[-12:]}"
-    said = {"title": "Secreta", "content": "Nada.", "camera_model": name, "state": "draft"}
-    answer = ana.request(method, f"/reviews/{review['id']}", json=said, headers={"If-Match": '"1"'})
-    assert (answer.status_code, answer.json()["version"], answer.json()["state"]) == (200, 3, "draft")
-    withdrawn = ana.get(f"/reviews/{review['id']}/revisions/2").json()
-    assert (withdrawn["title"], withdrawn["state"]) == (review["title"], "draft")
-    (product,) = ana.get("/products", params={"name": name}).json()["products"]
-    assert product["id"] == answer.json()["product"]["id"], "editors find it, so that it is not named twice"
-    with closing(api_server.database()) as db:
-        query = "SELECT version, weight > 0 FROM effects WHERE entity_id = ? ORDER BY number"
-        assert list(db.conn.execute(query, (review["id"],))) == [(1, 1), (2, 0)]
-        assert list(db.conn.execute(query, (product["id"],))) == []
-        ana.post(f"/reviews/{review['id']}/publish", headers={"If-Match": '"3"'}).raise_for_status()
-        assert list(db.conn.execute(query, (review["id"],))) == [(1, 1), (2, 0), (4, 1)]
-        assert list(db.conn.execute(query, (product["id"],))) == [(2, 1)]
-
-
 def test_a_deleted_review_is_gone_but_for_its_history(api_server: Server, ana: httpx.Client) -> None:
     review = made(ana)
     path = f"/reviews/{review['id']}"
