@@ -14,7 +14,7 @@ from api.wire import Chosen, NewReview, PartOfReview, Standing, WholeReview, cho
 from api.wire_jobs import ImportedReview
 from publisher.content import log, products, reviews, revisions
 from publisher.content.database import Database
-from publisher.content.model import Product, ProductId, Review, State, Text
+from publisher.content.model import Draft, Product, ProductId, Review, State, Text
 from publisher.content.revisions import Difference, Revision
 from publisher.content.writer import Transaction
 from publisher.errors import (
@@ -80,11 +80,10 @@ def read(db: Database, who: Principal, review_id: str) -> Standing:
 
 def create(tx: Transaction, who: Principal, said: NewReview, product: Chosen, body: Text, language: str) -> Standing:
     """Write a new review, and its product when nobody knew it."""
-    about = _product(tx, product)
+    state = State(said.state)
+    about = _product(tx, product, state)
     draft = said.draft(about.id, language)
-    review = reviews.create(
-        tx, draft, body, editor_id=who.editor_id, state=State(said.state), review_id=said.id, about=about
-    )
+    review = reviews.create(tx, draft, body, editor_id=who.editor_id, state=state, review_id=said.id, about=about)
     return Standing(review, about, body)
 
 
@@ -101,7 +100,7 @@ def bring_in(
 
     Raises ConflictError when another review has the id, or this one says something else.
     """
-    about = _product(tx, product)
+    about = _product(tx, product, State(said.state))
     draft = said.draft(about.id, language)
     held = _own(tx.db, who, review_id)
     if held is None:
@@ -127,12 +126,10 @@ def replace(
     language: str,
 ) -> Standing:
     """Say all of a review anew."""
-    held(tx.db, who, review_id, condition, proposals.replacing(said, body.markdown, language))
-    about = _product(tx, product)
-    review = reviews.update(tx, review_id, said.draft(about.id, language), body)
-    if said.state is not None and said.state != review.state:
-        review = reviews.move(tx, review_id, State(said.state))
-    return Standing(review, about, body)
+    review = held(tx.db, who, review_id, condition, proposals.replacing(said, body.markdown, language))
+    state = review.state if said.state is None else State(said.state)
+    about = _product(tx, product, state)
+    return Standing(_say(tx, review, said.draft(about.id, language), body, state), about, body)
 
 
 def amend(
@@ -148,13 +145,19 @@ def amend(
     edit = proposals.amending(said, None if body is None else body.markdown, language)
     review = held(tx.db, who, review_id, condition, edit)
     product = chosen(said)
-    about = _product_of(tx.db, review) if product is None else _product(tx, product)
+    state = State(said.state) if isinstance(said.state, str) else review.state
+    about = _product_of(tx.db, review) if product is None else _product(tx, product, state)
     text = reviews.text(tx.db, review.text_digest) if body is None else body
     draft = said.over(review, None if about is None else about.id, language)
-    review = reviews.update(tx, review_id, draft, text)
-    if isinstance(said.state, str) and said.state != review.state:
-        review = reviews.move(tx, review_id, State(said.state))
-    return Standing(review, about, text)
+    return Standing(_say(tx, review, draft, text, state), about, text)
+
+
+def _say(tx: Transaction, held: Review, draft: Draft, body: Text, state: State) -> Review:
+    """Say it and bring it to where it is to stand, in the order in which readers see no more than they may."""
+    if reviews.leaves(held, state):
+        reviews.move(tx, held.id, state)
+    review = reviews.update(tx, held.id, draft, body)
+    return review if review.state is state else reviews.move(tx, held.id, state)
 
 
 def move(tx: Transaction, who: Principal, review_id: str, condition: Precondition, state: State) -> Standing:
@@ -259,9 +262,10 @@ def _standing(db: Database, review: Review) -> Standing:
     return Standing(review, _product_of(db, review), reviews.text(db, review.text_digest))
 
 
-def _product(tx: Transaction, product: Chosen) -> Product:
+def _product(tx: Transaction, product: Chosen, state: State) -> Product:
+    """The product that is meant by a review in this state; one that nobody knew is withheld with what is not read."""
     if product.kind is not None:
-        return products.find_or_create(tx, product.kind, product.name)
+        return products.find_or_create(tx, product.kind, product.name, is_public=state in reviews.VISIBLE)
     try:
         return products.current(tx.db, ProductId(product.product_id or ""))
     except NotFoundError as error:

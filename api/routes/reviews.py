@@ -79,7 +79,8 @@ REWRITING = ("ambiguous_name", "conflict", *CHANGING)
     operation_id="createReview",
     summary="Write a review",
     description="Publishes it at once unless `state` is `draft`. Name a camera or a lens in any spelling; one that "
-    "nobody knew is added to the catalogue, and a name that means several is a 422 that lists them. "
+    "nobody knew is added to the catalogue, and a name that means several is a 422 that lists them. While only reviews "
+    "that are not published name it, editors find it and readers are shown nothing of it. "
     "With an `Idempotency-Key` a repeated request is answered as the first was.",
     responses=answers(ReviewAnswer, WRITTEN, 201, headers=("ETag", "Link", "Location"))
     | refusals("conflict", "ambiguous_name"),

@@ -18,8 +18,8 @@ from xml.etree import ElementTree
 
 import msgspec
 
-from publisher.content import names, products, regions
-from publisher.content.model import CameraSpec, Kind, LensSpec, Source, Spec, figures
+from publisher.content import history, names, products, regions
+from publisher.content.model import CameraSpec, Kind, LensSpec, Product, Source, Spec, figures
 from publisher.content.writer import Transaction, Writer
 from publisher.errors import ImportSourceError
 
@@ -148,11 +148,16 @@ def install(tx: Transaction, wanted: Iterable[Entry]) -> tuple[int, int]:
                 sources=_sources(entry.spec), source=SOURCE,
             )  # fmt: skip
             added += 1
-        elif held.version == 1 and not held.source and held.spec == type(held.spec)():
+        elif _is_mere_name(tx, held):
             aliases = (*held.aliases, *(alias for alias in (entry.model, *entry.aliases) if alias != held.model))
             products.update(tx, held.id, aliases=aliases, spec=entry.spec, sources=_sources(entry.spec), source=SOURCE)
             filled += 1
     return added, filled
+
+
+def _is_mere_name(tx: Transaction, held: Product) -> bool:
+    """Whether nobody has said more of a product than its name."""
+    return not held.source and held.spec == type(held.spec)() and history.is_as_made(tx.db, held.id)
 
 
 def _sources(spec: Spec) -> dict[str, Source]:

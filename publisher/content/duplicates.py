@@ -33,7 +33,7 @@ def merge(tx: Transaction, duplicate_id: str, survivor_id: str, *, most: int = M
     """Make the duplicate another name of the survivor.
 
     Raises MergedError when either was merged before, InvalidError when they are one or of two kinds, ConflictError when
-    the duplicate has more than `most` reviews.
+    the duplicate has more than `most` reviews. Two that are withheld stay so; else readers may know of both.
     """
     duplicate, survivor = products.standing(tx.db, duplicate_id), products.standing(tx.db, survivor_id)
     if duplicate.id == survivor.id:
@@ -51,14 +51,15 @@ def merge(tx: Transaction, duplicate_id: str, survivor_id: str, *, most: int = M
     )
     spellings.hand_over(tx.db, duplicate.id, survivor.id)
     gone = msgspec.structs.replace(duplicate, merged_into=survivor.id, version=duplicate.version + 1, updated_at=tx.at)
-    products.store(tx, gone, "merged")
-    kept = _absorbed(tx, survivor, duplicate)
+    is_public = not all(products.is_withheld(tx.db, one.id) for one in (duplicate, survivor))
+    products.store(tx, gone, "merged", is_public=is_public)
+    kept = _absorbed(tx, survivor, duplicate, is_public)
     for review_id in moved:
         reviews.reassign(tx, review_id, survivor.id)
     return Merged(survivor=kept, moved=len(moved))
 
 
-def _absorbed(tx: Transaction, survivor: Product, duplicate: Product) -> Product:
+def _absorbed(tx: Transaction, survivor: Product, duplicate: Product, is_public: bool) -> Product:
     """The survivor's next version, with what only the duplicate's had; there is one even if that is nothing."""
     model = duplicate.model if duplicate.brand_slug == survivor.brand_slug else duplicate.name
     told = (alias for alias in (model, *duplicate.aliases) if len(alias) <= sheets.MAX_NAME)
@@ -67,7 +68,7 @@ def _absorbed(tx: Transaction, survivor: Product, duplicate: Product) -> Product
         survivor, aliases=aliases[: max(sheets.MAX_ALIASES, len(survivor.aliases))],
         source=survivor.source or duplicate.source, **_sheet(survivor, duplicate),
     )  # fmt: skip
-    return products.save(tx, survivor, said, "absorbed", always=True)
+    return products.save(tx, survivor, said, "absorbed", always=True, is_public=is_public)
 
 
 def _sheet(survivor: Product, duplicate: Product) -> dict[str, Any]:

@@ -147,7 +147,9 @@ def _is_known(db: Database, editor_id: str) -> bool:
 
 def _given(db: Database) -> tuple[int, int]:
     reviews = db.conn.execute("SELECT given FROM listings WHERE name = 'all'").fetchone()
-    products = db.conn.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM products").fetchone()[0]
+    products = db.conn.execute(
+        "SELECT coalesce(max(ordinal) + 1, 0) FROM products WHERE id NOT IN (SELECT product_id FROM withheld)"
+    ).fetchone()[0]
     return reviews[0] if reviews else 0, products
 
 

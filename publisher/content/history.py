@@ -14,6 +14,8 @@ from publisher.content.revisions import MAX_VERSION, Changed
 from publisher.content.writer import Transaction
 from publisher.errors import NotFoundError
 
+SHOWN = "shown"
+"""What is done to a withheld product when a review of it becomes visible: it says what it said before."""
 _PRODUCT = msgspec.json.Decoder(Product)
 
 
@@ -60,13 +62,19 @@ def get(db: Database, product_id: str, version: int) -> Kept:
 
 
 def is_all_by(db: Database, product_id: str, actor: str) -> bool:
-    """Whether this actor made the product, and every version of it since."""
+    """Whether this actor made the product, and every version of it since that says something else."""
     made, others = db.conn.execute(
-        "SELECT coalesce(min(version) = 1, 0), coalesce(sum(actor != ?), 0) FROM product_revisions"
+        "SELECT coalesce(min(version) = 1, 0), coalesce(sum(actor != ? AND kind != ?), 0) FROM product_revisions"
         " WHERE product_id = ?",
-        (actor, product_id),
+        (actor, SHOWN, product_id),
     ).fetchone()
     return bool(made) and not others
+
+
+def is_as_made(db: Database, product_id: str) -> bool:
+    """Whether nothing was said of the product since it was made."""
+    query = "SELECT count(*) FROM product_revisions WHERE product_id = ? AND kind != ?"
+    return bool(db.conn.execute(query, (product_id, SHOWN)).fetchone()[0] == 1)
 
 
 def compared(before: Product, after: Product) -> tuple[Changed, ...]:

@@ -211,9 +211,9 @@ def _write(tx: Transaction, prepared: _Prepared, body: Text, editor_id: str) -> 
     held = reviews.by_origin(tx.db, document.origin)
     if held is not None and (held.state is State.deleted or not _made_by_program(tx, held)):
         return _Written("kept")
-    product_id, ambiguous = _product(tx, document)
-    draft = msgspec.structs.replace(prepared.draft, product_id=product_id)
     state, publish_at = _state(document, tx.at)
+    product_id, ambiguous = _product(tx, document, is_public=state in reviews.VISIBLE)
+    draft = msgspec.structs.replace(prepared.draft, product_id=product_id)
     if held is None:
         review_id = identity.uuid7(tx.at)
         slug = identity.claim(tx, "review", document.slug or draft.title, review_id)
@@ -225,6 +225,8 @@ def _write(tx: Transaction, prepared: _Prepared, body: Text, editor_id: str) -> 
         )  # fmt: skip
         return _Written("added", ambiguous)
     draft = msgspec.structs.replace(draft, slug=_slug(tx, document, held))
+    if reviews.leaves(held, state):
+        reviews.move(tx, held.id, state, publish_at=publish_at)
     review = reviews.update(tx, held.id, draft, body)
     if review.state is not state or (publish_at is not None and review.publish_at != publish_at):
         review = reviews.move(tx, held.id, state, publish_at=publish_at)
@@ -256,22 +258,22 @@ def _state(document: Document, at: datetime) -> tuple[State, datetime | None]:
     return State.published, None
 
 
-def _product(tx: Transaction, document: Document) -> tuple[ProductId | None, str | None]:
+def _product(tx: Transaction, document: Document, *, is_public: bool) -> tuple[ProductId | None, str | None]:
     """The product that the document names, and the name when it could have meant another one."""
     if document.camera:
-        return _named(tx, ("camera",), document.camera)
+        return _named(tx, ("camera",), document.camera, is_public)
     if document.lens:
-        return _named(tx, ("lens",), document.lens)
+        return _named(tx, ("lens",), document.lens, is_public)
     if not document.product:
         return None, None
     both: tuple[Kind, Kind] = ("lens", "camera") if _LENS.search(document.product) else ("camera", "lens")
-    return _named(tx, both, document.product)
+    return _named(tx, both, document.product, is_public)
 
 
-def _named(tx: Transaction, kinds: Sequence[Kind], name: str) -> tuple[ProductId, str | None]:
+def _named(tx: Transaction, kinds: Sequence[Kind], name: str, is_public: bool) -> tuple[ProductId, str | None]:
     """The first product of the first of these kinds that knows the name; made of that kind when none does."""
     for kind in kinds:
         found = products.candidates(tx.db, kind, name)
         if found:
             return found[0].id, name if len(found) > 1 else None
-    return products.find_or_create(tx, kinds[0], name).id, None
+    return products.find_or_create(tx, kinds[0], name, is_public=is_public).id, None

@@ -28,13 +28,15 @@ class Standing(msgspec.Struct, frozen=True):
 class Known(msgspec.Struct):
     """What is known; None and absent ids are not known, which says nothing of whether they are there.
 
-    `head` is the newest row of the log, its number and hash; `editors` have accounts, `authors` are known to readers.
+    `head` is the newest row of the log, its number and hash; `editors` have accounts, `authors` are known to readers,
+    `products` may be.
     """
 
     head: tuple[int, str] | None = None
     standing: Standing | None = None
     editors: set[str] = msgspec.field(default_factory=set)
     authors: set[str] = msgspec.field(default_factory=set)
+    products: set[str] = msgspec.field(default_factory=set)
 
 
 def remember(ids: set[str], one: str) -> None:

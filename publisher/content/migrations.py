@@ -257,6 +257,10 @@ STEPS: tuple[str, ...] = (
             JOIN products o ON o.id = e.entity_id
         WHERE e.entity = 'product' GROUP BY o.ordinal / 250;
     """,
+    """
+    -- Products that were made by naming them in reviews which nobody may read yet: they are in nothing public.
+    CREATE TABLE withheld (product_id TEXT PRIMARY KEY REFERENCES products (id)) STRICT, WITHOUT ROWID;
+    """,
 )
 
 
@@ -264,6 +268,7 @@ TABLES = frozenset(
     """
     changes editors effects facts listings places product_brands product_revisions product_spellings products published
     replies reviews revisions sessions shards slugs snapshots texts webhook_deliveries webhook_events webhooks
+    withheld
     """.split()
 )
 """Every table that there is after all steps."""

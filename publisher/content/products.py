@@ -2,6 +2,9 @@
 
 Each change is one revision and one row of the log. A figure that changes loses its source, unless a new one is named
 with it.
+
+A product that was made by naming it in a review which nobody may read yet is withheld: readers are shown nothing of it
+until a review that they see is about it, or until somebody saves it as a product.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from publisher.content import history, identity, listings, log, names, sheets, spellings
+from publisher.content import history, identity, known, listings, log, names, sheets, spellings
 from publisher.content.database import Database, moment, stamp
 from publisher.content.model import CameraSpec, Kind, LensSpec, Product, ProductId, Slug, Source, Spec, figures
 from publisher.content.writer import Transaction
@@ -82,22 +85,23 @@ def find(db: Database, kind: Kind, name: str) -> Product | None:
     return found[0] if found else None
 
 
-def find_or_create(tx: Transaction, kind: Kind, name: str) -> Product:
-    """The product that `name` means, created with an empty spec sheet when unknown."""
+def find_or_create(tx: Transaction, kind: Kind, name: str, *, is_public: bool = True) -> Product:
+    """The product that `name` means, created with an empty spec sheet when unknown: withheld unless `is_public`."""
     words = names.one_line(name)
     if not names.normal(words):
         raise InvalidError(f"$.{kind}_model", "needs at least one letter or digit")
     if len(words) > sheets.MAX_NAME:
         raise InvalidError(f"$.{kind}_model", f"longer than {sheets.MAX_NAME} characters")
-    if (known := find(tx.db, kind, words)) is not None:
-        return known
+    if (found := find(tx.db, kind, words)) is not None:
+        return found
     brands = [row[0] for row in tx.db.conn.execute("SELECT DISTINCT brand FROM products")]
     brand, model = names.split_brand(words, brands)
     if not (names.normal(brand) and names.normal(model)):  # half of it says nothing: `® X`
         brand = model = words
     if (titled := spellings.titled(tx.db, kind, brand, model)) is not None:
         return get(tx.db, titled)
-    made = create(tx, brand=brand, model=model, spec=CameraSpec() if kind == "camera" else LensSpec())
+    spec = CameraSpec() if kind == "camera" else LensSpec()
+    made = create(tx, brand=brand, model=model, spec=spec, is_public=is_public)
     spellings.keep(tx.db, made, also=words)
     spellings.give_way(tx.db, made.id)
     return made
@@ -113,8 +117,9 @@ def create(
     sources: Mapping[str, Source] = {},
     source: str = "",
     product_id: str | None = None,
+    is_public: bool = True,
 ) -> Product:
-    """Add a product; its slug is made from its name and is its own for ever.
+    """Add a product; its slug is made from its name and is its own for ever. It is withheld unless `is_public`.
 
     Raises ConflictError when the id or one of its full names is taken, InvalidError for what breaks a rule.
     """
@@ -129,7 +134,7 @@ def create(
         spec=spec, sources=dict(sources), source=source, version=0, ordinal=ordinal, created_at=tx.at,
         updated_at=tx.at,
     )  # fmt: skip
-    return save(tx, None, product, "created")
+    return save(tx, None, product, "created", is_public=is_public)
 
 
 def update(
@@ -189,7 +194,15 @@ def still_sourced(held: Product, spec: Spec) -> dict[str, Source]:
     return {name: source for name, source in held.sources.items() if before.get(name) == after.get(name)}
 
 
-def save(tx: Transaction, held: Product | None, product: Product, kind: str, *, always: bool = False) -> Product:
+def save(
+    tx: Transaction,
+    held: Product | None,
+    product: Product,
+    kind: str,
+    *,
+    always: bool = False,
+    is_public: bool = True,
+) -> Product:
     """Store a product that differs from `held` (or `always`) as its next version, and have it found by its names."""
     tidy = sheets.tidy(product)
     if held is not None and tidy == held and not always:
@@ -204,7 +217,7 @@ def save(tx: Transaction, held: Product | None, product: Product, kind: str, *, 
         version=tidy.version + 1,
         updated_at=tx.at,
     )
-    store(tx, tidy, kind)
+    store(tx, tidy, kind, is_public=is_public)
     tx.db.conn.execute("INSERT OR IGNORE INTO product_brands VALUES (?, ?)", (tidy.id, tidy.brand_slug))
     spellings.keep(tx.db, tidy)
     if held is not None and tidy.brand_slug != held.brand_slug:
@@ -212,11 +225,32 @@ def save(tx: Transaction, held: Product | None, product: Product, kind: str, *, 
     return tidy
 
 
-def store(tx: Transaction, product: Product, kind: str) -> None:
-    """Write the row, the revision and the row of the log of a version."""
+def store(tx: Transaction, product: Product, kind: str, *, is_public: bool = True) -> None:
+    """Write the row, the revision and the row of the log of a version; from it on, it is withheld or public."""
     tx.db.conn.execute(_UPSERT, _row(product))
+    if is_public:
+        tx.db.conn.execute("DELETE FROM withheld WHERE product_id = ?", (product.id,))
+        known.remember(tx.known.products, product.id)
+    else:
+        tx.db.conn.execute("INSERT OR IGNORE INTO withheld VALUES (?)", (product.id,))
     history.record(tx, product, kind)
-    log.append(tx, "product", product.id, product.version, kind, log.digest(product), public=True)
+    log.append(tx, "product", product.id, product.version, kind, log.digest(product), public=is_public)
+
+
+def is_withheld(db: Database, product_id: str) -> bool:
+    """Whether readers may not know of this product yet."""
+    query = "SELECT 1 FROM withheld WHERE product_id = ?"
+    return db.conn.execute(query, (product_id,)).fetchone() is not None
+
+
+def show(tx: Transaction, product_id: str) -> None:
+    """Let readers know of a product, because a review that they see is about it; a version of its own if withheld."""
+    if product_id in tx.known.products:
+        return
+    if is_withheld(tx.db, product_id):
+        held = get(tx.db, product_id)
+        store(tx, msgspec.structs.replace(held, version=held.version + 1, updated_at=tx.at), history.SHOWN)
+    known.remember(tx.known.products, product_id)
 
 
 def _move_to_brand(tx: Transaction, held: Product, changed: Product) -> None:

@@ -19,6 +19,8 @@ RECENT = 16
 """Answers of a kind that are kept: a page asks what the one before it asked."""
 MENTIONS = 4_096
 """Mentions that are kept: each review is mentioned by some six others, most of them soon after one another."""
+_KNOWN = "NOT IN (SELECT product_id FROM withheld)"
+"""The condition of products that readers may know of."""
 _LAST_OF_FRONT = "SELECT ordinal FROM places WHERE listing = ? AND live = 1 ORDER BY ordinal DESC LIMIT 1 OFFSET ?"
 _PLACES = "SELECT ordinal, review_id FROM places WHERE listing = ? AND live = 1"
 _NEAR = f"{_PLACES} AND ordinal BETWEEN ? AND ? ORDER BY ordinal"
@@ -64,8 +66,10 @@ class Reading:
         return reviews.text(self._db, digest)
 
     def product_at(self, slug: str) -> Product | None:
-        """The product that has or once had this slug."""
-        row = self._conn.execute("SELECT entity_id FROM slugs WHERE kind = 'product' AND slug = ?", (slug,)).fetchone()
+        """The product that has or once had this slug; None for one that readers may not know of."""
+        row = self._conn.execute(
+            f"SELECT entity_id FROM slugs WHERE kind = 'product' AND slug = ? AND entity_id {_KNOWN}", (slug,)
+        ).fetchone()
         return None if row is None else self.product(row[0])
 
     def product(self, product_id: str) -> Product:
@@ -171,7 +175,7 @@ class Reading:
         """The products with ordinals in [low, high), in order."""
         rows = self._conn.execute(
             f"SELECT {products.COLUMNS} FROM products WHERE ordinal >= ? AND ordinal < ? AND merged_into IS NULL"
-            " ORDER BY ordinal",
+            f" AND id {_KNOWN} ORDER BY ordinal",
             (low, high),
         )
         return [products.from_row(row) for row in rows]
@@ -182,7 +186,7 @@ class Reading:
         return {shard: moment(changed_at) for shard, changed_at in rows}
 
     def product_count(self) -> int:
-        """How many product ordinals were given."""
+        """How many product ordinals were given, those of withheld products too: so none shifts when they are shown."""
         return int(self._conn.execute("SELECT coalesce(max(ordinal) + 1, 0) FROM products").fetchone()[0])
 
     def brand(self, brand_slug: str) -> list[tuple[Kind, str, str, str, str | None, float | None]]:
@@ -193,7 +197,8 @@ class Reading:
         return list(
             self._conn.execute(
                 "SELECT kind, slug, brand, model, spec ->> 'released', spec ->> 'crop_factor' FROM products"
-                " WHERE brand_slug = ? AND merged_into IS NULL ORDER BY kind, model COLLATE NOCASE, ordinal",
+                f" WHERE brand_slug = ? AND merged_into IS NULL AND id {_KNOWN}"
+                " ORDER BY kind, model COLLATE NOCASE, ordinal",
                 (brand_slug,),
             )
         )
@@ -203,7 +208,8 @@ class Reading:
         return list(
             self._conn.execute(
                 "SELECT brand_slug, min(brand), sum(kind = 'camera'), sum(kind = 'lens') FROM products"
-                " WHERE merged_into IS NULL GROUP BY brand_slug ORDER BY min(brand) COLLATE NOCASE, brand_slug"
+                f" WHERE merged_into IS NULL AND id {_KNOWN}"
+                " GROUP BY brand_slug ORDER BY min(brand) COLLATE NOCASE, brand_slug"
             )
         )
 
@@ -244,7 +250,8 @@ class Reading:
             yield row[0]
 
     def product_slugs(self) -> Iterator[tuple[Kind, str]]:
-        """Kind and slug of every product, old slugs too."""
+        """Kind and slug of every product that readers may know of, old slugs too."""
         yield from self._conn.execute(
             "SELECT p.kind, s.slug FROM products p JOIN slugs s ON s.kind = 'product' AND s.entity_id = p.id"
+            f" WHERE p.id {_KNOWN}"
         )

@@ -281,6 +281,11 @@ def require_move(held: Review, state: State) -> None:
         raise ConflictError(f"a review that is {held.state} cannot become {state}")
 
 
+def leaves(held: Review, state: State) -> bool:
+    """Whether readers lose sight of the review by this state: it goes before anything else is said of it."""
+    return held.state in VISIBLE and state not in VISIBLE
+
+
 def excerpt(plain: str) -> str:
     """The first words of a text, at most 220 characters, cut between words with an ellipsis."""
     enough = EXCERPT // 2 + 1  # a word and its space take two characters at least
@@ -317,6 +322,9 @@ def _save(
     if not any(letter.isprintable() and not letter.isspace() for letter in review.title):
         raise InvalidError("$.title", "needs at least one visible character")
     review = msgspec.structs.replace(review, version=review.version + 1, updated_at=tx.at)
+    is_public = review.state in VISIBLE
+    if is_public and review.product_id is not None:
+        products.show(tx, review.product_id)
     data = msgspec.json.encode(review).decode()
     stand(tx, review)
     tx.db.conn.execute(
@@ -324,7 +332,6 @@ def _save(
         (review.id, review.version, stamp(tx.at), tx.actor, kind, data),
     )
     listings.place(tx, review.id, _memberships(tx, review, about), is_new=held is None)
-    is_public = review.state in VISIBLE
     public = is_public or (held is not None and held.state in VISIBLE)
     shown = None if body is None or not is_public else Shown(review.editor_id, _size(body), is_new=held is None)
     log.append(tx, "review", review.id, review.version, kind, log.digest(review), public=public, shown=shown)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -174,3 +176,25 @@ def test_a_list_stands_still_while_others_write(ana: httpx.Client, beto: httpx.C
             break
         asked["cursor"] = page["next"]
     assert found == wanted
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_what_is_said_while_a_review_is_withdrawn_is_shown_to_nobody(
+    method: str, api_server: Server, ana: httpx.Client
+) -> None:
+    review = ana.post("/reviews", json=CAMERA).json()
+    name = f"Zorki Embargo {uuid4().hex}"
+    said = {"title": "Secreta", "content": "Nada.", "camera_model": name, "state": "draft"}
+    answer = ana.request(method, f"/reviews/{review['id']}", json=said, headers={"If-Match": '"1"'})
+    assert (answer.status_code, answer.json()["version"], answer.json()["state"]) == (200, 3, "draft")
+    withdrawn = ana.get(f"/reviews/{review['id']}/revisions/2").json()
+    assert (withdrawn["title"], withdrawn["state"]) == (review["title"], "draft")
+    (product,) = ana.get("/products", params={"name": name}).json()["products"]
+    assert product["id"] == answer.json()["product"]["id"], "editors find it, so that it is not named twice"
+    with closing(api_server.database()) as db:
+        query = "SELECT version, weight > 0 FROM effects WHERE entity_id = ? ORDER BY number"
+        assert list(db.conn.execute(query, (review["id"],))) == [(1, 1), (2, 0)]
+        assert list(db.conn.execute(query, (product["id"],))) == []
+        ana.post(f"/reviews/{review['id']}/publish", headers={"If-Match": '"3"'}).raise_for_status()
+        assert list(db.conn.execute(query, (review["id"],))) == [(1, 1), (2, 0), (4, 1)]
+        assert list(db.conn.execute(query, (product["id"],))) == [(2, 1)]

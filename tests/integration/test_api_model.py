@@ -116,8 +116,7 @@ class Desk(RuleBasedStateMachine):
         answer = self.change(by, "PUT", review, stale, BASE | said | {"camera_model": thing.name})
         if self.done(by, review, stale, answer):
             fields = PLAIN | {name: value for name, value in said.items() if name != "state"}
-            review.say(by, fields, thing.current)
-            self.moved(review, by, said.get("state"))
+            self.said(review, by, fields, thing, said.get("state"))
             self.agree(review, answer)
 
     @precondition(lambda self: self.book.reviews)
@@ -129,8 +128,7 @@ class Desk(RuleBasedStateMachine):
         if self.done(by, review, stale, answer := self.change(by, "PATCH", review, stale, said | named)):
             changed = {name: PLAIN.get(name) if value is None else value for name, value in said.items()}
             state = changed.pop("state", None)
-            review.say(by, review.now.fields | changed, thing.current)
-            self.moved(review, by, state)
+            self.said(review, by, review.now.fields | changed, thing, state)
             self.agree(review, answer)
 
     @precondition(lambda self: self.book.reviews)
@@ -336,6 +334,13 @@ class Desk(RuleBasedStateMachine):
         if expected == 412:
             assert answer.json()["current_version"] == review.version
         return expected == status
+
+    def said(self, review: Modelled, who: str, fields: dict[str, Any], thing: Thing, state: str | None) -> None:
+        """What it says and where it stands then; what readers may see no more goes before it says anything else."""
+        if review.now.state == "published":
+            self.moved(review, who, state)
+        review.say(who, fields, thing.current)
+        self.moved(review, who, state)
 
     def moved(self, review: Modelled, who: str, state: str | None) -> None:
         """Where it stands after it was brought into `state`; one that is there stays."""

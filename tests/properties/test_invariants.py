@@ -25,6 +25,7 @@ from publisher.delivery.ledger import Desired, Ledger
 from publisher.errors import ConflictError, InvalidError, NotFoundError
 from publisher.schedules import Schedules
 from publisher.site import postings, sync, sync_wire
+from tests.leaks import leaks, secrets
 from tests.newsroom import Newsroom, text
 
 EDITS_PER_EXAMPLE = 30
@@ -35,7 +36,7 @@ TITLES = ("Una reseña", "La luz", "¿Vale la pena?", "a < b & c", "日本", "La
 ACTS = (
     "create", "create", "create", "edit", "edit", "rename", "retag", "move", "unpublish", "publish", "archive",
     "delete", "schedule", "restore", "rename-product", "rebrand-product", "alias-product", "respec-product",
-    "restore-product", "merge-products", "rename-editor",
+    "restore-product", "merge-products", "rename-editor", "name", "name",
 )  # fmt: skip
 acts = st.lists(
     st.tuples(st.sampled_from(ACTS), st.integers(0, 10_000), st.integers(0, 10_000), st.booleans()),
@@ -66,6 +67,9 @@ def act(room: Newsroom, known: list[Review], what: str, a: int, b: int) -> None:
     if what.endswith(("-product", "-products")):
         act_on_product(room, product, what, a, b)
         return
+    if what == "name":
+        known.append(write(partial(name_unknown, room, a, b)))
+        return
     if what == "rename-editor":
         write(lambda tx: editors.rename(tx, room.editors[a % len(room.editors)].id, f"Nombre {b}"))
         return
@@ -88,6 +92,19 @@ def act(room: Newsroom, known: list[Review], what: str, a: int, b: int) -> None:
             "move": {"product_id": product.id if b % 3 else None},
         }
         write(lambda tx: reviews.update(tx, review.id, Draft(**{**said, **changes[what]}), body))
+
+
+def name_unknown(room: Newsroom, a: int, b: int, tx: Transaction) -> Review:
+    """Write a review about a camera that nobody knew; mostly one that nobody may read yet."""
+    state = (State.draft, State.scheduled, State.archived, State.published)[a % 4]
+    due = room.clock.at + timedelta(seconds=b % 20) if state is State.scheduled else None
+    name = f"Zorki Secreto{b % 7}x"
+    about = products.find_or_create(tx, "camera", name, is_public=state is State.published)
+    if all(about.id != one.id for one in room.products):
+        room.products.append(about)
+    said = Draft(title=TITLES[a % len(TITLES)], product_id=about.id)
+    editor = room.editors[a % len(room.editors)]
+    return reviews.create(tx, said, text(f"Texto {b}"), editor_id=editor.id, state=state, publish_at=due)
 
 
 def act_on_product(room: Newsroom, product: Product, what: str, a: int, b: int) -> None:
@@ -169,6 +186,7 @@ def test_incremental_equals_clean(acts: list[tuple[str, int, int, bool]], crowd:
         assert {row.key: (row.content_type, row.cache_control) for row in clean}.items() <= room.target.headers.items()
         assert set(room.target.bodies) == keys, "what no client can need any more is still there"
         assert dangling(room) == set()
+        assert leaks(room, secrets(room)) == []
         again = room.publish()
         assert (again.puts, again.deletes) == (0, 0)
 
@@ -325,6 +343,21 @@ def test_a_planted_bundle_that_is_not_what_its_name_says_is_found(folder: str) -
         room.target.bodies[planted] += b" "
         with pytest.raises(AssertionError):
             lasting(room)
+
+
+def test_a_planted_leak_is_found() -> None:
+    with newsroom() as room:
+        room.staff()
+        room.publish()
+        room.writer.run(partial(name_unknown, room, 0, 3))
+        assert secrets(room) == {"zorki-secreto3x"}
+        room.publish()
+        assert leaks(room, secrets(room)) == []
+        room.writer.run(lambda tx: tx.db.conn.execute("DELETE FROM withheld"))
+        room.publish()
+        room.writer.run(lambda tx: products.create(tx, brand="Zorki", model="4", spec=room.products[0].spec))
+        room.publish()
+        assert "brands/zorki/index.html: zorki-secreto3x" in leaks(room, secrets(room))
 
 
 def test_a_planted_dangling_link_is_found() -> None:

@@ -56,7 +56,7 @@ def test_what_comes_out_is_what_went_in(room: Path, tmp_path: Path) -> None:
         assert log.head(there) == log.head(here)
         assert log.hash_at(there, log.head(there)) == log.hash_at(here, log.head(here))
         for (table,) in here.conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
-            rows = [db.conn.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for db in (here, there)]
+            rows = [sorted(db.conn.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for db in (here, there)]
             assert rows[0] == rows[1], table
     for path in (room.parent / "keys").glob("*.pem"):
         assert (tmp_path / "new" / "keys" / path.name).read_bytes() == path.read_bytes()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from publisher.errors import BuildError, ConflictError, JobStoppedError, NotFoundError, StoreError
-from publisher.jobs import Jobs, Progress, settle
+from publisher.content.replies import Call, Reply
+from publisher.errors import BuildError, ConflictError, JobStoppedError, KeyReusedError, NotFoundError, StoreError
+from publisher.jobs import Job, Jobs, Progress, settle
 from tests.newsroom import START, Clock
 
 
@@ -52,6 +56,56 @@ def test_of_a_kind_only_so_many_wait(jobs: Jobs) -> None:
     jobs.add("export", asked_by="root")
     jobs.take(("rebuild",))
     jobs.add("rebuild", asked_by="root")
+
+
+def replied(job: Job) -> Reply:
+    return Reply(status=201, headers={}, body=job.id.encode())
+
+
+def test_a_job_is_asked_for_once_by_its_key_and_what_was_refused_may_be_asked_again(jobs: Jobs) -> None:
+    call = Call(editor_id="root", key="k", target="POST /jobs", digest="d")
+    asking = partial(jobs.add, "rebuild", asked_by="root")
+    first = jobs.once(call, asking, replied)
+    jobs.take(("rebuild",))
+    assert jobs.once(call, asking, replied) == first
+    with pytest.raises(KeyReusedError):
+        jobs.once(structs.replace(call, digest="e"), asking, replied)
+    another = structs.replace(call, key="l")
+    jobs.add("rebuild", asked_by="root")
+    for _ in range(2):
+        with pytest.raises(ConflictError):
+            jobs.once(another, asking, replied)
+    assert len(jobs.page(limit=9)) == 2
+    jobs.take(("rebuild",))
+    assert jobs.once(another, asking, replied) != first
+    assert len(jobs.page(limit=9)) == 3
+
+
+def test_an_answer_that_cannot_be_kept_leaves_no_job(jobs: Jobs) -> None:
+    def failing(job: Job) -> Reply:
+        raise RuntimeError("planted")
+
+    call = Call(editor_id="root", key="k", target="POST /jobs", digest="d")
+    asking = partial(jobs.add, "rebuild", asked_by="root")
+    with pytest.raises(RuntimeError, match="planted"):
+        jobs.once(call, asking, failing)
+    assert jobs.page(limit=9) == []
+    assert jobs.once(call, asking, replied).status == 201
+
+
+def test_many_at_once_with_one_key_ask_for_one_job(tmp_path: Path) -> None:
+    call = Call(editor_id="root", key="k", target="POST /jobs", digest="d")
+    opened = [Jobs(tmp_path / "jobs.db") for _ in range(4)]
+
+    def ask(number: int) -> Reply:
+        own = opened[number % 4]
+        return own.once(call, partial(own.add, "rebuild", asked_by="root", waiting=99), replied)
+
+    with ThreadPoolExecutor(16) as pool:
+        assert len({reply.body for reply in pool.map(ask, range(64))}) == 1
+    assert len(opened[0].page(limit=99)) == 1
+    for own in opened:
+        own.close()
 
 
 def test_one_that_waits_is_cancelled_at_once(jobs: Jobs) -> None:
