@@ -7,7 +7,8 @@ one which waits for the worker never fires; no test depends on how fast the mach
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -131,9 +132,7 @@ def test_a_schedule_that_cannot_fire_keeps_back_no_other_and_is_told_of_once(
 
 
 def test_a_schedule_is_not_late_on_a_running_stack_and_after_a_restart(tmp_path: Path) -> None:
-    up = Up(tmp_path / "data")
-    password = up.ready["admin_password"]
-    with calling(up, password) as api:
+    with stack(tmp_path / "data") as up, calling(up, password := up.ready["admin_password"]) as api:
         soon, later = (
             up.post(up.token(password), title=title, content="Con su hora.", camera_model="Leica M11", state="draft")
             for title in ("Pronto", "Más tarde")
@@ -144,18 +143,26 @@ def test_a_schedule_is_not_late_on_a_running_stack_and_after_a_restart(tmp_path:
         until(lambda: state(api, soon) == "published", "its time has come")
         assert timedelta(0) <= published_at(api, soon) - due < LATE
         read_until(soon["url"], "Con su hora")
-    assert up.end() == 0
-    with Writer(up.folder / "content.db") as writer:
+    with Writer(tmp_path / "data" / "content.db") as writer:
         due = now() + timedelta(seconds=1)
         writer.run(lambda tx: reviews.move(tx, later["id"], State.scheduled, publish_at=due))
     until(lambda: now() > due, "its time has come while nothing runs")
-    up = Up(tmp_path / "data")
-    ready = now()
-    with calling(up, password) as api:
+    with stack(tmp_path / "data") as up, calling(up, password) as api:
+        ready = now()
         until(lambda: state(api, later) == "published", "it is published after the restart")
         assert published_at(api, later) - ready < LATE
         read_until(f"{up.ready['edge']}/reviews/{later['slug']}/", "Con su hora")
-    assert up.end() == 0
+
+
+@contextmanager
+def stack(folder: Path) -> Iterator[Up]:
+    """A running stack, which ends with the block whatever fails in it."""
+    up = Up(folder)
+    try:
+        yield up
+    finally:
+        status = up.end()
+    assert status == 0
 
 
 def calling(up: Up, password: str) -> httpx.Client:
