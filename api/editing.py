@@ -14,7 +14,7 @@ from api.wire import Chosen, NewReview, PartOfReview, Standing, WholeReview, cho
 from api.wire_jobs import ImportedReview
 from publisher.content import log, products, reviews, revisions
 from publisher.content.database import Database
-from publisher.content.model import Draft, Product, ProductId, Review, State, Text
+from publisher.content.model import Draft, Encoded, Product, ProductId, Review, State, Text, Tidy
 from publisher.content.revisions import Difference, Revision
 from publisher.content.writer import Transaction
 from publisher.errors import (
@@ -78,13 +78,34 @@ def read(db: Database, who: Principal, review_id: str) -> Standing:
     return _standing(db, _seen(db, who, review_id))
 
 
-def create(tx: Transaction, who: Principal, said: NewReview, product: Chosen, body: Text, language: str) -> Standing:
-    """Write a new review, and its product when nobody knew it."""
-    state = State(said.state)
-    about = _product(tx, product, state)
-    draft = said.draft(about.id, language)
-    review = reviews.create(tx, draft, body, editor_id=who.editor_id, state=state, review_id=said.id, about=about)
-    return Standing(review, about, body)
+class Posted(msgspec.Struct, frozen=True, array_like=True):
+    """A new review as it travels to the process that writes it; its product is not looked up yet."""
+
+    editor_id: str
+    words: Tidy
+    state: State
+    review_id: str | None
+    product: Chosen
+    body: Encoded
+
+
+_POST, _POSTED = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Posted).decode
+
+
+def posted(who: Principal, said: NewReview, product: Chosen, body: Text, language: str) -> bytes:
+    """What `create` is to be given: one piece of bytes, for it goes to another process."""
+    words = reviews.tidied(said.draft(None, language), body)
+    return _POST(Posted(who.editor_id, words, State(said.state), said.id, product, body.encoded()))
+
+
+def create(tx: Transaction, post: bytes) -> Standing:
+    """Write a new review, as `posted` gave it, and its product when nobody knew it."""
+    new = _POSTED(post)
+    about = _product(tx, new.product, new.state)
+    review = reviews.create(
+        tx, new.words, new.body, editor_id=new.editor_id, state=new.state, review_id=new.review_id, about=about
+    )
+    return Standing(review, about, new.body)
 
 
 def bring_in(

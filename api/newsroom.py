@@ -46,7 +46,7 @@ PASSWORDS_WAITING = 64
 class Renderer(Protocol):
     """Renders untrusted Markdown within a time limit."""
 
-    def at_once(self, text: str) -> Text | None:
+    def at_once(self, text: str, *, lead: bool = True) -> Text | None:
         """The rendered text when that takes a fraction of a millisecond; else None, or MarkdownError."""
 
     def render(self, text: str) -> Text:
@@ -165,9 +165,12 @@ class Newsroom:
         self._writer.hand_in(operation, answered, actor=actor, request_id=request_id)
         return await future
 
-    def rendered_at_once(self, text: str) -> Text | None:
-        """The rendered text when that takes a fraction of a millisecond; else None, or MarkdownError."""
-        return self._renderer.at_once(text)
+    def rendered_at_once(self, text: str, *, lead: bool) -> Text | None:
+        """The rendered text, with or without its lead, when that takes a fraction of a millisecond; else None.
+
+        Raises MarkdownError.
+        """
+        return self._renderer.at_once(text, lead=lead)
 
     async def render(self, text: str) -> Text:
         """The rendered text; a large one waits for other large ones, never a small one for them."""

@@ -72,6 +72,7 @@ CODES = {
     413: "body_too_large",
     415: "unsupported_media_type",
     429: "throttled",
+    431: "head_too_large",
     503: "unavailable",
 }
 """The code of each status that is answered before the content is asked."""
@@ -99,6 +100,7 @@ MEANINGS = {
     "body_too_large": "The body is larger than is accepted.",
     "unsupported_media_type": "The body is not said to be JSON, or it is compressed; `Accept-Patch` names what a PATCH "
     "may be.",
+    "head_too_large": "The address and the headers of the request are longer than is accepted.",
     "throttled": "Too many attempts, or too much at once; `Retry-After` says when to try again.",
     "store_failed": "The store cannot answer now, and what was sent may not be written. Send it again with the same "
     "`id` or `Idempotency-Key`: then nothing is written twice.",
@@ -183,6 +185,11 @@ def described(error: PublisherError, identity: str) -> Problem | None:
         details["current_version"] = error.current
         details["proposal"] = error.proposal if isinstance(error.proposal, WholeReview | WholeProduct) else None
     return _document(identity, status, error.code, str(error), **details)
+
+
+def of_connection(identity: str, status: int, detail: str) -> Problem:
+    """The problem document of what is no request that the application could be shown."""
+    return _document(identity, status, CODES[status], detail)
 
 
 def of_service(identity: str) -> Problem:

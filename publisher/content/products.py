@@ -92,8 +92,9 @@ def find_or_create(tx: Transaction, kind: Kind, name: str, *, is_public: bool = 
         raise InvalidError(f"$.{kind}_model", "needs at least one letter or digit")
     if len(words) > sheets.MAX_NAME:
         raise InvalidError(f"$.{kind}_model", f"longer than {sheets.MAX_NAME} characters")
-    if (found := find(tx.db, kind, words)) is not None:
-        return found
+    if (held := tx.known.meant.get((kind, words)) or find(tx.db, kind, words)) is not None:
+        known.remember_product(tx.known, kind, words, held)
+        return held
     brands = [row[0] for row in tx.db.conn.execute("SELECT DISTINCT brand FROM products")]
     brand, model = names.split_brand(words, brands)
     if not (names.normal(brand) and names.normal(model)):  # half of it says nothing: `® X`
@@ -227,6 +228,7 @@ def save(
 
 def store(tx: Transaction, product: Product, kind: str, *, is_public: bool = True) -> None:
     """Write the row, the revision and the row of the log of a version; from it on, it is withheld or public."""
+    tx.known.meant.clear()
     tx.db.conn.execute(_UPSERT, _row(product))
     if is_public:
         tx.db.conn.execute("DELETE FROM withheld WHERE product_id = ?", (product.id,))

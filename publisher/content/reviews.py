@@ -12,7 +12,7 @@ import msgspec
 from publisher.content import identity, known, listings, log, names, products
 from publisher.content.database import Database, moment, stamp
 from publisher.content.effects import Shown
-from publisher.content.model import Draft, Product, ProductId, Review, ReviewId, Slug, State, Text
+from publisher.content.model import Draft, Encoded, Product, ProductId, Review, ReviewId, Slug, State, Text, Tidy
 from publisher.content.writer import Transaction
 from publisher.errors import ConflictError, InvalidError, NotFoundError, StaleVersionError
 
@@ -28,6 +28,7 @@ _SETTERS = ", ".join(f"{name} = excluded.{name}" for name in _NAMES if name != "
 _UPSERT = (
     f"INSERT INTO reviews ({COLUMNS}) VALUES ({','.join('?' * len(_NAMES))}) ON CONFLICT (id) DO UPDATE SET {_SETTERS}"
 )
+_KEEP = "INSERT OR IGNORE INTO texts VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT))"
 VISIBLE = frozenset({State.published})
 MOVES: Mapping[State, frozenset[State]] = {
     State.draft: frozenset({State.scheduled, State.published, State.archived}),
@@ -104,8 +105,8 @@ def next_due(db: Database) -> datetime | None:
 
 def create(
     tx: Transaction,
-    draft: Draft,
-    body: Text,
+    draft: Draft | Tidy,
+    body: Text | Encoded,
     *,
     editor_id: str,
     state: State = State.published,
@@ -116,7 +117,8 @@ def create(
 ) -> Review:
     """Write a new review; `published_at` dates an imported one, otherwise publishing dates it now.
 
-    `about` is the product of the draft, from a caller of the same transaction that has read it already.
+    `about` is the product of the draft, from a caller of the same transaction that has read it already. A draft may be
+    tidy already, as `tidied` makes it.
 
     Raises ConflictError when `review_id` or the slug is taken, InvalidError for a bad id, slug, product or schedule.
     """
@@ -128,8 +130,10 @@ def create(
         byline="", origin="", text_digest="", created_at=tx.at, updated_at=tx.at, published_at=published_at,
         publish_at=None,
     )  # fmt: skip
-    review = _in_state(_said(tx, blank, draft, body, about), state, tx.at, publish_at)
-    return _save(tx, None, review, "created", about, body)
+    kept = body.encoded()
+    words = draft if isinstance(draft, Tidy) else tidied(draft, kept)
+    review = _in_state(_said(tx, blank, words, kept, about), state, tx.at, publish_at)
+    return _save(tx, None, review, "created", about, kept)
 
 
 def update(tx: Transaction, review_id: str, draft: Draft, body: Text, *, expected: int | None = None) -> Review:
@@ -138,8 +142,8 @@ def update(tx: Transaction, review_id: str, draft: Draft, body: Text, *, expecte
     Raises StaleVersionError when `expected` is not the stored version, NotFoundError when there is no such review.
     """
     held = _held(tx, review_id, expected)
-    about = _about(tx, draft)
-    return _save(tx, held, _said(tx, held, draft, body, about), "updated", about, body)
+    about, kept = _about(tx, draft), body.encoded()
+    return _save(tx, held, _said(tx, held, tidied(draft, kept), kept, about), "updated", about, kept)
 
 
 def move(
@@ -215,7 +219,7 @@ def _free(tx: Transaction, wanted: str | None) -> ReviewId:
     return ReviewId(identity.require_possible(rid, tx.at))
 
 
-def _about(tx: Transaction, draft: Draft) -> Product | None:
+def _about(tx: Transaction, draft: Draft | Tidy) -> Product | None:
     if draft.product_id is None:
         return None
     try:
@@ -232,24 +236,32 @@ def _editor(tx: Transaction, editor_id: str) -> Any:
     return editor_id
 
 
-def _said(tx: Transaction, held: Review, draft: Draft, body: Text, about: Product | None) -> Review:
-    if draft.origin not in ("", held.origin) and by_origin(tx.db, draft.origin) is not None:
-        raise ConflictError(f"another review has the origin {draft.origin}")
-    tags = tagged(draft.tags)
-    wanted = draft.slug
-    if wanted is None and held.slug:
+def _said(tx: Transaction, held: Review, words: Tidy, body: Encoded, about: Product | None) -> Review:
+    if words.origin not in ("", held.origin) and by_origin(tx.db, words.origin) is not None:
+        raise ConflictError(f"another review has the origin {words.origin}")
+    if words.slug is None and held.slug:
         slug = held.slug
     else:
-        slug = identity.claim(tx, "review", draft.title, held.id, wanted)
-    tx.db.conn.execute(
-        "INSERT OR IGNORE INTO texts VALUES (?,?,?,?)", (body.digest, body.markdown, body.html, body.plain)
-    )
+        slug = identity.claim(tx, "review", words.title, held.id, words.slug)
+    tx.db.conn.execute(_KEEP, (body.digest, *body.forms))
+    # A body that stays, read back without its lead, keeps its excerpt.
+    stays = not words.summary and not held.summary and held.text_digest == body.digest
     return msgspec.structs.replace(
-        held, slug=slug, title=names.one_line(draft.title), summary=names.one_line(draft.summary),
-        excerpt=_excerpt(held, draft, body), lang=draft.lang, product_id=None if about is None else about.id,
-        tags=tuple(tags.values()), tag_slugs=tuple(tags), rating=draft.rating,
-        pros=_lines(draft.pros), cons=_lines(draft.cons),
-        byline=names.one_line(draft.byline), origin=draft.origin or held.origin, text_digest=body.digest,
+        held, slug=slug, title=words.title, summary=words.summary, excerpt=held.excerpt if stays else words.excerpt,
+        lang=words.lang, product_id=None if about is None else about.id, tags=words.tags, tag_slugs=words.tag_slugs,
+        rating=words.rating, pros=words.pros, cons=words.cons, byline=words.byline,
+        origin=words.origin or held.origin, text_digest=body.digest,
+    )  # fmt: skip
+
+
+def tidied(draft: Draft, body: Text | Encoded) -> Tidy:
+    """What is kept of a draft: a function of it and its body alone. A summary goes before the body's first words."""
+    tags, summary = tagged(draft.tags), names.one_line(draft.summary)
+    return Tidy(
+        title=names.one_line(draft.title), summary=summary, excerpt=excerpt(summary or body.lead or body.plain),
+        lang=draft.lang, product_id=draft.product_id, tags=tuple(tags.values()), tag_slugs=tuple(tags),
+        rating=draft.rating, pros=_lines(draft.pros), cons=_lines(draft.cons),
+        byline=names.one_line(draft.byline), slug=draft.slug, origin=draft.origin,
     )  # fmt: skip
 
 
@@ -258,20 +270,13 @@ def _lines(points: Iterable[str]) -> tuple[str, ...]:
     return tuple(filter(None, map(names.one_line, points)))
 
 
-def _excerpt(held: Review, draft: Draft, body: Text) -> str:
-    """The summary's first words, else the body's; a body that stays, read back without its lead, keeps its excerpt."""
-    if not draft.summary and not held.summary and held.text_digest == body.digest:
-        return held.excerpt
-    return excerpt(draft.summary or body.lead or body.plain)
-
-
 def tagged(tags: Iterable[str]) -> dict[str, str]:
     """Tags as they are kept, by their slugs: of several spellings the first stays."""
     kept: dict[str, str] = {}
     for tag in tags:
         words = names.one_line(tag)
         if words:
-            kept.setdefault(names.slugify(words, fallback=log.digest(words)[:12]), words)
+            kept.setdefault(names.slugify(words, fallback="") or log.digest(words)[:12], words)
     return kept
 
 
@@ -314,7 +319,7 @@ def _save(
     review: Review,
     kind: str,
     about: Product | None = None,
-    body: Text | None = None,
+    body: Encoded | None = None,
 ) -> Review:
     """Store a version of a review; `about` is its product and `body` its text, where they are at hand."""
     if held is not None and held == review:
@@ -325,22 +330,17 @@ def _save(
     is_public = review.state in VISIBLE
     if is_public and review.product_id is not None:
         products.show(tx, review.product_id)
-    data = msgspec.json.encode(review).decode()
+    data = msgspec.json.encode(review, order="deterministic")
     stand(tx, review)
     tx.db.conn.execute(
         "INSERT INTO revisions VALUES (?,?,?,?,?,?)",
-        (review.id, review.version, stamp(tx.at), tx.actor, kind, data),
+        (review.id, review.version, stamp(tx.at), tx.actor, kind, data.decode()),
     )
     listings.place(tx, review.id, _memberships(tx, review, about), is_new=held is None)
     public = is_public or (held is not None and held.state in VISIBLE)
-    shown = None if body is None or not is_public else Shown(review.editor_id, _size(body), is_new=held is None)
-    log.append(tx, "review", review.id, review.version, kind, log.digest(review), public=public, shown=shown)
+    shown = None if body is None or not is_public else Shown(review.editor_id, body.size, is_new=held is None)
+    log.append(tx, "review", review.id, review.version, kind, log.digest_of(data), public=public, shown=shown)
     return review
-
-
-def _size(body: Text) -> int:
-    """The bytes of a text in all its forms."""
-    return sum(len(form.encode()) for form in (body.markdown, body.html, body.plain))
 
 
 def stand(tx: Transaction, review: Review) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -30,13 +31,18 @@ class Rank(IntEnum):
 
 def meant(db: Database, kind: Kind, name: str, columns: str) -> list[tuple[Any, ...]]:
     """These columns of the products of this kind that `name` can mean, however it is spelt, in the order of adding."""
-    asked = ", ".join(f"p.{column}" for column in columns.split(", "))
-    rows = db.conn.execute(
-        f"SELECT s.rank, {asked} FROM product_spellings s JOIN products p ON p.id = s.product_id"
-        " WHERE s.kind = ? AND s.name = ? ORDER BY s.rank, p.ordinal",
-        (kind, names.normal(name)),
-    ).fetchall()
+    rows = db.conn.execute(_meaning(columns), (kind, names.normal(name))).fetchall()
     return [row[1:] for row in rows if row[0] == rows[0][0]]
+
+
+@lru_cache(maxsize=8)
+def _meaning(columns: str) -> str:
+    """The question for these columns of the products that a name can mean."""
+    asked = ", ".join(f"p.{column}" for column in columns.split(", "))
+    return (
+        f"SELECT s.rank, {asked} FROM product_spellings s JOIN products p ON p.id = s.product_id"
+        " WHERE s.kind = ? AND s.name = ? ORDER BY s.rank, p.ordinal"
+    )
 
 
 def titled(db: Database, kind: Kind, brand: str, model: str) -> str | None:

@@ -47,12 +47,12 @@ _SAFE: dict[str, str] = {
 _LEVELS = frozenset(f"<{name}>" for name in _HEADINGS)
 
 
-def unusual(text: str) -> str:
-    """The characters of `text` beside line feeds and those that ASCII prints, in order: few, so quick to look at.
+def unusual(encoded: bytes) -> str:
+    """The characters of a text beside line feeds and those that ASCII prints, in order: few, so quick to look at.
 
-    Raises UnicodeEncodeError when it holds half a character (a lone surrogate).
+    `encoded` is the text in UTF-8. Raises UnicodeDecodeError when it holds half a character (a lone surrogate).
     """
-    return text.encode().translate(None, _USUAL).decode()
+    return encoded.translate(None, _USUAL).decode()
 
 
 def rendered(raw: str) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""A real API server: granian in a child process, on a free port, with a fresh store that has four accounts."""
+"""A real API server: a child process, on a free port, with a fresh store that has four accounts."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -57,11 +58,11 @@ def half_sent(server: Server) -> Iterator[None]:
         yield
 
 
-def sent_and_gone(server: Server, count: int) -> None:
-    """An import whose client hangs up as soon as it has sent all, and reads nothing."""
+def sent_and_gone(server: Server, count: int, seconds: float = 0) -> None:
+    """An import whose client hangs up so soon after it has sent all, and reads nothing."""
     body = b"".join(lines(rows(count)))
     with _sending(server, body, size=len(body)):
-        pass
+        time.sleep(seconds)
 
 
 def never_sent(server: Server) -> Answer:

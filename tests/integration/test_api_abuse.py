@@ -250,7 +250,7 @@ async def _ended(reader: asyncio.StreamReader) -> bool:
 
 def test_a_server_that_takes_too_much_is_found_out(own_api_server: Server) -> None:
     own_api_server.stop()
-    own_api_server.command = [*own_api_server.command[:-1], "tests.integration.hoarding:from_environment"]
+    own_api_server.command = [*own_api_server.command, "tests.integration.hoarding:from_environment"]
     own_api_server.start()
     with pytest.raises(AssertionError, match="MB more than"):
         _ask_often(own_api_server)

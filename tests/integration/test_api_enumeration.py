@@ -93,7 +93,7 @@ def test_a_stranger_cannot_tell_who_has_an_account(own_api_server: Server) -> No
 def test_a_server_that_answers_early_for_unknown_accounts_is_found_out(factory: str, tmp_path: Path) -> None:
     with restartable(tmp_path)() as server:
         server.stop()
-        server.command = [*server.command[:-1], factory]
+        server.command = [*server.command, factory]
         server.start()
         found = measured(server)
     assert is_real(found), found

@@ -258,7 +258,7 @@ def test_an_unknown_entity_is_a_404(path: str, entity_id: str, ana: httpx.Client
         ("HEAD", "/auth/token", "OPTIONS, POST"),
         ("POST", "/content", "GET, HEAD, OPTIONS"),
         ("TRACE", "/", "GET, HEAD, OPTIONS"),
-        ("BREW", "/products", "GET, HEAD, OPTIONS, POST"),
+        ("PROPFIND", "/products", "GET, HEAD, OPTIONS, POST"),
     ],
 )
 def test_an_unknown_method_is_a_405_that_names_those_known(

@@ -148,7 +148,7 @@ def test_a_503_may_have_been_written_and_what_was_sent_is_not_replaced(own_api_s
         assert "1 review kept in the outbox (stopped)" in running.communicate(timeout=240)[0]
 
     own_api_server.stop()
-    own_api_server.command = [*own_api_server.command[:-1], "tests.integration.forgetful:from_environment"]
+    own_api_server.command = [*own_api_server.command, "tests.integration.forgetful:from_environment"]
     own_api_server.start()
     laptop = Laptop(tmp_path / "laptop")
     laptop.sign_in(own_api_server.url)

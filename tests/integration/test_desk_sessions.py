@@ -196,7 +196,7 @@ def test_the_desk_loads_nothing_of_the_site(laptop: Laptop) -> None:
     )  # fmt: skip
     loaded = done.stdout.splitlines()[-1]
     assert "publisher.desk.sending" in loaded
-    for heavy in ("litestar", "jinja2", "sqlite_utils", "boto3", "obstore", "comrak", "granian", "jwt", "argon2"):
+    for heavy in ("litestar", "jinja2", "sqlite_utils", "boto3", "obstore", "comrak", "uvicorn", "jwt", "argon2"):
         assert f"'{heavy}'" not in loaded, heavy
     assert "publisher.content.database" not in loaded
     assert "publisher.content.writer" not in loaded

@@ -269,6 +269,22 @@ def test_what_is_asked_for_is_on_its_way_before_the_loop_turns(tmp_path: Path) -
     asyncio.run(story())
 
 
+def test_a_crowd_goes_by_fours_and_who_is_left_over_goes_too(tmp_path: Path) -> None:
+    path = tmp_path / "content.db"
+
+    async def story() -> None:
+        async with writing(path) as scribe:
+            names = [f"{number}" for number in range(5)]  # the first of them alone
+            answered = [asked(scribe, partial(note, name=name)) for name in names]
+            deadline = time.monotonic() + DEADLINE
+            while not facts(path).issuperset(names):  # the loop does nothing else meanwhile
+                assert time.monotonic() < deadline, "five are not sent before the loop has its turn"
+            answered += [asked(scribe, partial(note, name=name)) for name in ("sixth", "seventh")]
+            assert await asyncio.wait_for(asyncio.gather(*answered), DEADLINE) == [*names, "sixth", "seventh"]
+
+    asyncio.run(story())
+
+
 def test_closing_answers_what_was_asked_before_and_refuses_what_comes_after(tmp_path: Path) -> None:
     path = tmp_path / "content.db"
 

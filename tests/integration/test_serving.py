@@ -23,12 +23,13 @@ def test_a_signal_to_stop_ends_a_server_that_starts(tmp_path: Path, seconds: flo
             env=os.environ | {"API_PORT": "0"},
         )  # fmt: skip
         try:
+            server = psutil.Process(process.pid)
             deadline = time.monotonic() + 60
-            while b"istening at" not in path.read_bytes():
+            while "api.serving" not in server.cmdline():
                 assert time.monotonic() < deadline, path.read_text()
                 time.sleep(0.01)
             time.sleep(seconds)
-            family = psutil.Process(process.pid).children(recursive=True)
+            family = server.children(recursive=True)
             process.terminate()
             process.wait(60)
             _, alive = psutil.wait_procs(family, 60)

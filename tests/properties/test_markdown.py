@@ -115,7 +115,7 @@ def test_rendering_is_a_function(source: str) -> None:
 
 def ways(source: str) -> tuple[tuple[str, str] | None, tuple[str, str]]:
     """HTML and words of a text by the short way, None where it leads nowhere, and by the long one."""
-    source = markdown.cleaned(source)
+    source = markdown.cleaned(source, source.encode(errors="surrogatepass"))
     whole = markdown.sanitised(markdown.raw(source, own_html=True))
     return simple.rendered(markdown.raw(source, own_html=False)), (whole, markdown.plain(whole))
 

@@ -151,16 +151,3 @@ def test_more_than_information_is_told_by_ourselves_only() -> None:
     detailed = [line["logger"] for line in said if line["message"] == "every detail"]
     assert detailed == ["publisher.delivery", "api.requests"]
     assert len([line for line in said if line["message"] == "the gist"]) == 4
-
-
-def test_the_server_can_read_its_configuration(pipe: tuple[int, Lines]) -> None:
-    configuration = json.loads(json.dumps(logs.server_configuration("json", "warning")))
-    program = (
-        "import json, sys, logging; from granian.log import configure_logging, LogLevels\n"
-        "configure_logging(LogLevels.info, json.loads(sys.argv[1])); logging.getLogger('_granian').info('Starting')"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", program, json.dumps(configuration)], capture_output=True, text=True, check=True
-    )
-    assert json.loads(run.stderr)["message"] == "Starting"
-    assert run.stdout == ""

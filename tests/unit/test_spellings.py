@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from publisher.content import history, importer, migrations, names, products, reviews, spellings
+from publisher.content import duplicates, history, importer, migrations, names, products, reviews, spellings
 from publisher.content.catalogue import Catalogue, Entry, load
 from publisher.content.database import connect
 from publisher.content.importer import Document
@@ -96,6 +96,34 @@ def test_what_was_made_of_a_name_is_found_by_it(store: Writer, name: str) -> Non
     made = store.run(lambda tx: products.find_or_create(tx, "camera", name))
     assert store.run(lambda tx: products.find_or_create(tx, "camera", name)) == made
     assert store.run(lambda tx: products.find(tx.db, "camera", name.lower())) == made
+
+
+def test_a_name_that_was_asked_for_means_what_it_means_now(fresh_store: Store) -> None:
+    writer, path = fresh_store
+
+    def named(name: str, ask: Writer = writer) -> str:
+        return ask.run(lambda tx: products.find_or_create(tx, "camera", name)).name
+
+    mine = create(writer, "Acme", "Uno")
+    assert [named("Acme Uno"), named("Acme Uno")] == ["Acme Uno"] * 2
+    writer.run(lambda tx: products.update(tx, mine.id, model="Dos"))
+    assert named("Acme Uno") == "Acme Dos"
+    other = create(writer, "Acme", "Uno")
+    assert named("Acme Uno") == "Acme Uno"
+    writer.run(lambda tx: duplicates.merge(tx, other.id, mine.id))
+    assert named("Acme Uno") == "Acme Dos"
+    with Writer(path) as beside:
+        beside.run(lambda tx: products.update(tx, mine.id, model="Tres"))
+        assert named("Acme Uno", beside) == named("Acme Uno") == "Acme Tres"
+
+    def spoilt(tx: Transaction) -> None:
+        products.update(tx, mine.id, model="Cuatro")
+        products.find_or_create(tx, "camera", "Acme Uno")
+        raise InvalidError("$", "planted")
+
+    with pytest.raises(InvalidError, match="planted"):
+        writer.run(spoilt)
+    assert named("Acme Uno") == "Acme Tres"
 
 
 def test_a_slip_of_the_pen_does_not_make_a_name_ambiguous(store: Writer) -> None:

@@ -1,0 +1,230 @@
+"""The server's own bounds on the head of a request, over real sockets: what the application never sees."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+
+import pytest
+import uvicorn
+
+from api import serving
+from api.serving import HEAD_BYTES, HEAD_FIELDS, Guarded
+
+GOOD = b"GET /here HTTP/1.1\r\nHost: x\r\n\r\n"
+SECONDS = 60
+Address = tuple[str, int]
+
+
+async def hello(scope: Any, receive: Any, send: Any) -> None:
+    """Answers the path that was asked for, once the whole body came."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+    await asyncio.sleep(0.4 if scope["path"] == "/slow" else 0)
+    said = b"%s %d" % (scope["path"].encode(), size)
+    headers = [(b"content-length", b"%d" % len(said))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": said})
+
+
+@contextlib.asynccontextmanager
+async def served() -> AsyncIterator[Address]:
+    """A server of `hello`, and where it is."""
+    config = uvicorn.Config(
+        hello, port=0, http=Guarded, ws="none", lifespan="off", log_config=None, access_log=False
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    ticking = asyncio.create_task(server.main_loop())
+    try:
+        yield server.servers[0].sockets[0].getsockname()
+    finally:
+        server.should_exit = True
+        await ticking
+        await server.shutdown()
+
+
+async def asked(address: Address, *pieces: bytes) -> bytes:
+    """All that comes back to these pieces, each sent by itself, until the server ends the connection."""
+    reader, writer = await asyncio.open_connection(*address)
+    with contextlib.suppress(ConnectionError):
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+    said = b""
+    with contextlib.suppress(ConnectionError):
+        said = await asyncio.wait_for(reader.read(), SECONDS)
+    writer.transport.abort()
+    return said
+
+
+def run(story: Callable[[Address], Awaitable[None]]) -> None:
+    async def begin() -> None:
+        async with served() as address:
+            await story(address)
+
+    asyncio.run(begin())
+
+
+def in_pieces(data: bytes, size: int) -> Iterable[bytes]:
+    return (data[at : at + size] for at in range(0, len(data), size))
+
+
+def problem(said: bytes, status: int, code: str) -> dict[str, Any]:
+    """The problem document of an answer after which the connection is to end."""
+    head, _, body = said.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0].startswith(f"HTTP/1.1 {status} "), said[:200]
+    assert "connection: close" in lines
+    assert "content-type: application/problem+json" in lines
+    found: dict[str, Any] = json.loads(body)
+    assert (found["status"], found["code"]) == (status, code)
+    assert found["request_id"]
+    return found
+
+
+TOO_LARGE = {
+    "a header": b"GET / HTTP/1.1\r\nHost: x\r\nX-Flood: " + b"x" * HEAD_BYTES + b"\r\n\r\n",
+    "a name": b"GET / HTTP/1.1\r\n" + b"x" * HEAD_BYTES + b": y\r\n\r\n",
+    "headers": b"GET / HTTP/1.1\r\n" + b"X-A: y\r\n" * (HEAD_BYTES // 4) + b"\r\n",
+    "fields": b"GET / HTTP/1.1\r\n" + b"X-A: y\r\n" * (HEAD_FIELDS + 1) + b"\r\n",
+    "an address": b"GET /?" + b"x" * HEAD_BYTES + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a header without an end": b"GET / HTTP/1.1\r\nX-Flood: " + b"x" * 4 * HEAD_BYTES,
+    "an address without an end": b"GET /" + b"x" * 4 * HEAD_BYTES,
+}
+
+
+@pytest.mark.parametrize("size", [1_000, 1_000_000], ids=["in pieces", "at once"])
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_a_head_that_is_too_large_is_refused(name: str, size: int) -> None:
+    async def story(address: Address) -> None:
+        problem(await asked(address, *in_pieces(TOO_LARGE[name], size)), 431, "head_too_large")
+        assert b"/here 0" in await asked(address, GOOD.replace(b"Host", b"Connection: close\r\nHost"))
+
+    run(story)
+
+
+def test_a_head_as_large_as_may_be_is_let_in() -> None:
+    line = b"GET /here HTTP/1.1\r\nConnection: close\r\nX-Large: "
+    whole = line + b"x" * (HEAD_BYTES - len(line) - 20 - 8 * (HEAD_FIELDS - 2)) + b"\r\n"
+    whole += b"X-A: y\r\n" * (HEAD_FIELDS - 2) + b"\r\n"
+
+    async def story(address: Address) -> None:
+        for size in (777, len(whole)):
+            assert b"/here 0" in await asked(address, *in_pieces(whole, size))
+
+    run(story)
+
+
+def test_trailers_are_bounded_too() -> None:
+    begun = b"POST /here HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+
+    async def story(address: Address) -> None:
+        for flood in (b"X-A: y\r\n" * HEAD_BYTES, b"X-A: " + b"y" * 4 * HEAD_BYTES):
+            problem(await asked(address, begun, *in_pieces(flood, 50_000)), 431, "head_too_large")
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64,  # TLS
+        b"GET / HTTP/1.1\r\nHost: x\r\nBad Header\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -3\r\n\r\n",
+        b"GET /\xc3\xb1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"NOTHING\r\n\r\n",
+        b"BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)  # fmt: skip
+def test_what_is_no_request_is_answered_as_a_problem(sent: bytes) -> None:
+    async def story(address: Address) -> None:
+        problem(await asked(address, sent), 400, "invalid")
+
+    run(story)
+
+
+@pytest.mark.parametrize("pieces", [(), (b"GET / HT",), (GOOD + b"GET /la",)], ids=["none", "the first", "the second"])
+def test_a_head_that_does_not_come_is_not_waited_for(
+    pieces: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.2)
+
+    async def story(address: Address) -> None:
+        said = await asked(address, *pieces)
+        assert said.endswith(b"/here 0") if GOOD in b"".join(pieces) else said == b""
+
+    run(story)
+
+
+def test_a_head_that_comes_drop_by_drop_has_as_long_as_one_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.5)
+
+    async def story(address: Address) -> None:
+        reader, writer = await asyncio.open_connection(*address)
+
+        async def drip() -> None:
+            with contextlib.suppress(ConnectionError):
+                for number in range(10_000):
+                    writer.write(b"X" if number else b"GET / HTTP/1.1\r\nX-")
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+
+        dripping = asyncio.create_task(drip())
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), SECONDS) == b""
+        dripping.cancel()
+        writer.transport.abort()
+
+    run(story)
+
+
+def test_an_answer_under_way_is_not_cut_off_for_what_came_after_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.1)
+
+    async def story(address: Address) -> None:
+        said = await asked(address, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\nGET /la")
+        assert said.endswith(b"/slow 0")
+
+    run(story)
+
+
+@pytest.mark.parametrize("behind", [b"\x00\x01\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", TOO_LARGE["a header"]])
+def test_what_is_refused_behind_a_request_lets_its_answer_go_first(behind: bytes) -> None:
+    async def story(address: Address) -> None:
+        said = await asked(address, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" + behind)
+        assert said.endswith(b"/slow 0")
+
+    run(story)
+
+
+def test_requests_behind_one_another_are_answered_in_order() -> None:
+    posted = b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000
+    last = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+    async def story(address: Address) -> None:
+        said = await asked(address, posted + GOOD, GOOD[:9], GOOD[9:] + last)
+        found = [said.index(one) for one in (b"/slow 200000", b"/here 0", b"/last 0")]
+        assert found == sorted(found)
+        assert said.count(b"/here 0") == 2
+
+    run(story)
+
+
+def test_a_request_for_another_protocol_is_answered_in_this_one() -> None:
+    wanted = b"GET /here HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+
+    async def story(address: Address) -> None:
+        assert b"/here 0" in await asked(address, wanted)
+
+    run(story)
