@@ -29,8 +29,9 @@ HEAD_SECONDS = 10.0
 LEFT_BYTES, LEFT_SECONDS = 4_000_000, 2.0
 """How much of what comes after a refusal is read and dropped, and how long: who is cut off while it sends may not see
 the answer."""
-IDLE_SECONDS = 75
-"""How long a connection is kept for the next request: longer than proxies keep theirs, so that they end it first."""
+IDLE_SECONDS = 150
+"""How long a connection is kept for the next request: longer than proxies keep theirs (Caddy 120 s, nginx 60), so that
+they end it first."""
 END_SECONDS = 4
 """How long answers under way are waited for at the end; `publisher up` kills what takes longer than 5 s."""
 _ANSWER = (b"HTTP/1.1 2", b"HTTP/1.1 3", b"HTTP/1.1 4", b"HTTP/1.1 5")
@@ -96,7 +97,7 @@ class Guarded(HttpToolsProtocol):
 
     _size = _fields = _silent = 0
     """Bytes and fields of the head so far, and bytes that came since the parser last made something of any."""
-    _is_refused, _is_in_body = False, False
+    _is_refused = _is_in_head = _is_in_body = False
     _overdue: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -120,12 +121,13 @@ class Guarded(HttpToolsProtocol):
         super().data_received(data)
         if self._silent > HEAD_BYTES and not self._is_refused:
             self._refuse(431)
-        elif self._silent and self._overdue is None:
+        elif (self._silent or self._is_in_head) and self._overdue is None:
             self._overdue = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
     def on_message_begin(self) -> None:
         """A head begins."""
         self._size = self._fields = 0
+        self._is_in_head = True
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -141,7 +143,7 @@ class Guarded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there: the application begins."""
         self._come()
-        self._is_in_body = True
+        self._is_in_head, self._is_in_body = False, True
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -36,7 +36,8 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
 async def served() -> AsyncIterator[Address]:
     """A server of `hello`, and where it is."""
     config = uvicorn.Config(
-        hello, port=0, http=Guarded, ws="none", lifespan="off", log_config=None, access_log=False
+        hello, port=0, http=Guarded, ws="none", lifespan="off", log_config=None, access_log=False,
+        timeout_keep_alive=serving.IDLE_SECONDS,
     )  # fmt: skip
     server = uvicorn.Server(config)
     config.load()
@@ -154,15 +155,21 @@ def test_what_is_no_request_is_answered_as_a_problem(sent: bytes) -> None:
     run(story)
 
 
-@pytest.mark.parametrize("pieces", [(), (b"GET / HT",), (GOOD + b"GET /la",)], ids=["none", "the first", "the second"])
-def test_a_head_that_does_not_come_is_not_waited_for(
-    pieces: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("piece", [b"", b"GET / HT", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+@pytest.mark.parametrize("is_first", [True, False], ids=["the first", "a later one"])
+def test_a_head_that_does_not_come_is_not_awaited(
+    is_first: bool, piece: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "HEAD_SECONDS", 0.2)
 
     async def story(address: Address) -> None:
-        said = await asked(address, *pieces)
-        assert said.endswith(b"/here 0") if GOOD in b"".join(pieces) else said == b""
+        reader, writer = await asyncio.open_connection(*address)
+        if not is_first:
+            writer.write(GOOD)
+            assert (await asyncio.wait_for(reader.readuntil(b"/here 0"), SECONDS)).startswith(b"HTTP/1.1 200")
+        writer.write(piece or b"\r\n" * (not is_first))
+        assert await asyncio.wait_for(reader.read(), SECONDS) == b""
+        writer.close()
 
     run(story)
 
