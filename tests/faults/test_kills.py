@@ -60,9 +60,9 @@ def killed(server: Server, times: int, *, audits: int) -> tuple[list[str], int]:
 
 
 def kill(server: Server) -> None:
-    """End the server and its worker as a power cut would."""
+    """End the server and what writes for it as a power cut would: who answers first, so that none is told of it."""
     process = psutil.Process(server.process.pid)
-    family = [*process.children(recursive=True), process]
+    family = [process, *process.children(recursive=True)]
     for one in family:
         one.send_signal(signal.SIGKILL)
     assert server.process.wait(30) == -signal.SIGKILL
