@@ -10,7 +10,7 @@ import msgspec
 
 from publisher import damage, local, settings
 from publisher.cli_output import console
-from publisher.cli_up import fill_catalogue, first_administrator
+from publisher.cli_up import fill_catalogue, first_administrator, require_writable
 from publisher.settings import Settings
 
 
@@ -51,6 +51,8 @@ def api(held: Settings) -> None:
     Example:
       DATA_DIR=/srv/reviews API_HOST=0.0.0.0 publisher api
     """
+    Path(held.data.dir).mkdir(parents=True, exist_ok=True)
+    require_writable(held)
     command = local.api_command(held)
     os.execve(command[0], command, os.environ | settings.environment(held))
 

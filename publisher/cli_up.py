@@ -155,9 +155,9 @@ def fill_catalogue(chosen: Settings, say: Console) -> None:
 
 
 def require_writable(chosen: Settings) -> None:
-    """PermissionError for a database that may not be written: it could be opened, and then end each child."""
+    """PermissionError for a database, or a folder, that may not be written: each child would end by it."""
     data = chosen.data
-    for path in (data.content_db, data.ledger_db, data.build_dir / "objects.db", data.jobs_db):
+    for path in (data.content_db, data.ledger_db, data.build_dir / "objects.db", data.jobs_db, Path(data.dir)):
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 

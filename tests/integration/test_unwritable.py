@@ -61,7 +61,7 @@ def said(folder: Path, *words: str) -> tuple[int, str]:
         (("build",), "publisher.lock"),
         (("worker",), "publisher.lock"),
         (("keys", "rotate"), "keys"),
-        (("api",), "logging.json"),
+        (("api",), "content.db"),
     ],
 )
 def test_what_could_not_be_used_is_said_with_what_to_do(words: tuple[str, ...], place: str, folder: Path) -> None:
@@ -70,6 +70,13 @@ def test_what_could_not_be_used_is_said_with_what_to_do(words: tuple[str, ...], 
     assert str(folder / "data" / place) in line
     assert line.endswith(ADVICE)
     assert not (folder / "data/logs").exists(), "nothing was started"
+
+
+def test_an_empty_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o555)
+    status, line = said(tmp_path, "api")
+    assert (status, line.endswith(ADVICE)) == (1, True)
+    assert str(tmp_path / "data") in line
 
 
 @pytest.mark.parametrize("name", ["content.db", "ledger.db", "build/objects.db", "stack.lock"])
