@@ -95,7 +95,7 @@ def test_the_same_for_200_kills(own_api_server: Server) -> None:
 def test_a_server_that_answers_before_it_commits_is_found_out(own_api_server: Server) -> None:
     own_api_server.token("ana")  # whose session a sound server has committed
     own_api_server.stop()
-    own_api_server.command[-1] = "tests.faults.hasty:from_environment"
+    own_api_server.command.append("tests.faults.hasty:from_environment")
     own_api_server.start()
     wrong, _ = killed(own_api_server, 5, audits=1)
     assert any("was answered and is not there" in line or "left 404" in line for line in wrong), wrong

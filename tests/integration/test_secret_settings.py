@@ -116,7 +116,7 @@ def test_no_worker_and_no_api_logs_a_secret(tmp_path: Path, refusing: str) -> No
     room.post("Reseña", "Palabras.", product=room.products[0])
     room.close()
     environ = environment(tmp_path / "data", refusing) | {"API_PORT": "0"}
-    for words, until in ((("worker",), "SignatureDoesNotMatch"), (("api",), "listening")):
+    for words, until in ((("worker",), "SignatureDoesNotMatch"), (("api",), "running on")):
         path = tmp_path / f"{words[0]}.log"
         with path.open("wb") as log:
             process = subprocess.Popen(
