@@ -91,7 +91,8 @@ def add(folder: Path, now: datetime) -> str:
     """Make a key that is newer than those in `folder` and return its kid; servers take it up within seconds."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = Ed25519PrivateKey.generate()
-    kid = thumbprint(key.public_key())
+    while (kid := thumbprint(key.public_key())).startswith("-"):  # which a command would take for an option
+        key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     held = listed(folder)
     moment = max(now, held[-1].made_at + timedelta(microseconds=1)) if held else now

@@ -217,7 +217,7 @@ def test_the_keys_are_rotated_while_the_server_runs(own_api_server: Server) -> N
         assert [key["kid"] for key in client.get("/auth/jwks").json()["keys"]] == [old, new]
         assert me(client, before).status_code == 200
         assert refresh(client, before).status_code == 200
-        run("retire", "--compromised", "--", old)  # which may begin with a hyphen
+        run("retire", old, "--compromised")
         while me(client, before).status_code == 200 and time.monotonic() < deadline:
             time.sleep(0.2)
         refused(me(client, before))

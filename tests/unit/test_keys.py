@@ -155,3 +155,8 @@ def test_the_command_lists_rotates_and_retires(tmp_path: Path) -> None:
     assert run("retire", second, "--compromised")[0] == 1
     assert run("retire", first, "--compromised") == (0, f"{first} is removed\n")
     assert first not in run("list", "--json")[1]
+
+
+def test_no_key_is_called_what_a_command_takes_for_an_option(tmp_path: Path) -> None:
+    made = [keys.add(tmp_path / f"{number}", NOW) for number in range(500)]
+    assert [kid for kid in made if kid.startswith("-")] == []
