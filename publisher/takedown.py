@@ -1,9 +1,10 @@
 """Takedown: a review goes from everything that the publisher has put anywhere, and a certificate says what went where.
 
 In an order that never shows it again: the content first, so that whatever is built from then on is without it; then
-the pages, the bundles and the index made anew, so that no head names an object that held it; then every bundle that the
-site no longer wants, on every target, whatever it holds; then what the build store and the kept releases remember. Each
-step can be done again: stopped anywhere, the whole is run again and goes on.
+the pages, the bundles and the index made anew, so that no head names an object that held it; then, on every target,
+every bundle that the site no longer wants, whatever it holds, and its pages that the ledger did not know of; then what
+the build store and the kept releases remember. Each step can be done again: stopped anywhere, the whole is run again
+and goes on.
 """
 
 from __future__ import annotations
@@ -175,11 +176,13 @@ class Takedown:
             target=name, pages=[address(one.key) for one in expected if one.digest is None],
             rewritten=[address(one.key) for one in expected if one.digest is not None],
         )  # fmt: skip
+        gone = {one.key for one in expected if one.digest is None}
         try:
-            objects = self._garbage.remove_outdated(name, FOLDERS, purging=reach.purges is not None)
+            removed = self._garbage.remove_outdated(name, FOLDERS, gone, purging=reach.purges is not None)
             went = everywhere.deliver([reach.pusher], self._builder, owed, clock=self._clock)[0]
         except PublisherError as error:
             return msgspec.structs.replace(place, failure=str(error))
+        objects = [key for key in removed if key not in gone]
         place = msgspec.structs.replace(place, objects=objects, unpurged=went.unpurged, failure=went.failure)
         if not reach.edge:
             return place

@@ -11,7 +11,7 @@ takes it, and what another publisher wrote there is then kept for a whole grace 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -120,9 +120,11 @@ class Garbage:
         """Bundles and parts of the index that a target holds and the site wants no more, however young they are."""
         return [row[0] for row in self._ledger.connection.execute(_OUTDATED, (target, int(Tier.bundle)))]
 
-    def remove_outdated(self, target: str, folders: Sequence[str], *, purging: bool) -> list[str]:
-        """Remove them at once, for a takedown, and all else that is in `folders` and the site does not want, whoever
-        put it: readers who have an older head open must fetch it again. The lease must be held.
+    def remove_outdated(
+        self, target: str, folders: Sequence[str], pages: Collection[str], *, purging: bool
+    ) -> list[str]:
+        """Remove them at once, for a takedown, and all else that is in `folders` or one of `pages` and that the site
+        does not want, whoever put it: readers who have an older head open must fetch it again. The lease must be held.
 
         With `purging`, the target's CDN owes a purge of them: they are kept at edges for ever. It is owed before they
         go, for nobody knows of them any more if this dies amid it, and anew when they are gone, for until then an edge
@@ -130,7 +132,7 @@ class Garbage:
         """
         pusher = self._pushers[target]
         wanted = {row.key for row in self._ledger.wanted()}
-        there = {key for key in pusher.listed() if key.startswith(tuple(folders))}
+        there = {key for key in pusher.listed() if key in pages or key.startswith(tuple(folders))}
         gone = sorted({*self.outdated(target), *there} - wanted)
         self._forget("held", target, gone, purging=purging)  # wanted again meanwhile, they are put again
         pusher.remove(gone, pusher.fence)

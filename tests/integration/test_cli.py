@@ -14,7 +14,7 @@ import pytest
 from publisher import local, settings
 from publisher.jobs import Jobs
 from publisher.settings import S3, Data, Settings
-from tests.integration.asking import as_new
+from tests.integration.asking import as_new, ask, bucket, put
 
 PROGRESS = re.compile(r"^\w+: [\d,]+ of [\d,]+\n", re.MULTILINE)
 POST = "---\ntitle: La luz\ncamera: Canon EOS R5\ntags: [viaje]\n---\nUna reseña."
@@ -168,7 +168,10 @@ def test_a_region_that_left_the_settings_waits_for_nothing(shell: Shell, object_
     told = json.loads(shell("status", "--json"))["targets"]
     assert {name: target["in_settings"] for name, target in told.items()}["south"]
     assert not told["east"]["in_settings"]
+    theirs = "brands/canon/1/index.html"
+    put(bucket(object_store), theirs, b"of a publisher before this one")
     said = shell("takedown", "la-luz", "--reason", "a wish")
+    assert ask(object_store.stack.edge_port, "/brands/canon/1/").status == 404, "the review may be on it"
     assert "east is not in the settings any more, and may hold the review" in said
     (certificate,) = (shell.folder / "data/takedowns").glob("*.json")
     assert json.loads(certificate.read_bytes())["elsewhere"] == ["east"]

@@ -363,12 +363,12 @@ def test_what_was_removed_though_the_answer_was_lost_is_purged_and_put_again_whe
 
     near.delete = unheard  # type: ignore[method-assign]
     with pytest.raises(TargetError):
-        shop.garbage.remove_outdated("near", ["bundles/"], purging=True)
+        shop.garbage.remove_outdated("near", ["bundles/"], (), purging=True)
     near.delete = whole  # type: ignore[method-assign]
     shop.ledger.record([old], (), seq=5, content_version=1, edition="e", at=shop.clock())
     shop.push()
     assert old.key in near.bodies, "the ledger believes that it is there"
-    shop.garbage.remove_outdated("near", ["bundles/"], purging=True)
+    shop.garbage.remove_outdated("near", ["bundles/"], (), purging=True)
     owed = {row[0] for row in shop.ledger.connection.execute("SELECT address FROM purges WHERE target = 'near'")}
     assert f"/{theirs}" in owed, "the second run does not find it any more, and edges keep it for ever"
 

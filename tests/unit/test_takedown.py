@@ -165,6 +165,17 @@ def test_old_bundles_go_that_the_ledger_knows_nothing_of(house: House) -> None:
     assert "elsewhere/theirs.json" in house.targets[0].bodies
 
 
+def test_its_pages_go_that_the_ledger_knows_nothing_of(house: House) -> None:
+    with house.room.ledger.transaction():
+        house.room.ledger.connection.execute("DELETE FROM held WHERE key LIKE 'reviews/%' OR key LIKE 'tags/%'")
+    house.targets[0].put("reviews/theirs/index.html", b"theirs", "text/html", "no-store")
+    certificate = house.run()
+    assert certificate.is_complete
+    assert house.traces() == []
+    assert "reviews/theirs/index.html" in house.targets[0].bodies, "the review was never there"
+    assert not {f"/{key}" for key in certificate.targets[0].objects} & set(certificate.targets[0].pages)
+
+
 def test_nothing_is_removed_from_a_target_that_another_publisher_has(house: House) -> None:
     near = house.targets[0]
     Lease(near, "another", lambda: "mark").hold()
@@ -185,7 +196,7 @@ def test_a_step_that_is_left_out_is_seen(house: House, what: str) -> None:
     """The check is worth something: without any one of its steps a takedown leaves traces."""
     down = house.takedown()
     left_out: dict[str, tuple[object, str, Callable[..., object]]] = {
-        "bundles": (down._garbage, "remove_outdated", lambda target, folders, purging: []),
+        "bundles": (down._garbage, "remove_outdated", lambda target, folders, pages, purging: []),
         "history": (house.room.ledger.history, "begin_at", lambda release: None),
         "bodies": (down._garbage, "sweep", list),
         "text": (down, "_rebuild", lambda: None),
