@@ -21,6 +21,8 @@ from api.wire import Standing
 from publisher.content import editors, products
 from publisher.content.database import Database
 from publisher.content.model import Editor
+from publisher.content.reading import Reading
+from publisher.site import pages
 from publisher.site.contexts import NoPreview, Preview
 from publisher.site.pages import Page, Site
 from publisher.site.render import Renderer
@@ -38,6 +40,14 @@ class PreviewAnswer(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """A review as it is to be shown, whose it is, and what of it has no page yet: (kind, slug)."""
+
+    standing: Standing
+    editor: Editor
+    nowhere: frozenset[tuple[str, str]]
+
+
 class Previews:
     """Renders previews for one site, whose templates are read when the first is asked for."""
 
@@ -49,11 +59,14 @@ class Previews:
         parts = urlsplit(url)
         self.policy = _policy(f"{parts.scheme}://{parts.netloc}")
 
-    def page(self, standing: Standing, editor: Editor, until: datetime) -> bytes:
+    def page(self, shown: Shown, until: datetime) -> bytes:
         """The page, as HTML. Blocks: for a thread that may."""
-        review, text = standing.review, standing.text
+        review, text = shown.standing.review, shown.standing.text
         assert text is not None
-        context = Preview(review=review, html=text.html, editor=editor, product=standing.product, until=until)
+        context = Preview(
+            review=review, html=text.html, editor=shown.editor, product=shown.standing.product, until=until,
+            nowhere=shown.nowhere,
+        )  # fmt: skip
         return self._rendered(review.slug, context)
 
     def nothing(self, *, has_ended: bool) -> bytes:
@@ -67,15 +80,29 @@ class Previews:
         return self._renderer.artifact(Page("review", slug), context).body
 
 
-def shown(db: Database, who: Principal, review_id: str, version: int | None) -> tuple[Standing, Editor]:
-    """The review as it stands, or as it was said at a version, for those who may change it, and whose it is."""
+def shown(db: Database, who: Principal, review_id: str, version: int | None) -> Shown:
+    """The review as it stands, or as it was said at a version, for those who may change it."""
     if version is None:
         standing = editing.read(db, who, editing.held(db, who, review_id).id)
     else:
         _, standing = editing.revision(db, who, review_id, version)
         if standing.product is not None:  # which may have been merged into another since
             standing = msgspec.structs.replace(standing, product=products.current(db, standing.product.id))
-    return standing, editors.get(db, standing.review.editor_id)
+    editor = editors.get(db, standing.review.editor_id)
+    return Shown(standing, editor, _nowhere(Reading(db), standing, editor))
+
+
+def _nowhere(reading: Reading, standing: Standing, editor: Editor) -> frozenset[tuple[str, str]]:
+    """What the review names and readers do not know of, or have seen no review of: it has no page."""
+    review, product = standing.review, standing.product
+    names = [("editor", editor.slug, editor.id), *(("tag", slug, slug) for slug in review.tag_slugs)]
+    found = {(kind, slug) for kind, slug, name in names if not pages.exists(reading.listing(f"{kind}:{name}"))}
+    if product is not None and reading.product_at(product.slug) is None:
+        found.add((product.kind, product.slug))
+        brand = product.brand_slug
+        if not reading.brand(brand) and not pages.exists(reading.listing(f"brand:{brand}")):
+            found.add(("brand", product.brand_slug))
+    return frozenset(found)
 
 
 def _policy(portal: str) -> str:

@@ -93,7 +93,7 @@ async def show(request: Request[Any, Any, Any], preview_token: PreviewToken) -> 
     newsroom, status = newsroom_of(request), 200
     try:
         who, look = await newsroom.gate.show(preview_token)
-        standing, editor = await newsroom.read(previews.shown, who, look.rev, look.ver)
+        shown = await newsroom.read(previews.shown, who, look.rev, look.ver)
     except (TokenError, ForbiddenError, NotFoundError) as error:
         if not _wants_page(request):
             raise
@@ -102,7 +102,7 @@ async def show(request: Request[Any, Any, Any], preview_token: PreviewToken) -> 
         page = await newsroom.elsewhere(partial(newsroom.previews.nothing, has_ended=has_ended))
     else:
         until = datetime.fromtimestamp(look.exp, UTC)
-        page = await newsroom.elsewhere(newsroom.previews.page, standing, editor, until)
+        page = await newsroom.elsewhere(newsroom.previews.page, shown, until)
     headers = {
         "Cache-Control": "private, no-store",
         "Content-Security-Policy": newsroom.previews.policy,

@@ -23,7 +23,10 @@ class Home(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ReviewPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One review with its body as safe HTML, and the reviews it leads to: of all, and of its product."""
+    """One review with its body as safe HTML, and the reviews it leads to: of all, and of its product.
+
+    `nowhere` is what it names and must not lead to, as (kind, slug), for it has no page yet: so it is with previews.
+    """
 
     review: Review
     html: str
@@ -32,6 +35,7 @@ class ReviewPage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     older: Mention | None = None
     newer: Mention | None = None
     beside: list[Mention] = []
+    nowhere: frozenset[tuple[str, str]] = frozenset()
 
 
 class Preview(ReviewPage, frozen=True, kw_only=True, tag=True):

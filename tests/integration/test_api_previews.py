@@ -275,6 +275,48 @@ def test_a_chief_editor_who_is_none_any_more_shows_no_draft_of_others(
         assert editors.get(db, demoted).role is Role.editor
 
 
+def published(server: Server, folder: Path) -> Path:
+    """The folder, with the site as readers get it."""
+    environ = {**os.environ, **server.environ}
+    for command in (["build"], ["export", str(folder)]):
+        subprocess.run(
+            [sys.executable, "-m", "publisher", *command], cwd=ROOT, env=environ, check=True, capture_output=True
+        )
+    return folder
+
+
+def test_no_link_leads_to_a_page_that_is_not_there_yet(
+    own_api_server: Server, tmp_path: Path, reader: httpx.Client
+) -> None:
+    with own_api_server.client("beto") as beto, own_api_server.client("ana") as ana:
+        write(beto, title="Lo que todos saben", state="published")
+        review, tag = write(ana, content="Nada.", camera_model="Zorki Embargo", tags=["calle", "secreta"])
+        url = link(ana, review)
+        draft, site = reader.get(url).text, published(own_api_server, tmp_path / "before")
+        assert named(draft) - there(site) == set()
+        assert "/tags/calle/" in named(draft)
+        for words in ("Zorki Embargo", "secreta", own_api_server.accounts["ana"].name):
+            assert words in draft
+        ana.post(f"/reviews/{review}/publish", headers={"If-Match": tag}).raise_for_status()
+        shown, site = reader.get(url).text, published(own_api_server, tmp_path / "after")
+    assert named(shown) - there(site) == set()
+    assert named(shown) - named(draft) == {
+        "/brands/zorki/", "/cameras/zorki-embargo/", "/editors/ana-quispe/", "/tags/secreta/"
+    }  # fmt: skip
+    assert "/compare/?p=zorki-embargo" in shown
+
+
+def named(page: str) -> set[str]:
+    """The addresses of the portal that a page leads to or loads."""
+    return set(re.findall(rf'(?:href|src)="{SITE}(/[^"?#]*)', page))
+
+
+def there(site: Path) -> set[str]:
+    """The addresses that readers get something at."""
+    keys = ["/" + path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()]
+    return {key.removesuffix("index.html").removesuffix("/index.json") for key in keys}
+
+
 def test_it_appears_nowhere_public(own_api_server: Server, tmp_path: Path, reader: httpx.Client) -> None:
     with own_api_server.client("ana") as client:
         write(client, title="Lo que todos saben", state="published")
@@ -284,13 +326,7 @@ def test_it_appears_nowhere_public(own_api_server: Server, tmp_path: Path, reade
         for page in ("/openapi.json", "/docs", "/content", "/"):
             assert "eyJ0eXAiOiJwcmV2aWV3K2p3dCJ9.eyJ" not in client.get(page).text.replace("eyJ…", "")
             assert token not in client.get(page).text
-    environ = {**os.environ, **own_api_server.environ}
-    folder = tmp_path / "site"
-    for command in (["build"], ["export", str(folder)]):
-        subprocess.run(
-            [sys.executable, "-m", "publisher", *command], cwd=ROOT, env=environ, check=True, capture_output=True
-        )
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in published(own_api_server, tmp_path / "site").rglob("*") if path.is_file()]
     public = [path for path in files if b"Lo que todos saben" in path.read_bytes()]
     assert len(public) > 5, "the site was not built"
     for path in (*files, own_api_server.log):

@@ -51,6 +51,21 @@ def test_whatever_it_names_lies_on_the_portal(site: Site) -> None:
         assert f"{SITE}/cameras/sony-a7-iv/" in own
 
 
+def test_what_has_no_page_yet_is_named_and_led_to_by_nothing(site: Site) -> None:
+    renderer = Renderer(site, origin=SITE)
+    gone = {("camera", "sony-a7-iv"), ("brand", "sony"), ("tag", "retrato"), ("editor", "ana")}
+    known = contexts.Preview(review=REVIEW, html="", editor=EDITOR, product=CAMERA, until=NOW)
+    unknown = replace(known, nowhere=frozenset(gone))
+    before, after = (
+        Parsed(renderer.artifact(Page("review", "la-a7"), context).body.decode()) for context in (known, unknown)
+    )
+    paths = ("/cameras/sony-a7-iv/", "/brands/sony/", "/tags/retrato/", "/editors/ana/", "/compare/?p=sony-a7-iv")
+    assert set(targets(before)) - set(targets(after)) == {SITE + path for path in paths}
+    assert [one for one in after.all("a") if "rel" in one and "href" not in one] == []
+    offer = renderer.words.gettext("Compare with another")
+    assert before.within["body"].replace(offer, "").split() == after.within["body"].split()
+
+
 def test_it_says_what_it_shows_and_until_when(site: Site) -> None:
     renderer = Renderer(site, origin=SITE)
     said = [shown(renderer, name).within["aside"] for name in REVIEWS]
