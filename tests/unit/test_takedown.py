@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,6 +19,7 @@ from publisher.delivery.garbage import Garbage
 from publisher.delivery.lease import Lease
 from publisher.delivery.push import Pusher
 from publisher.errors import ConflictError
+from publisher.schedules import Schedules
 from publisher.site import markdown, sign, sync_wire
 from publisher.takedown import Certificate, Reach, Takedown, united
 from randomcamerareviews.client import Client
@@ -275,6 +278,42 @@ def test_a_draft_is_taken_down_too(house: House) -> None:
     assert house.traces() != []
     house.run()
     assert house.traces() == []
+
+
+@pytest.mark.parametrize("moment", ["before", "amid", "after"])
+def test_a_review_whose_time_comes_stays_away(house: House, moment: str) -> None:
+    clock = house.room.clock
+    due = clock.at + timedelta(hours=1)
+    planned = house.room.post(f"Plan {SECRET}", SECRET, tags=(SECRET,), state=State.scheduled, publish_at=due)
+    house.publish()
+    house.run()
+    house.bad, fired, put = planned.id, list[int](), house.targets[1].put
+    schedules = Schedules(house.room.content_db, clock=clock)
+
+    def come() -> None:
+        clock.at = max(clock.at, due)
+        fired.append(schedules.fire())
+
+    def slow_put(*args: Any) -> str:
+        if moment == "amid":
+            come()
+        return put(*args)
+
+    if moment == "before":
+        come()
+    house.room.post("Otra", "Para que haya algo que enviar.")
+    house.targets[1].put = slow_put  # type: ignore[method-assign]
+    certificate = house.run()
+    if moment == "after":
+        come()
+    assert sum(fired) == (1 if moment == "before" else 0)
+    assert fired
+    house.publish()
+    assert certificate.is_complete
+    assert house.traces() == []
+    with closing(database.connect(house.room.content_db)) as db:
+        assert reviews.next_due(db) is None
+    schedules.close()
 
 
 def test_pages_that_are_rolled_back_come_forward_first(house: House) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from publisher.content import audit, database, reviews, takedowns
+from publisher import schedules
+from publisher.content import audit, database, log, reviews, takedowns
 from publisher.content.audit import Verdict
 from publisher.content.model import Draft, State
 from publisher.errors import NotFoundError
@@ -75,6 +77,17 @@ def test_no_word_stays_and_the_log_is_proved(room: Newsroom) -> None:
     assert b"secretisimo" not in words(room), "nor an address"
     assert verify(room).is_sound
     assert take_down(room) == seq, "done twice, it is done once"
+
+
+def test_a_schedule_that_was_found_due_just_before_does_not_fire(room: Newsroom) -> None:
+    at = room.clock.at + timedelta(hours=1)
+    room.writer.run(lambda tx: reviews.move(tx, bad(room), State.scheduled, publish_at=at))
+    room.clock.at = at
+    with closing(database.connect(room.content_db, readonly=True)) as db:
+        assert reviews.due(db, at) == [bad(room)]
+        seq = take_down(room)
+        assert not room.writer.run(partial(schedules._publish_if_due, review_id=bad(room)))
+        assert (reviews.due(db, at), log.head(db)) == ([], seq)
 
 
 def test_what_it_was_imported_from_does_not_bring_it_back(room: Newsroom) -> None:
