@@ -302,7 +302,7 @@ def test_a_review_whose_time_comes_stays_away(house: House, moment: str) -> None
     if moment == "before":
         come()
     house.room.post("Otra", "Para que haya algo que enviar.")
-    house.targets[1].put = slow_put  # type: ignore[method-assign]
+    house.targets[1].put = slow_put  # type: ignore[assignment,method-assign]
     certificate = house.run()
     if moment == "after":
         come()
