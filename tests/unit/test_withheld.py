@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from publisher import rollback
 from publisher.content import audit, catalogue, duplicates, effects, history, products, reviews
 from publisher.content.catalogue import Entry
 from publisher.content.database import connect
@@ -159,6 +160,40 @@ def test_merged_with_one_that_is_public_it_is_public(room: Newsroom, is_survivor
     room.writer.run(lambda tx: duplicates.merge(tx, pair[0].id, pair[1].id))
     assert f"cameras/{made.slug}/index.html" in shown(room)
     assert_clean(room)
+
+
+def went_back(room: Newsroom, seq: int) -> None:
+    db = connect(room.content_db, readonly=True)
+    rollback.restore_reviews(room.writer, db, seq)
+    db.close()
+
+
+def test_content_that_goes_back_shows_nothing_that_is_withheld_and_hides_nothing_that_was_public(
+    room: Newsroom,
+) -> None:
+    run, known = room.writer.run, room.post("Conocida", product=room.products[0])
+    early, first = drafted(room)
+    release = room.build().release
+    assert release is not None
+    late, later = named(room, "Kiev Tardía"), named(room, "Fed Oculta")
+    run(lambda tx: reviews.move(tx, first.id, State.published))
+    room.post("Después", product=late)
+    hidden = room.post("Oculta", product=later, state=State.draft)
+    run(lambda tx: reviews.move(tx, known.id, State.draft))
+    run(lambda tx: reviews.update(tx, known.id, Draft(title="Conocida", product_id=later.id), text("Otra")))
+    assert {f"cameras/{one.slug}/index.html" for one in (early, late)} <= shown(room, "")
+    went_back(room, release.seq)
+    keys = shown(room, "")
+    assert {f"cameras/{one.slug}/index.html" for one in (early, late, room.products[0])} <= keys
+    assert f"reviews/{known.slug}/index.html" in keys
+    assert not {f"reviews/{one}/index.html" for one in (first.slug, "despues", hidden.slug)} & keys
+    assert shown(room, "Fed Oculta") == shown(room, later.slug) == set()
+    assert_clean(room)
+    db = connect(room.content_db, readonly=True)
+    assert [products.is_withheld(db, one.id) for one in (early, late, later)] == [False, False, True]
+    assert reviews.get(db, known.id).product_id == room.products[0].id
+    assert audit.verify(db, lambda _: True).is_sound
+    db.close()
 
 
 def test_the_log_proves_it_all(room: Newsroom) -> None:
