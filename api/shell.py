@@ -69,10 +69,10 @@ class Application(Litestar):
         came, method = perf_counter(), scope["method"]
         wanted = _header(scope, b"x-request-id")
         identity = wanted if wanted is not None and _SANE.fullmatch(wanted) else new_identity()
-        scope["request_id"] = identity.decode()
-        bodiless = scope["bodiless"] = method == "HEAD"
-        if bodiless:
-            scope["method"] = "GET"
+        bodiless = method == "HEAD"
+        if bodiless:  # to the server, whose scope it is, it stays what it is: it counts the bytes of the other answers
+            scope = {**scope, "method": "GET"}
+        scope["request_id"], scope["bodiless"] = identity.decode(), bodiless
         body = Coming(receive)
 
         async def dress(message: Message) -> None:

@@ -5,6 +5,9 @@ wrote anything, so a group runs without savepoints, which cost a tenth of a writ
 each page that it changes. Only a group in which an operation was refused after it wrote is undone and run once more,
 each operation in its own SAVEPOINT. Operations therefore do nothing beside the database.
 
+SQLite ends a transaction by itself when the disk is full or fails (https://sqlite.org/lang_transaction.html, 2.4): then
+nothing more of the group is done, for each of its statements would be a transaction of its own.
+
 `BEGIN IMMEDIATE` takes the write lock first: a deferred transaction that reads and then writes fails as soon as another
 process (an import, the worker) wrote between the two.
 """
@@ -144,11 +147,16 @@ class Book:
         return answer
 
     def _one(self, asked: Asked, at: datetime) -> Answer:
+        """What an operation answers. Raises StoreError when SQLite gave up the whole group amid it."""
         transaction = Transaction(db=self._db, at=at, actor=asked.actor, request_id=asked.request_id, known=self._known)
         try:
-            return asked.operation(transaction), None
+            answer: Answer = asked.operation(transaction), None
         except Exception as refusal:  # handed to whoever asked
-            return None, _translated(refusal)
+            answer = None, _translated(refusal)
+        if not self._db.conn.in_transaction:  # each statement would stand by itself from here on
+            reason = answer[1] or "an operation ended the transaction"
+            raise StoreError(f"nothing of the group was written: {reason}") from answer[1]
+        return answer
 
 
 def _translated(refusal: Exception) -> Exception:

@@ -136,6 +136,34 @@ def test_what_a_statement_refuses_is_undone(fresh_store: Store) -> None:
     assert not {"one", "two"} & facts(path)
 
 
+def test_a_group_that_the_database_gave_up_amid_it_leaves_nothing(fresh_store: Store) -> None:
+    writer, path = fresh_store
+
+    def hold(tx: Transaction) -> None:
+        pages = tx.db.conn.execute("PRAGMA page_count").fetchone()[0]
+        tx.db.conn.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own: then the disk is full
+        gate(tx)
+
+    def large(tx: Transaction) -> None:
+        tx.db.conn.execute("INSERT INTO facts VALUES ('large', ?)", ("x" * 100_000,))
+
+    def half(tx: Transaction) -> None:
+        note("half")(tx)
+        large(tx)
+
+    gate = Gate()
+    writer.submit(hold)
+    assert gate.entered.wait(DEADLINE)
+    futures = [writer.submit(each) for each in (note("before"), large, half, note("after"))]
+    gate.opened.set()
+    for future in futures:
+        with pytest.raises(StoreError, match="full"):
+            future.result(DEADLINE)
+    assert not {"before", "large", "half", "after"} & facts(path)
+    assert writer.run(note("later")) == 1
+    assert "later" in facts(path)
+
+
 def test_a_foreign_error_is_handed_to_its_caller_only(fresh_store: Store) -> None:
     writer, path = fresh_store
     with pytest.raises(ZeroDivisionError):
