@@ -21,7 +21,8 @@ PEERS := benchmarks/peers
 DRAWING := tests/drawing
 # What is tried with the oldest versions: every unit, and each library where it is used in earnest.
 FLOORS := tests/unit tests/contract/test_targets.py tests/integration/test_publish.py tests/integration/test_api_reviews.py \
-	tests/integration/test_api_auth.py tests/integration/test_api_imports.py tests/integration/test_cli.py
+	tests/integration/test_api_auth.py tests/integration/test_api_imports.py tests/integration/test_cli.py \
+	tests/integration/test_serving.py tests/integration/test_serving_heads.py
 # Words after the target's own: `make test ARGS="-k ledger"`, `make run ARGS=--help`.
 ARGS ?=
 # What the tests need from the system, as command-or-file:debian-package.
