@@ -91,8 +91,8 @@ def reconcile(
 ) -> None:
     """Correct the ledger by what each TARGET holds: for a ledger that was lost, or a bucket that was changed.
 
-    What is as it should be is noted, and not put again. The next push makes the rest good. Foreign objects stay,
-    unless --remove-foreign names them.
+    What is not built yet is built first. What is there as it should be is noted, and not put again. The next push makes
+    the rest good. Foreign objects stay, unless --remove-foreign names them.
 
     \b
     Examples:
@@ -102,10 +102,11 @@ def reconcile(
     """
     with Plant(local.remembered(held), exclusive=not dry_run, patience=turns.PATIENCE_SECONDS) as parts:
         regions = parts.regions(names)
+        if not dry_run:
+            _begin(parts, regions, in_json)
         found = _look(parts, regions, quick, in_json)
         if not dry_run:
-            for region, one in zip(regions, found, strict=True):
-                parts.pusher(region)
+            for one in found:
                 drift.correct(parts.ledger, one, removing=removing)
     if in_json:
         emit(found)
@@ -114,8 +115,20 @@ def reconcile(
     click.echo("nothing was done" if dry_run else "the next push makes it good", err=True)
 
 
+def _begin(parts: Plant, regions: Sequence[Region], quiet: bool) -> None:
+    """Build what the site should be, and have the leases: what another publisher put is doubted before it is looked at,
+    and not once it was found to be as it should.
+    """
+    with progress("rendering", quiet=quiet) as advance:
+        parts.builder().build(on_progress=advance)
+    for region in regions:
+        parts.pusher(region).hold()
+
+
 def _look(parts: Plant, regions: Sequence[Region], quick: bool, in_json: bool) -> list[Drift]:
     found = []
+    if not parts.ledger.history.shown():
+        click.echo("nothing is built here yet, so all that is there looks foreign: `publisher build` first", err=True)
     for region in regions:
         with progress(f"reading {region.name}" if len(regions) > 1 else "reading", quiet=in_json) as advance:
             found.append(drift.look(parts.ledger, parts.objects, bucket(region), quick=quick, on_progress=advance))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -178,13 +179,16 @@ class Plant:
         """The targets of the settings in rollout order, or those called `names`."""
         return regions(self.settings, names)
 
-    def pusher(self, region: Region | None = None, cap: Cap = USUAL) -> Pusher:
-        """A pusher to a region, the first of the settings when None, that removes at most so much at once."""
+    def pusher(self, region: Region | None = None, cap: Cap = USUAL, *, comes_back: bool = False) -> Pusher:
+        """A pusher to a region, the first of the settings when None, that removes at most so much at once.
+
+        Who does not come back to try again waits for the lease of one that died.
+        """
         where = self.regions()[0] if region is None else region
         target = bucket(where)
         lease = Lease(
             target, self.ledger.holder(_mark()), _mark, seconds=where.lease_seconds,
-            is_required=where.unconditional == "refuse",
+            is_required=where.unconditional == "refuse", wait=None if comes_back else time.sleep,
         )  # fmt: skip
         fitness = Fitness(target, where.place, _mark, must_fence=where.unconditional == "refuse")
         pusher = Pusher(
@@ -209,7 +213,7 @@ class Plant:
         from publisher.reporting import Reporter
 
         data, every = self.settings.data, self.regions()
-        pushers = [self.pusher(region) for region in every]
+        pushers = [self.pusher(region, comes_back=True) for region in every]
         metrics = WorkerMetrics(data.dir)
         reporter = Reporter(data.content_db, self.ledger, pushers, metrics, clock=worker.now)
         self._open.callback(reporter.close)

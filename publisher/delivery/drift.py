@@ -63,12 +63,15 @@ def look(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Drift:
     """List a target and compare it with the ledger; every object is read, unless `quick`: then its size is enough."""
-    listed, held = dict(target.listed()), {one.key: one for one in Holdings(ledger.connection, target.name)}
+    listed, every = dict(target.listed()), list(Holdings(ledger.connection, target.name))
+    held, doubted = {one.key: one for one in every if one.body}, {one.key for one in every if not one.body}
     wanted = {
         row.key: Held(row.key, row.body, row.content_type, row.cache_control, row.tier) for row in ledger.wanted()
     }
-    found = [Found(kind="missing", key=key) for key in held.keys() - listed.keys()]
-    found += [Found(kind="foreign", key=key) for key in listed.keys() - held.keys() - wanted.keys()]
+    known = held.keys() | doubted
+    found = [Found(kind="missing", key=key) for key in known - listed.keys()]
+    found += [Found(kind="foreign", key=key) for key in listed.keys() - known - wanted.keys()]
+    found += [Found(kind="altered", key=key, what="body") for key in doubted & listed.keys() - wanted.keys()]
     there = {key: held.get(key) or wanted[key] for key in listed if key in held or key in wanted}
     differing = _by_size(objects, listed, there) if quick else _by_reading(target, there, on_progress)
     differs = dict(differing)

@@ -26,6 +26,8 @@ SECONDS = 30.0
 """How long a lease lasts after each renewal."""
 PATIENCE = 1.2
 """How much longer than it lasts a lease is watched before it is taken from its holder."""
+WATCH_SECONDS = 1.0
+"""How often a lease is looked at that is watched until it may be taken."""
 WRONG = '"00000000000000000000000000000000"'
 """A tag that no object has."""
 _HEADERS = ("application/json; charset=utf-8", "no-store")
@@ -65,10 +67,13 @@ class Lease:
         seconds: float = SECONDS,
         is_required: bool = False,
         now: Callable[[], float] = clock,
+        wait: Callable[[float], None] | None = None,
     ) -> None:
         """`holder` is the same over restarts, and no other process with the same one is at work when this is made. With
-        `is_required`, a store that ignores conditions is refused.
+        `is_required`, a store that ignores conditions is refused. Who does not come back to ask again (a command) gives
+        `wait`, such as `time.sleep`: a lease of somebody else is then watched until it is renewed or has run out.
         """
+        self._wait = wait
         self._is_required = is_required
         self._target, self._holder, self._mark, self._seconds, self._now = target, holder, mark, seconds, now
         self._lock = threading.Lock()
@@ -136,14 +141,7 @@ class Lease:
             ) from error
 
     def _take(self) -> None:
-        began = self._now()
-        found = self._target.look(KEY)
-        before = _said(found)
-        if found is not None and before is not None and not self._may_take(found, before, began):
-            raise LeaseHeldError(
-                f"{self._target.name}: another publisher ({before.holder}) has the lease of this bucket; it is taken"
-                f" over {before.seconds:.0f} s after that one was last at work"
-            )
+        found, before = self._takeable()
         said = Said(
             fence=before.fence + 1 if before else 1, holder=self._holder, seconds=self._seconds, mark=self._mark(),
             after=_another(before, self._holder),
@@ -155,6 +153,28 @@ class Lease:
         self._is_first = False
         self.was_another = bool(said.after)
         self._try_conditions(said)
+
+    def _takeable(self) -> tuple[Found | None, Said | None]:
+        """What is there and what it says, once it may be replaced. Raises LeaseHeldError."""
+        first = ""
+        while True:
+            began = self._now()
+            found = self._target.look(KEY)
+            before = _said(found)
+            if found is None or before is None or self._may_take(found, before, began):
+                return found, before
+            if self._wait is None or first not in ("", found.tag):
+                raise LeaseHeldError(
+                    f"{self._target.name}: another publisher ({before.holder}) has the lease of this bucket; it is"
+                    f" taken over {before.seconds:.0f} s after that one was last at work"
+                )
+            if not first:
+                logger.warning(
+                    "%s: another publisher (%s) has the lease of this bucket; waiting %.0f s at most to see whether it"
+                    " is at work", self._target.name, before.holder, before.seconds * PATIENCE,
+                )  # fmt: skip
+            first = found.tag
+            self._wait(WATCH_SECONDS)
 
     def _try_conditions(self, said: Said) -> None:
         """Find out whether the store keeps to conditions, by a write that it must refuse."""

@@ -53,8 +53,7 @@ def test_a_lost_ledger_is_reconciled_with_the_bucket(shell: Shell, bucket: Bucke
     said = {tuple(line.split()) for line in shell("reconcile").splitlines()}
     assert {line[1] for line in said if line[0] == "foreign"} >= {"tags/viaje/index.html"}
     pushed = json.loads(shell("push", "--json"))
-    # A new ledger is another holder of the lease, which trusts what can be replaced to nobody: only what lasts stays.
-    assert (pushed["puts"] < 40, pushed["deletes"]) == (True, 0), "what lasts is not put again"
+    assert (0 < pushed["puts"] < 25, pushed["deletes"]) == (True, 0), "what is there is not put again"
     foreign = json.loads(shell("verify", "--json", answer=4))[0]["found"]
     assert {one["kind"] for one in foreign} == {"foreign"}
     shell("reconcile", "--remove-foreign", "tags/viaje/*")

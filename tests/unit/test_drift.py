@@ -10,6 +10,7 @@ import pytest
 from publisher.delivery import caps, drift
 from publisher.delivery.caps import Cap
 from publisher.delivery.drift import Drift
+from publisher.delivery.holdings import Holdings
 from publisher.delivery.ledger import Desired, Ledger
 from publisher.delivery.objects import Objects
 from publisher.delivery.push import Pusher, plan
@@ -35,6 +36,11 @@ class Site:
         rows = [Desired(key, "c", self.objects.put(f"{key} in full".encode()), HTML, PAGE, 1) for key in keys]
         self.objects.flush()
         self.ledger.record(rows, gone, seq=self.seq, content_version=1, edition="e", at=AT)
+
+    def distrust(self) -> None:
+        """Another publisher had the lease: what can be replaced is doubted."""
+        with self.ledger.transaction():
+            Holdings(self.ledger.connection, self.target.name).distrusted()
 
     def look(self, *, quick: bool = False) -> Drift:
         return drift.look(self.ledger, self.objects, self.target, quick=quick)
@@ -191,3 +197,18 @@ def test_a_share_allows_a_few_always_and_a_number_no_more_than_it_says(said: str
 def test_what_is_no_bound_is_told_of_with_examples(said: str) -> None:
     with pytest.raises(InvalidError, match=r"25%.*5000"):
         Cap.parse(said)
+
+
+def test_what_is_doubted_and_is_as_it_should_be_is_not_put_again(site: Site) -> None:
+    site.distrust()
+    site.target.bodies["page-1"] = b"theirs"
+    site.write(gone=("page-2",))
+    assert len(plan(site.ledger, site.target.name)) == 10
+    found = {one.key: (one.kind, one.what, one.as_it_should) for one in site.look().found}
+    assert found.pop("page-1") == ("unrecorded", "body", False)
+    assert found.pop("page-2") == ("altered", "body", False)
+    assert set(found.values()) == {("unrecorded", "", True)}
+    site.target.puts.clear()
+    site.repair()
+    assert (site.target.puts, site.target.deletes) == (["page-1"], ["page-2"])
+    assert site.look().is_sound

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,9 +40,11 @@ class Shelf(Memory):
         return written
 
 
-def lease(shelf: Shelf, holder: str = "a", *, is_required: bool = False) -> Lease:
+def lease(
+    shelf: Shelf, holder: str = "a", *, is_required: bool = False, wait: Callable[[float], None] | None = None
+) -> Lease:
     return Lease(
-        shelf, holder, lambda: str(next(MARKS)), seconds=30, is_required=is_required, now=lambda: shelf.now
+        shelf, holder, lambda: str(next(MARKS)), seconds=30, is_required=is_required, now=lambda: shelf.now, wait=wait
     )  # fmt: skip
 
 
@@ -90,6 +92,38 @@ def test_a_lease_is_taken_from_who_was_silent_for_as_long_as_it_lasts() -> None:
         silent.keep()
     with pytest.raises(LeaseHeldError):
         silent.hold()
+
+
+def test_who_does_not_come_back_waits_until_a_silent_one_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    shelf, waited = Shelf(), list[float]()
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        shelf.now += seconds
+
+    lease(shelf).hold()
+    second = lease(shelf, "b", wait=wait)
+    second.hold()
+    assert (second.fence, second.was_another) == (2, True)
+    assert sum(waited) == pytest.approx(36)
+    assert len(caplog.messages) == 1
+    assert "another publisher (a) has the lease" in caplog.text
+
+
+def test_who_waits_is_refused_as_soon_as_the_other_is_seen_at_work() -> None:
+    shelf, waited = Shelf(), list[float]()
+    first = lease(shelf)
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        shelf.now += seconds
+        first.keep()
+
+    first.hold()
+    with pytest.raises(LeaseHeldError, match=r"\(a\)"):
+        lease(shelf, "b", wait=wait).hold()
+    assert sum(waited) == pytest.approx(10)
+    first.keep()
 
 
 def test_a_publisher_that_was_started_again_has_its_lease_at_once() -> None:
