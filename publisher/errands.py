@@ -13,8 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from publisher import damage
 from publisher.builder import Builder
 from publisher.delivery import export as exporting
+from publisher.delivery.journal import is_damage
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.objects import Objects
 from publisher.errors import PublisherError
@@ -35,6 +37,7 @@ class Errands:
         self._folder, self._ledger_db, self._build_dir = Path(data_dir, FOLDER), ledger_db, build_dir
         self._stopping = threading.Event()
         self._exporting: threading.Thread | None = None
+        self._said = ""
         jobs.recover(OF_THE_WORKER)
 
     def turn(self, is_stopping: Callable[[], bool] = lambda: False) -> bool:
@@ -47,8 +50,9 @@ class Errands:
         try:
             job = self._jobs.take(OF_THE_WORKER)
         except PublisherError as error:
-            logger.warning("cannot look for jobs: %s", error)
+            self._tell(error)
             return False
+        self._said = ""
         if job is None:
             return False
         if job.kind == "rebuild":
@@ -65,6 +69,15 @@ class Errands:
         self._stopping.set()
         if self._exporting is not None:
             self._exporting.join()
+
+    def _tell(self, error: PublisherError) -> None:
+        """Say it once, not at every turn; what to do about a damaged file too: publishing goes on without it."""
+        if str(error) != self._said:
+            what = (
+                f"; {Path(self._folder.parent, damage.JOBS)}: {damage.ADVICE[damage.JOBS]}" if is_damage(error) else ""
+            )
+            logger.warning("cannot look for jobs: %s%s", error, what)
+        self._said = str(error)
 
     def _do(self, job: Job, work: Callable[[Progress], dict[str, Any]], is_stopping: Callable[[], bool]) -> None:
         about = fields(job=job.id, request_id=job.request_id)

@@ -19,6 +19,7 @@ from publisher.content import hint, reviews
 from publisher.content.database import Database, SqliteError, connect
 from publisher.content.model import State
 from publisher.content.writer import SCHEDULER, Transaction, Writer
+from publisher.delivery.journal import is_damage
 from publisher.errors import ConflictError, NotFoundError, PublisherError, StoreError
 
 LOOK_SECONDS = 1.0
@@ -36,6 +37,7 @@ class Schedules:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._said = ""
+        self._damage: Exception | None = None
 
     def fire(self) -> int:
         """Publish the scheduled reviews whose time has come; returns how many.
@@ -58,6 +60,7 @@ class Schedules:
                     fired += writer.run(partial(_publish_if_due, review_id=review_id), actor=SCHEDULER)
                 except PublisherError as error:
                     failed.append(StoreError(f"cannot publish {review_id}, whose time has come: {error}"))
+                    failed[-1].__cause__ = error
         if fired:
             logger.info("published %d scheduled reviews", fired)
         if failed:
@@ -69,6 +72,11 @@ class Schedules:
         self._stopping.clear()
         self._thread = threading.Thread(target=self._work, name="schedules", daemon=True)
         self._thread.start()
+
+    def check(self) -> None:
+        """Raise the error of a damaged database, if one is why nothing fires any more."""
+        if self._damage is not None:
+            raise self._damage
 
     def close(self) -> None:
         """Fire no more."""
@@ -85,6 +93,9 @@ class Schedules:
                     continue  # there may be more
                 seconds, self._said = self._seconds_to_next(), ""
             except Exception as error:  # whatever it is, it is tried again, and the worker goes on
+                if is_damage(error):
+                    self._damage = error
+                    return
                 self._tell(error)
             self._stopping.wait(seconds)
 

@@ -25,6 +25,7 @@ from publisher.bundler import Bundled
 from publisher.content import effects, hold
 from publisher.content.hint import Listener
 from publisher.content.writer import Writer
+from publisher.delivery.journal import is_damage
 from publisher.delivery.lane import SEEN_SECONDS, Lane, Outcome, State, patience
 from publisher.delivery.probe import Probe
 from publisher.delivery.purging import Purger
@@ -124,7 +125,8 @@ class Worker:
         self._journal.serve([lane.route for lane in lanes])
 
     def round(self) -> Round:
-        """Fire what is due, build and push pages, then index and bundles. What fails is an outcome, not an exception.
+        """Fire what is due, build and push pages, then index and bundles. What fails is an outcome, not an exception,
+        but for a damaged database: whoever runs this had better end and say which it is.
 
         Targets are tried in this thread, once each; those that must wait for others wait for the next round.
         """
@@ -155,6 +157,7 @@ class Worker:
         breath = Breath(partial(self._look_up, listener, on_round))
         while not self._stands_aside(stop):
             self._do_errands()
+            self._schedules.check()
             done = self._publish(on_round)
             self.rollout.mend()
             if done.unbuilt:
@@ -249,7 +252,9 @@ class Worker:
             return self._unbuilt(done, error)
 
     def _unbuilt(self, done: Round, error: PublisherError) -> Round:
-        """Note what is in the way of building; `done` with it, and the seconds to wait."""
+        """Note what is in the way of building; `done` with it, and the seconds to wait. Damage is raised."""
+        if is_damage(error):
+            raise error
         self._failures += 1
         self._may_be_in_the_way = True
         seconds, at = patience(self._failures) * random.uniform(0.5, 1.0), self._clock()

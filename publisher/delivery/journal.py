@@ -52,6 +52,15 @@ class Connection(sqlite3.Connection):  # type: ignore[misc]
             raise DeliveryError(f"cannot use the ledger: {error}") from error
 
 
+def is_damage(error: BaseException | None) -> bool:
+    """Whether a damaged database is behind an error: no try after this one ends otherwise."""
+    while error is not None:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return True
+        error = error.__cause__
+    return False
+
+
 def connected(path: Path | str) -> Connection:
     """A connection to the ledger at `path`. Raises DeliveryError when it cannot be opened."""
     try:

@@ -16,6 +16,7 @@ import msgspec
 
 from publisher.delivery import halts
 from publisher.delivery.diff import Step
+from publisher.delivery.journal import is_damage
 from publisher.delivery.ledger import Desired
 from publisher.delivery.probe import Expected, Probe
 from publisher.delivery.purging import Purger
@@ -134,8 +135,9 @@ class Lane:
     def attempt(
         self, heal: Heal, upto: int | None, after: str, is_ending: Callable[[], bool] = lambda: False
     ) -> Outcome:
-        """Bring the target to the newest release, or to `upto`. What fails is an outcome, not an exception; so is what
-        is left for later, because `is_ending` says between two batches that the publisher ends.
+        """Bring the target to the newest release, or to `upto`. What fails is an outcome, not an exception (but for
+        damaged databases); so is what is left for later, because `is_ending` says between two batches that the
+        publisher ends.
         """
         self.is_at_pages, self.is_owing = True, False
 
@@ -149,6 +151,8 @@ class Lane:
             self.is_owing = True
             return Outcome(target=self.name, at=self._clock(), release=self._delivered)
         except PublisherError as error:
+            if is_damage(error):
+                raise
             return self._failed(error)
         finally:
             self.is_at_pages = False

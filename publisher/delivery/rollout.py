@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from publisher.delivery import halts
+from publisher.delivery.journal import is_damage
 from publisher.delivery.lane import Heal, Lane, Outcome, State
 from publisher.delivery.ledger import Desired
 from publisher.errors import DeliveryError, PublisherError
@@ -196,10 +197,12 @@ class Rollout:
                         self._changed.notify_all()
                     self.told()
         except Exception as error:  # whatever it is, `collect` tells of it
-            logger.exception(
-                "%s: delivering broke off unforeseen, which is a fault of this program; the worker ends, and goes on"
-                " with what is owed when it is started again", lane.name, extra={"fields": {"target": lane.name}},
-            )  # fmt: skip
+            if not is_damage(error):  # of which whoever runs this says what to do
+                logger.exception(
+                    "%s: delivering broke off unforeseen, which is a fault of this program; the worker ends, and goes"
+                    " on with what is owed when it is started again", lane.name,
+                    extra={"fields": {"target": lane.name}},
+                )  # fmt: skip
             with self._changed:
                 lane.is_busy, self._broken = False, error
                 self._changed.notify_all()

@@ -16,6 +16,7 @@ from pysqlite3 import dbapi2 as sqlite
 from publisher.content import migrations
 from publisher.content.database import connect, fault
 from publisher.settings import S3, Data, Settings
+from tests.integration.asking import until
 from tests.integration.laptops import Laptop
 from tests.integration.test_cli import POST, Shell
 from tests.running import ANY_PORT
@@ -197,6 +198,59 @@ def test_up_does_not_start_a_worker_again_and_again_that_meets_damage(name: str,
     assert "starting it again" not in said
     assert "worker ended, and is not started again" in said
     told_of(said, path, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [("ledger.db", torn), ("ledger.db", garbage), ("ledger.db", truncated), ("content.db", garbage)],
+)
+def test_a_worker_that_meets_damage_while_it_runs_ends_and_says_so(name: str, damage: Damage, shell: Shell) -> None:
+    said, path = shell.folder / "worker.log", shell.folder / "data" / name
+    with said.open("w") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "publisher", "worker"], cwd=shell.folder, stderr=log,
+            env=shell.environ | {"LOGS_FORMAT": "text"},
+        )  # fmt: skip
+    try:
+        until(lambda: "not delivered yet" in said.read_text(encoding="utf-8"), "the worker is at work")
+        damage(path, TABLES[name])
+        (shell.folder / "dos.md").write_text(POST.replace("La luz", "Dos"), encoding="utf-8")
+        shell("import", "dos.md", answer=DAMAGED if name == "content.db" else 0)
+        assert worker.wait(60) == DAMAGED
+    finally:
+        worker.kill()
+        worker.wait()
+    lines = said.read_text(encoding="utf-8").splitlines()
+    told_of(lines[-1], path, name)
+    assert [
+        line for line in lines if "fault of this program" in line or line == "Traceback (most recent call last):"
+    ] == []
+    assert sum("malformed" in line or "not a database" in line for line in lines) < 5
+
+
+def test_a_worker_goes_on_without_its_memory_of_jobs_and_says_so_once(shell: Shell) -> None:
+    said, path = shell.folder / "worker.log", shell.folder / "data/jobs.db"
+    with said.open("w") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "publisher", "worker"], cwd=shell.folder, stderr=log,
+            env=shell.environ | {"LOGS_FORMAT": "text"},
+        )  # fmt: skip
+    try:
+        until(lambda: "not delivered yet" in said.read_text(encoding="utf-8"), "the worker is at work")
+        garbage(path, "")
+        until(lambda: "cannot look for jobs" in said.read_text(encoding="utf-8"), "it meets the damage")
+        (shell.folder / "dos.md").write_text(POST.replace("La luz", "Dos"), encoding="utf-8")
+        shell("import", "dos.md")
+        until(lambda: "0 changes" in shell("status"), "it goes on building")
+        tries = said.read_text(encoding="utf-8").count("not delivered yet")
+        until(lambda: said.read_text(encoding="utf-8").count("not delivered yet") > tries + 2, "it goes on trying")
+        assert worker.poll() is None
+    finally:
+        worker.terminate()
+        assert worker.wait(60) == 0
+    (line,) = [line for line in said.read_text(encoding="utf-8").splitlines() if "cannot look for jobs" in line]
+    assert f"{path}: " in line
+    assert ADVICE["jobs.db"] in line
 
 
 def test_damaged_records_of_a_desk_say_how_to_go_on(tmp_path: Path) -> None:

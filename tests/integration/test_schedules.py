@@ -21,11 +21,14 @@ from publisher.content.database import connect
 from publisher.content.model import Review, State
 from publisher.content.writer import Writer
 from publisher.errands import Errands
+from publisher.errors import StoreError
 from publisher.jobs import Jobs
+from publisher.schedules import Schedules
 from publisher.turns import Turn
 from publisher.worker import now
 from tests.integration.asking import until
 from tests.integration.at_work import SECONDS, working
+from tests.integration.test_damage import torn
 from tests.newsroom import Newsroom
 from tests.running import Up, read_until
 
@@ -176,3 +179,28 @@ def state(api: httpx.Client, review: dict[str, Any]) -> str:
 
 def published_at(api: httpx.Client, review: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(api.get(f"/reviews/{review['id']}").json()["published_at"])
+
+
+def test_a_damaged_database_ends_the_worker_that_only_a_schedule_meets(tmp_path: Path) -> None:
+    room = Newsroom(tmp_path)
+    room.staff()
+    review = scheduled(room)
+    with closing(connect(room.content_db)) as db:
+        db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    torn(room.content_db, "revisions")
+    room.clock.at += timedelta(hours=1)
+    schedules = Schedules(room.content_db, clock=room.clock)
+    schedules.check()
+    schedules.start()
+    until(lambda: _fault(schedules) != "", "it meets the damage", SECONDS)
+    schedules.close()
+    assert review.id in _fault(schedules)
+    room.close()
+
+
+def _fault(schedules: Schedules) -> str:
+    try:
+        schedules.check()
+    except StoreError as error:
+        return str(error)
+    return ""
