@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from publisher import keys, local
 from publisher.content import log
 from publisher.content.writer import Transaction, Writer
 from publisher.settings import Settings
+
+_LIKE_AN_OPTION = re.compile(r"-[\w-]{42}", re.ASCII)
+"""An id of a key (a thumbprint, `publisher.keys`) that begins as options do."""
 
 
 @click.group(name="keys")
@@ -54,7 +58,19 @@ def rotate(held: Settings) -> None:
     click.echo(f"{kid} signs from now on; `publisher keys retire` removes older keys once no token needs them")
 
 
-@group.command(short_help="Remove keys that no living token can need any more.")
+class _OfKey(click.Command):
+    """A command whose argument is the id of a key: one in sixty-four of those that older versions made begins like an
+    option.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ids = [word for word in args if _LIKE_AN_OPTION.fullmatch(word)]
+        if ids and "--" not in args:
+            args = [*(word for word in args if word not in ids), "--", *ids]
+        return super().parse_args(ctx, args)
+
+
+@group.command(cls=_OfKey, short_help="Remove keys that no living token can need any more.")
 @click.argument("kid", required=False)
 @click.option(
     "--compromised",

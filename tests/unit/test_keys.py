@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from publisher.cli import main
 from publisher.errors import ConflictError, NotFoundError, SettingsError, TokenError
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+Run = Callable[..., tuple[int, str]]
 PATIENCE = keys.PICKED_UP + keys.LONGEST_LIFE
 
 
@@ -137,11 +139,18 @@ def test_an_empty_folder_does_not_lock_everybody_out(folder: Path) -> None:
     assert ring.find(ring.newest()[0]) is not None
 
 
-def test_the_command_lists_rotates_and_retires(tmp_path: Path) -> None:
-    def run(*words: str) -> tuple[int, str]:
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs `publisher keys` on the folder of a test; what it ends with and says."""
+
+    def call(*words: str) -> tuple[int, str]:
         result = CliRunner().invoke(main, ["--data-dir", str(tmp_path), "keys", *words])
         return result.exit_code, result.output
 
+    return call
+
+
+def test_the_command_lists_rotates_and_retires(run: Run) -> None:
     assert "no key yet" in run("list")[1]
     first, second = (run("rotate")[1].split()[0] for _ in range(2))
     said = run("list")[1].splitlines()
@@ -160,3 +169,17 @@ def test_the_command_lists_rotates_and_retires(tmp_path: Path) -> None:
 def test_no_key_is_called_what_a_command_takes_for_an_option(tmp_path: Path) -> None:
     made = [keys.add(tmp_path / f"{number}", NOW) for number in range(500)]
     assert [kid for kid in made if kid.startswith("-")] == []
+
+
+@pytest.mark.parametrize("letter", ["h", "x"])
+def test_an_older_key_that_is_called_so_is_retired_all_the_same(letter: str, tmp_path: Path, run: Run) -> None:
+    old = f"-{letter}{'A' * 41}"
+    keys.add(tmp_path / "keys", NOW)
+    (held,) = (tmp_path / "keys").iterdir()
+    held.rename(held.with_name(f"{held.name.partition('-')[0]}-{old}.pem"))
+    run("rotate")
+    status, said = run("retire", old)
+    assert (status, said.startswith(f"publisher: tokens that {old} signed may be valid until")) == (1, True)
+    assert run("retire", "--compromised", old) == (0, f"{old} is removed\n")
+    assert run("retire", "--", old)[0] == 1
+    assert run("retire", "--compromized")[0] == 2
