@@ -251,8 +251,8 @@ def _unread(request: Request[Any, Any, Any], error: Exception) -> Answer:
 def refused(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
     """The answer to what the framework refuses: an address, a method, a size, a parameter."""
     status = error.status_code
-    if isinstance(error, InternalServerException):  # the client hung up before its body was read
-        return problem(request, 500, INTERNAL, "the body ended too soon")
+    if isinstance(error, InternalServerException):  # the client hung up before its body was read: no fault of ours
+        return problem(request, 400, CODES[400], "the body ended too soon")
     if status >= 500:
         return unforeseen(request, error)
     extra = error.extra if isinstance(error.extra, list) else []

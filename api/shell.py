@@ -81,10 +81,10 @@ class Application(Litestar):
                 if scope["method"] == "OPTIONS" and message["status"] == 204:
                     allow = self._methods(scope)
                     headers = [(b"allow", allow), *([(b"accept-patch", PATCHES.encode())] if b"PATCH" in allow else [])]
-                message["headers"] = dressed = _dressed(headers, identity)
+                message["headers"] = worn = dressed(headers, identity)
                 self.observe(scope, method, message["status"], perf_counter() - came)
                 if not body.is_whole and await body.is_left(scope["headers"]):
-                    dressed.append((b"connection", b"close"))
+                    worn.append((b"connection", b"close"))
             elif bodiless and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
@@ -103,7 +103,8 @@ class Application(Litestar):
         return ", ".join(sorted(set[str]().union(*here))).encode()
 
 
-def _dressed(headers: list[tuple[bytes, bytes]], identity: bytes) -> list[tuple[bytes, bytes]]:
+def dressed(headers: list[tuple[bytes, bytes]], identity: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with those that every answer carries."""
     names = {name for name, _ in headers}
     if b"allow" in names:
         headers = [(name, _with_head(value) if name == b"allow" else value) for name, value in headers]
