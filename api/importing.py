@@ -115,8 +115,9 @@ class Importer:
     def _work(self) -> None:
         while not self._stopping.is_set():
             job = None
-            with suppress(PublisherError):  # what cannot be read now is read at the next look
+            with suppress(PublisherError, OSError):  # what cannot be read or removed now is so at the next look
                 self._close_cancelled()
+            with suppress(PublisherError):
                 job = self._jobs.take(("import",))
             if job is not None:
                 self._do_or_log(job)

@@ -203,16 +203,28 @@ class Scribe:
                 child.wait()
 
     def _start(self) -> None:
+        """Start the process. Raises StoreError when the system has no room for one more."""
+        try:
+            self._line, self._child = self._started()
+        except OSError as error:
+            raise StoreError(f"what writes the store cannot be started: {error}") from error
+        self._frames = Frames()
+        self._line.setblocking(False)
+        self._loop.add_reader(self._line, self._read)
+
+    def _started(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
         ours, theirs = socket.socketpair()
         environ = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with theirs:
             argv = [sys.executable, "-m", self.program, str(theirs.fileno()), *self._argv]
-            self._child = subprocess.Popen(argv, pass_fds=(theirs.fileno(),), env=environ, stdin=subprocess.DEVNULL)
+            try:
+                child = subprocess.Popen(argv, pass_fds=(theirs.fileno(),), env=environ, stdin=subprocess.DEVNULL)
+            except OSError:
+                ours.close()
+                raise
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             ours.setsockopt(socket.SOL_SOCKET, option, AT_ONCE)
-        self._line, self._frames = ours, Frames()
-        ours.setblocking(False)
-        self._loop.add_reader(ours, self._read)
+        return ours, child
 
     def _await_ready(self) -> None:
         """Wait for the first message of the first process. Raises what it says."""

@@ -22,7 +22,7 @@ from publisher.jobs import ATTEMPTS, Job, Jobs
 from publisher.site import markdown
 from tests.integration.api_fixtures import Server, restartable
 from tests.integration.asking import until
-from tests.integration.rows import JSONL, half_sent, lines, rows, sent_and_gone
+from tests.integration.rows import JSONL, half_sent, lines, rows, sent, sent_and_gone
 
 
 def names(server: Server) -> list[str]:
@@ -73,6 +73,16 @@ def test_rows_of_a_job_that_is_closed_at_the_start_are_removed(tmp_path: Path) -
             server.start()
             assert (jobs.get(cancelled.id).state, jobs.get(given_up.id).code) == ("cancelled", "gave_up")
         assert is_clean(server)
+
+
+def test_rows_that_cannot_be_removed_hold_up_no_import(own_api_server: Server, writer: httpx.Client) -> None:
+    with closing(Jobs(own_api_server.data_dir / "jobs.db")) as jobs:
+        stuck = jobs.add("import", asked_by=own_api_server.accounts["ana"].id, total=2, waiting=1)
+        (own_api_server.data_dir / "imports" / f"{stuck.id}.jsonl").mkdir()
+        jobs.cancel(stuck.id)
+    for _ in range(2):
+        answers, job = sent(writer, rows(2))
+        assert ([each["status"] for each in answers], job["state"]) == ([201, 201], "done")
 
 
 def test_rows_of_an_earlier_process_are_removed_when_their_import_is_cancelled(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,41 @@ def test_one_that_is_killed_while_it_takes_no_more_is_followed_by_another(tmp_pa
             assert await asyncio.wait_for(asked(scribe, partial(note, name="next")), DEADLINE) == "next"
 
     asyncio.run(story())
+
+
+@contextlib.contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Inside, this process can open nothing."""
+    most, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, allowed))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, allowed))
+
+
+def test_one_that_cannot_be_started_anew_is_said_and_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "content.db"
+
+    async def story() -> None:
+        async with writing(path) as scribe:
+            await asked(scribe, partial(note, name="first"))
+            os.kill(pid(scribe), signal.SIGKILL)
+            while vars(scribe)["_line"] is not None:
+                await asyncio.sleep(0)
+            with no_descriptor_left():
+                with pytest.raises(StoreError, match="Too many open files"):
+                    asked(scribe, partial(note, name="second"))
+                waiting = scribe.submit(partial(note, name="third"))
+                with pytest.raises(StoreError, match="Too many open files"):
+                    await asyncio.wait_for(asyncio.wrap_future(waiting), DEADLINE)
+            assert scribe.waiting == 0
+            await asked(scribe, partial(note, name="last"))
+
+    asyncio.run(story())
+    assert {"first", "last"} <= facts(path)
 
 
 def test_what_is_asked_for_is_on_its_way_before_the_loop_turns(tmp_path: Path) -> None:
