@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,74 +23,11 @@ from api.scribing import Frames, framed
 from publisher.content import migrations
 from publisher.content.database import connect
 from publisher.content.model import CameraSpec, LensSpec, Source
-from publisher.content.writer import SYSTEM, Transaction, Writer
+from publisher.content.writer import Transaction, Writer
 from publisher.errors import AmbiguousNameError, InvalidError, StaleVersionError, StoreError, TokenError
+from tests.integration.scribes import DEADLINE, asked, facts, length, note, pid, refuse, sleep, spoil, unheard, writing
 
-DEADLINE = 60
 ROOT = Path(__file__).parents[2]
-
-
-def note(tx: Transaction, name: str, value: str = "") -> str:
-    """An operation: keep a fact."""
-    tx.db.conn.execute("INSERT INTO facts VALUES (?, ?)", (name, value))
-    return name
-
-
-def length(tx: Transaction, text: str) -> int:
-    return len(text)
-
-
-def refuse(tx: Transaction, error: Exception) -> None:
-    raise error
-
-
-def spoil(tx: Transaction, name: str) -> None:
-    note(tx, name)
-    raise InvalidError("$.title", "planted")
-
-
-def unheard(tx: Transaction) -> Callable[[], None]:
-    return lambda: None
-
-
-def sleep(tx: Transaction, seconds: float) -> None:
-    time.sleep(seconds)
-
-
-def facts(path: Path) -> set[str]:
-    db = connect(path, readonly=True)
-    try:
-        return {row[0] for row in db.conn.execute("SELECT name FROM facts")}
-    finally:
-        db.close()
-
-
-@contextlib.asynccontextmanager
-async def writing(path: Path, **more: Any) -> AsyncIterator[Scribe]:
-    scribe = Scribe(path, hint=path.parent / "nobody.sock", imports=__name__, **more)
-    try:
-        yield scribe
-    finally:
-        await asyncio.to_thread(scribe.close)
-
-
-def asked(scribe: Scribe, operation: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
-    future = asyncio.get_running_loop().create_future()
-
-    def answered(answer: Any, refusal: BaseException | None) -> None:
-        if refusal is None:
-            future.set_result(answer)
-        else:
-            future.set_exception(refusal)
-
-    scribe.hand_in(operation, answered, actor=SYSTEM, request_id="")
-    return future
-
-
-def pid(scribe: Scribe) -> int:
-    child = vars(scribe)["_child"]
-    assert isinstance(child, subprocess.Popen)
-    return child.pid
 
 
 def test_what_is_answered_is_in_the_database_and_in_the_order_it_was_asked_for(tmp_path: Path) -> None:
@@ -255,41 +191,6 @@ def test_one_that_is_killed_while_it_takes_no_more_is_followed_by_another(tmp_pa
     asyncio.run(story())
 
 
-@contextlib.contextmanager
-def no_descriptor_left() -> Iterator[None]:
-    """Inside, this process can open nothing."""
-    most, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.dup(0)
-    os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free, allowed))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, allowed))
-
-
-def test_one_that_cannot_be_started_anew_is_said_and_tried_again(tmp_path: Path) -> None:
-    path = tmp_path / "content.db"
-
-    async def story() -> None:
-        async with writing(path) as scribe:
-            await asked(scribe, partial(note, name="first"))
-            os.kill(pid(scribe), signal.SIGKILL)
-            while vars(scribe)["_line"] is not None:
-                await asyncio.sleep(0)
-            with no_descriptor_left():
-                with pytest.raises(StoreError, match="Too many open files"):
-                    asked(scribe, partial(note, name="second"))
-                waiting = scribe.submit(partial(note, name="third"))
-                with pytest.raises(StoreError, match="Too many open files"):
-                    await asyncio.wait_for(asyncio.wrap_future(waiting), DEADLINE)
-            assert scribe.waiting == 0
-            await asked(scribe, partial(note, name="last"))
-
-    asyncio.run(story())
-    assert {"first", "last"} <= facts(path)
-
-
 def test_what_is_asked_for_is_on_its_way_before_the_loop_turns(tmp_path: Path) -> None:
     path = tmp_path / "content.db"
 
@@ -359,7 +260,7 @@ def test_it_ends_when_the_application_is_killed_and_not_before(tmp_path: Path) -
     program = (
         "import asyncio, os, pathlib, signal, sys\n"
         "from functools import partial\n"
-        "from tests.integration.test_scribe import asked, note, pid, writing\n"
+        "from tests.integration.scribes import asked, note, pid, writing\n"
         "async def story():\n"
         "    async with writing(pathlib.Path(sys.argv[1])) as scribe:\n"
         "        child = pid(scribe)\n"
