@@ -150,7 +150,10 @@ def _operation(method: str, path: str, operation: Node) -> str:
         for media_type, media in body["content"].items():
             kind = _type(media["schema"]) if "schema" in media else f"<code>{escape(media_type)}</code>"
             parts.append(f"<h4>Body</h4><p>{kind} {_prose(body.get('description', ''))}</p>")
-            conditional = any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", ()))
+            conditional = any(
+                parameter["name"] == "If-Match" and parameter["required"]
+                for parameter in operation.get("parameters", ())
+            )
             parts += [
                 _example(method, path, media_type, example["value"], conditional)
                 for example in media["examples"].values()

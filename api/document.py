@@ -80,7 +80,7 @@ def _completed(made: Node, handlers: Mapping[str, HTTPRouteHandler]) -> Node:
         operation.setdefault("security", [])
         operation.pop("deprecated", None)
         operation["description"] += repeats.described(handler)
-        _tidy(operation)
+        _tidy(operation, handler)
         _say_examples(operation, handler)
         _say_refusals(operation, handler, ["no_room"] if grows(method.upper(), path) else [])
         _say_headers(operation, handler)
@@ -91,11 +91,11 @@ def _completed(made: Node, handlers: Mapping[str, HTTPRouteHandler]) -> Node:
     return made
 
 
-def _tidy(operation: Node) -> None:
+def _tidy(operation: Node, handler: HTTPRouteHandler) -> None:
     """What is left out is left out, never null: a header and a query have no way to say null."""
     for parameter in operation.get("parameters", ()):
         parameter.pop("deprecated", None)
-        parameter["required"] |= parameter["name"] == "If-Match"  # without it there is a 428, not a default
+        parameter["required"] |= parameter["name"] == "If-Match" and _needs_version(handler)
         schema = parameter["schema"]
         choices = [choice for choice in schema.pop("oneOf", ()) if choice != {"type": "null"}]
         if len(choices) == 1:
@@ -104,6 +104,13 @@ def _tidy(operation: Node) -> None:
             schema["oneOf"] = choices
         for said_twice in ("description", "examples"):
             schema.pop(said_twice, None)
+
+
+def _needs_version(handler: HTTPRouteHandler) -> bool:
+    """Whether a route that takes `If-Match` answers 428 without it; one that says itself that it may be a 412 does
+    not.
+    """
+    return 412 not in (handler.responses or {})
 
 
 def _say_examples(operation: Node, handler: HTTPRouteHandler) -> None:
@@ -141,7 +148,9 @@ def _say_refusals(operation: Node, handler: HTTPRouteHandler, codes: list[str]) 
         codes.append("unauthenticated")
     if operation["security"] or "requestBody" in operation:
         codes.append("store_failed")
-    if any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", ())):
+    if any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", ())) and _needs_version(
+        handler
+    ):
         codes += ["stale_version", "precondition_required"]
     if any(parameter["name"] == HEADER for parameter in operation.get("parameters", ())):
         codes += ["key_in_use", "key_reused"]

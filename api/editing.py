@@ -51,6 +51,11 @@ class Precondition(msgspec.Struct, frozen=True):
             raise InvalidError("If-Match", 'not an entity tag such as "3"')
         return cls(tuple(_version(*tag.groups()) for tag in _EACH_TAG.finditer(header)))
 
+    @classmethod
+    def optional(cls, header: str | None) -> Precondition:
+        """The same where who sends no header means any version."""
+        return cls() if header is None else cls.parse(header)
+
     @property
     def newest(self) -> int:
         """The newest of the versions; 0 when any is allowed."""
@@ -59,6 +64,11 @@ class Precondition(msgspec.Struct, frozen=True):
     def admits(self, version: int) -> bool:
         """Whether what stands at this version may be changed."""
         return self.versions is None or version in self.versions
+
+    def require_version(self, version: int) -> None:
+        """Raise StaleVersionError unless what stands at this version may be changed."""
+        if not self.admits(version):
+            raise StaleVersionError(self.newest, version)
 
     def require(self, db: Database, review: Review, edit: Edit | None) -> None:
         """Raise StaleVersionError unless the review stands at one of the versions; it proposes where `edit` fits in."""

@@ -81,6 +81,6 @@ def _leading(operation: Node, path: Mapping[str, str]) -> Node:
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
             said[parameter["name"]] = path[parameter["name"]]
-        elif parameter["name"] == "If-Match":
+        elif parameter["name"] == "If-Match" and parameter["required"]:
             said["If-Match"] = "$response.header.ETag"
     return {"operationId": operation["operationId"], "parameters": said, "description": operation["summary"]}

@@ -232,7 +232,7 @@ def _headers(path: str, operation: Node, media_type: str, sent: Mapping[str, str
         yield Field(name="Content-Type", value=media_type)
     for parameter in _parameters(operation, "header"):
         about = PARAMETER.findall(path)
-        conditional = parameter["name"] == "If-Match" and about
+        conditional = parameter["name"] == "If-Match" and parameter["required"] and about
         value = "{" + _etag(about[0]) + "}" if conditional else sent.get(parameter["name"])
         yield _field(parameter, value)
 

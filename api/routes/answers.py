@@ -13,7 +13,7 @@ from api.problems import CODES, MEANINGS, MEDIA_TYPE, STATUS, Problem
 
 HEADERS: dict[str, Any] = {
     "ETag": {
-        "description": "The version that is there, for `If-Match` and `If-None-Match`.",
+        "description": "The version that is there, for `If-Match` and, where it is taken, `If-None-Match`.",
         "schema": {"type": "string"},
     },
     "Link": {

@@ -61,6 +61,17 @@ IfMatch = Annotated[
         schema_extra={"pattern": patterns.ENTITY_TAGS},
     ),
 ]
+MayMatch = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Match",
+        description="The `ETag` of what you read: the change is refused (412) when another came between. Without it, "
+        "the last change stands.",
+        examples=[Example(summary="The version that was read", value='"3"')],
+        required=False,
+        schema_extra={"pattern": patterns.ENTITY_TAGS},
+    ),
+]
 IfNoneMatch = Annotated[
     str | None,
     HeaderParameter(

@@ -27,10 +27,11 @@ from api.accounts import (
     new_editor_answer,
 )
 from api.body import Json
+from api.editing import Precondition
 from api.newsroom import newsroom_of, written
 from api.problems import too_often
-from api.routes.answers import answers, refusals
-from api.routes.asking import Asking, Cursor, IdempotencyKey, Limit, done
+from api.routes.answers import answers, etag, refusals
+from api.routes.asking import Asking, Cursor, IdempotencyKey, Limit, MayMatch, done, sent
 from api.routes.examples import ACCOUNT, ACCOUNTS, EDITOR_ID, NEW_ACCOUNT
 from publisher.content import browsing, editors, sessions
 from publisher.content.model import Editor, Role
@@ -40,6 +41,7 @@ from publisher.errors import ForbiddenError, InvalidError, UnauthenticatedError
 
 T = TypeVar("T")
 
+VERSIONED = ("ETag",)
 NEW = Example(
     summary="Make an account with a generated password",
     value={"email": "ana@example.com", "name": "Ana Quispe", "role": "editor"},
@@ -65,12 +67,11 @@ EditorIdentity = Annotated[
     operation_id="getMe",
     summary="Your own account",
     description="Name, e-mail address and role of whose token it is.",
-    responses=answers(EditorAnswer, ACCOUNT),
+    responses=answers(EditorAnswer, ACCOUNT, headers=VERSIONED),
 )
 async def me(request: Asking) -> Response[EditorAnswer]:
     """The account of whoever asks."""
-    editor = await newsroom_of(request).read(editors.get, request.user.editor_id)
-    return Response(editor_answer(editor))
+    return sent(_account(await newsroom_of(request).read(editors.get, request.user.editor_id)))
 
 
 @patch(
@@ -79,14 +80,18 @@ async def me(request: Asking) -> Response[EditorAnswer]:
     operation_id="amendMe",
     summary="Change your public name",
     description="Your page and your reviews show it with the next publish; their addresses stay.",
-    responses=answers(EditorAnswer, ACCOUNT),
+    responses=answers(EditorAnswer, ACCOUNT, headers=VERSIONED) | refusals("stale_version"),
 )
 async def amend_me(
-    request: Asking, data: Annotated[PartOfMe, Body(examples=[RENAMED])], key: IdempotencyKey = None
+    request: Asking,
+    data: Annotated[PartOfMe, Body(examples=[RENAMED])],
+    if_match: MayMatch = None,
+    key: IdempotencyKey = None,
 ) -> Response[EditorAnswer]:
     """Change what is named of your own account."""
-    operation = partial(_amend_own, session_id=request.user.session_id, said=PartOfEditor(name=data.name))
-    return await done(request, operation, _account, key=key, said=data)
+    said, condition = PartOfEditor(name=data.name), Precondition.optional(if_match)
+    operation = partial(_amend_own, session_id=request.user.session_id, condition=condition, said=said)
+    return await done(request, operation, _account, key=key, said=(if_match, data))
 
 
 @post(
@@ -128,7 +133,7 @@ async def change_my_password(request: Asking, data: Annotated[PasswordChange, Bo
     operation_id="createEditor",
     summary="Make an account",
     description="For administrators. Without `password`, one is generated and told in this answer, and never again.",
-    responses=answers(NewEditorAnswer, NEW_ACCOUNT, 201, headers=("Location",))
+    responses=answers(NewEditorAnswer, NEW_ACCOUNT, 201, headers=("Location", *VERSIONED))
     | refusals("forbidden", "conflict", "throttled"),
 )
 async def create(
@@ -139,7 +144,7 @@ async def create(
     password_hash = await _hashed(request, data.password or generated or "")
     operation = partial(editors.create, email=data.email, name=data.name, role=data.role, password_hash=password_hash)
     editor = await written(request, _administered(request, operation))
-    headers = {"Location": f"/editors/{editor.id}"}
+    headers = {"Location": f"/editors/{editor.id}", "ETag": etag(editor.version)}
     return Response(new_editor_answer(editor, generated), status_code=201, headers=headers)
 
 
@@ -166,11 +171,11 @@ async def page(
     operation_id="getEditor",
     summary="Read an account",
     description="For administrators.",
-    responses=answers(EditorAnswer, ACCOUNT) | refusals("forbidden", "not_found"),
+    responses=answers(EditorAnswer, ACCOUNT, headers=VERSIONED) | refusals("forbidden", "not_found"),
 )
 async def read(request: Asking, editor_id: EditorIdentity) -> Response[EditorAnswer]:
     """An account."""
-    return Response(editor_answer(await newsroom_of(request).read(editors.get, editor_id)))
+    return sent(_account(await newsroom_of(request).read(editors.get, editor_id)))
 
 
 @patch(
@@ -181,17 +186,19 @@ async def read(request: Asking, editor_id: EditorIdentity) -> Response[EditorAns
     summary="Change an account",
     description="For administrators: name, role, and whether it is closed. Closing an account ends its sessions at "
     "once. The last administrator who can sign in keeps the role and stays open.",
-    responses=answers(EditorAnswer, ACCOUNT) | refusals("forbidden", "not_found", "conflict"),
+    responses=answers(EditorAnswer, ACCOUNT, headers=VERSIONED)
+    | refusals("forbidden", "not_found", "conflict", "stale_version"),
 )
 async def amend(
     request: Asking,
     editor_id: EditorIdentity,
     data: Annotated[PartOfEditor, Body(examples=[RENAMED, PROMOTED, DISABLED])],
+    if_match: MayMatch = None,
     key: IdempotencyKey = None,
 ) -> Response[EditorAnswer]:
     """Change what is named."""
-    operation = _administered(request, partial(_amend, editor_id=editor_id, said=data))
-    answer = await done(request, operation, _account, key=key, said=data)
+    doing = partial(_amend, editor_id=editor_id, condition=Precondition.optional(if_match), said=data)
+    answer = await done(request, _administered(request, doing), _account, key=key, said=(if_match, data))
     newsroom_of(request).gate.forget(editor_id)
     return answer
 
@@ -238,15 +245,16 @@ def _as_administrator(tx: Transaction, session_id: str, operation: Callable[[Tra
 
 
 def _account(editor: Editor) -> Reply:
-    return Reply(status=200, headers={}, body=msgspec.json.encode(editor_answer(editor)))
+    return Reply(status=200, headers={"ETag": etag(editor.version)}, body=msgspec.json.encode(editor_answer(editor)))
 
 
-def _amend_own(tx: Transaction, session_id: str, said: PartOfEditor) -> Editor:
-    return _amend(tx, sessions.required(tx.db, session_id).id, said)
+def _amend_own(tx: Transaction, session_id: str, condition: Precondition, said: PartOfEditor) -> Editor:
+    return _amend(tx, sessions.required(tx.db, session_id).id, condition, said)
 
 
-def _amend(tx: Transaction, editor_id: str, said: PartOfEditor) -> Editor:
+def _amend(tx: Transaction, editor_id: str, condition: Precondition, said: PartOfEditor) -> Editor:
     editor = editors.get(tx.db, editor_id)
+    condition.require_version(editor.version)
     if said.name is not UNSET:
         editor = editors.rename(tx, editor_id, said.name)
     if said.role is not UNSET:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from litestar import Response, Router, delete, get, patch, post
@@ -14,9 +15,10 @@ from msgspec import UNSET
 from api import repeats, wire_webhooks
 from api.access import SECURITY, administrator, signed_in
 from api.body import Json
+from api.editing import Precondition
 from api.newsroom import newsroom_of, written
-from api.routes.answers import answers, nothing, refusals
-from api.routes.asking import Asking, IdempotencyKey, Limit, NumberCursor, done
+from api.routes.answers import answers, etag, nothing, refusals
+from api.routes.asking import Asking, IdempotencyKey, Limit, MayMatch, NumberCursor, done, sent
 from api.routes.examples_webhooks import (
     DELIVERIES,
     DELIVERY_ID,
@@ -45,7 +47,9 @@ from publisher.content.database import Database
 from publisher.content.deliveries import Delivery, Event, State
 from publisher.content.replies import Reply
 from publisher.content.webhooks import Webhook
+from publisher.content.writer import Transaction
 
+T = TypeVar("T")
 WebhookId = Annotated[
     str, PathParameter(description="The id of the webhook.", examples=[Example(summary="A webhook", value=WEBHOOK_ID)])
 ]
@@ -53,6 +57,7 @@ DeliveryId = Annotated[
     str,
     PathParameter(description="The id of the delivery.", examples=[Example(summary="A delivery", value=DELIVERY_ID)]),
 ]
+VERSIONED = ("ETag",)
 NEW = Example(
     summary="Be told of publishes and failures",
     value={"url": "https://hooks.example.org/publishes", "description": "The newsroom's chat"},
@@ -75,7 +80,8 @@ SIGNED = (
     summary="Make a webhook",
     description="For administrators. " + SIGNED + " The address must be on the public internet and speak HTTPS, unless "
     "the setting `WEBHOOKS_ALLOWED_HOSTS` names its host.",
-    responses=answers(NewWebhookAnswer, NEW_WEBHOOK, 201, headers=("Location",)) | refusals("forbidden", "conflict"),
+    responses=answers(NewWebhookAnswer, NEW_WEBHOOK, 201, headers=("Location", *VERSIONED))
+    | refusals("forbidden", "conflict"),
 )
 async def create(
     request: Asking, data: Annotated[NewWebhook, Body(examples=[NEW, ONE_KIND])]
@@ -88,7 +94,7 @@ async def create(
             allowed=newsroom_of(request).webhook_hosts,
         ),
     )  # fmt: skip
-    headers = {"Location": f"/webhooks/{made.id}"}
+    headers = {"Location": f"/webhooks/{made.id}", "ETag": etag(made.version)}
     return Response(wire_webhooks.new_webhook(made), status_code=201, headers=headers)
 
 
@@ -109,11 +115,11 @@ async def listing(request: Asking) -> Response[Webhooks]:
     operation_id="getWebhook",
     summary="Read a webhook",
     description="For administrators. `reason` says why it was disabled, `failing_since` since when nothing arrives.",
-    responses=answers(WebhookAnswer, WEBHOOK) | refusals("forbidden", "not_found"),
+    responses=answers(WebhookAnswer, WEBHOOK, headers=VERSIONED) | refusals("forbidden", "not_found"),
 )
 async def read(request: Asking, webhook_id: WebhookId) -> Response[WebhookAnswer]:
     """One of them."""
-    return Response(wire_webhooks.webhook(await newsroom_of(request).read(webhooks.get, webhook_id)))
+    return sent(_changed(await newsroom_of(request).read(webhooks.get, webhook_id)))
 
 
 @patch(
@@ -123,18 +129,20 @@ async def read(request: Asking, webhook_id: WebhookId) -> Response[WebhookAnswer
     summary="Change a webhook",
     description="For administrators. Disabling gives up what waits for it. Enabled again, it is told what happens from "
     "then on; what it missed can be replayed.",
-    responses=answers(WebhookAnswer, WEBHOOK) | refusals("forbidden", "not_found"),
+    responses=answers(WebhookAnswer, WEBHOOK, headers=VERSIONED) | refusals("forbidden", "not_found", "stale_version"),
 )
 async def amend(
     request: Asking,
     webhook_id: WebhookId,
     data: Annotated[PartOfWebhook, Body(examples=[ENABLED, MOVED])],
+    if_match: MayMatch = None,
     key: IdempotencyKey = None,
 ) -> Response[WebhookAnswer]:
     """Change what is named."""
     named = {name: value for name in data.__struct_fields__ if (value := getattr(data, name)) is not UNSET}
-    operation = partial(webhooks.amend, webhook_id=webhook_id, allowed=newsroom_of(request).webhook_hosts, **named)
-    return await done(request, operation, _changed, key=key, said=data)
+    doing = partial(webhooks.amend, webhook_id=webhook_id, allowed=newsroom_of(request).webhook_hosts, **named)
+    operation = partial(_at_version, webhook_id=webhook_id, condition=Precondition.optional(if_match), operation=doing)
+    return await done(request, operation, _changed, key=key, said=(if_match, data))
 
 
 @delete(
@@ -142,11 +150,15 @@ async def amend(
     operation_id="deleteWebhook",
     summary="Remove a webhook",
     description="For administrators: with its deliveries, those that wait too.",
-    responses=nothing() | refusals("forbidden", "not_found"),
+    responses=nothing() | refusals("forbidden", "not_found", "stale_version"),
 )
-async def remove(request: Asking, webhook_id: WebhookId, key: IdempotencyKey = None) -> Response[None]:
+async def remove(
+    request: Asking, webhook_id: WebhookId, if_match: MayMatch = None, key: IdempotencyKey = None
+) -> Response[None]:
     """Take it away."""
-    return await done(request, partial(webhooks.remove, webhook_id=webhook_id), _removed, key=key)
+    doing = partial(webhooks.remove, webhook_id=webhook_id)
+    operation = partial(_at_version, webhook_id=webhook_id, condition=Precondition.optional(if_match), operation=doing)
+    return await done(request, operation, _removed, key=key, said=if_match)
 
 
 @post(
@@ -237,8 +249,15 @@ def _accepted(made: Delivery) -> Reply:
     return Reply(status=202, headers=headers, body=msgspec.json.encode(wire_webhooks.delivery(made)))
 
 
+def _at_version(tx: Transaction, webhook_id: str, condition: Precondition, operation: Callable[[Transaction], T]) -> T:
+    """`operation` on a webhook that stands at a version which may be changed."""
+    condition.require_version(webhooks.get(tx.db, webhook_id).version)
+    return operation(tx)
+
+
 def _changed(held: Webhook) -> Reply:
-    return Reply(status=200, headers={}, body=msgspec.json.encode(wire_webhooks.webhook(held)))
+    body = msgspec.json.encode(wire_webhooks.webhook(held))
+    return Reply(status=200, headers={"ETag": etag(held.version)}, body=body)
 
 
 def _removed(_: None) -> Reply:

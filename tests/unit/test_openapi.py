@@ -179,3 +179,15 @@ def test_yaml_says_the_same(app: Litestar, openapi: dict[str, Any]) -> None:
 def test_making_the_document_opens_nothing(tmp_path: Path) -> None:
     document.encoded(create_app(Settings(data=Data(dir=str(tmp_path / "data")))))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_has_to_say_a_version_and_who_may(openapi: dict[str, Any]) -> None:
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for _, _, operation in operations(openapi):
+        for parameter in operation.get("parameters", ()):
+            if parameter["name"] == "If-Match":
+                found[parameter["required"]].add(operation["operationId"])
+                assert "412" in operation["responses"]
+                assert ("428" in operation["responses"]) is parameter["required"]
+    assert found[False] == {"amendEditor", "amendMe", "amendWebhook", "deleteWebhook"}
+    assert {"amendReview", "replaceReview", "deleteReview", "amendProduct"} <= found[True]
