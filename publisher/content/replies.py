@@ -12,11 +12,13 @@ from typing import Any
 import msgspec
 
 from publisher.content.database import stamp
-from publisher.errors import KeyReusedError
+from publisher.errors import ConflictError, KeyReusedError
 
 LIFE = timedelta(hours=24)
 PURGED_AT_ONCE = 50
 """Expired answers removed whenever one is stored: more than come in, and little work."""
+TAKEN_DOWN = 0
+"""The status of an answer that is not given again, nor what it tells of done again."""
 _HEADERS = msgspec.json.Decoder(dict[str, str])
 
 
@@ -40,7 +42,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 def stored(conn: Any, call: Call, at: datetime) -> Reply | None:
     """What was answered to this call less than a day before `at`; None when it was never made.
 
-    Raises KeyReusedError when the same key came with something else to say.
+    Raises KeyReusedError when the same key came with something else to say, ConflictError when what it made was taken
+    down.
     """
     row = conn.execute(
         "SELECT digest, status, headers, body FROM replies WHERE editor_id = ? AND key = ? AND call = ? AND at > ?",
@@ -50,6 +53,8 @@ def stored(conn: Any, call: Call, at: datetime) -> Reply | None:
         return None
     if row[0] != call.digest:
         raise KeyReusedError("this Idempotency-Key came with another body before; take a new key for another request")
+    if row[1] == TAKEN_DOWN:
+        raise ConflictError("what was made under this Idempotency-Key was taken down, and is not made again")
     return Reply(status=row[1], headers=_HEADERS.decode(row[2]), body=row[3])
 
 

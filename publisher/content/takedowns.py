@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from publisher.content import listings, log, reviews
+from publisher.content import listings, log, replies, reviews
 from publisher.content.database import Database, stamp
 from publisher.content.model import Review, Slug, State, Text
 from publisher.content.reviews import COLUMNS, from_row, unreadable
@@ -96,6 +96,11 @@ def take_down(tx: Transaction, review_id: str, empty: Text) -> int:
     was_seen = conn.execute("SELECT 1 FROM effects WHERE entity = 'review' AND entity_id = ?", (review_id,)).fetchone()
     conn.execute("UPDATE effects SET weight = 0 WHERE entity = 'review' AND entity_id = ?", (review_id,))
     conn.executemany("DELETE FROM texts WHERE digest = ? AND digest != ?", ((one, empty.digest) for one in own))
+    conn.execute(
+        f"UPDATE replies SET status = {replies.TAKEN_DOWN}, headers = '{{}}', body = X'' WHERE rowid IN"
+        f" (SELECT rowid {_REPLIES} AND call = 'POST /reviews')",
+        (review_id,),
+    )
     conn.execute(f"DELETE {_REPLIES}", (review_id,))
     conn.execute(f"DELETE FROM webhook_deliveries WHERE event_id IN (SELECT id {_NOTICES})", (review_id,))
     conn.execute(f"DELETE {_NOTICES}", (review_id,))

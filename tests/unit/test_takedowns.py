@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from publisher import schedules
-from publisher.content import audit, database, log, reviews, takedowns
+from publisher.content import audit, database, log, replies, reviews, takedowns
 from publisher.content.audit import Verdict
 from publisher.content.model import Draft, State
-from publisher.errors import NotFoundError
+from publisher.content.replies import Call, Reply
+from publisher.content.writer import Transaction
+from publisher.errors import ConflictError, NotFoundError
 from publisher.sandbox import Sandbox
 from publisher.site import markdown
 from tests.newsroom import Newsroom, text
@@ -88,6 +90,30 @@ def test_a_schedule_that_was_found_due_just_before_does_not_fire(room: Newsroom)
         seq = take_down(room)
         assert not room.writer.run(partial(schedules._publish_if_due, review_id=bad(room)))
         assert (reviews.due(db, at), log.head(db)) == ([], seq)
+
+
+def test_the_request_that_made_it_does_not_make_it_again(room: Newsroom) -> None:
+    made = Call(editor_id="ana", key="one", target="POST /reviews", digest="d")
+    changed = Call(editor_id="ana", key="two", target=f"PATCH /reviews/{bad(room)}", digest="d")
+    other = Call(editor_id="ana", key="three", target="POST /reviews", digest="d")
+    at = room.clock()
+
+    def answer(tx: Transaction) -> None:
+        for call, said in ((made, bad(room)), (changed, bad(room)), (other, "another")):
+            body = f'{{"id": "{said}", "title": "{SECRET}"}}' if said == bad(room) else "{}"
+            replies.keep(tx.db.conn, call, Reply(status=201, headers={"Location": f"/{said}"}, body=body.encode()), at)
+
+    room.writer.run(answer)
+    take_down(room)
+    with closing(database.connect(room.content_db, readonly=True)) as db:
+        with pytest.raises(ConflictError, match="was taken down"):
+            replies.stored(db.conn, made, at)
+        assert replies.stored(db.conn, changed, at) is None, "whatever it says, nothing is there that it could change"
+        assert replies.stored(db.conn, other, at) is not None
+        assert takedowns.traces(db, bad(room)).replies == 0
+    room.writer.run(partial(takedowns.forget, review_id=bad(room)))
+    scrub(room)
+    assert SECRET.encode() not in words(room)
 
 
 def test_what_it_was_imported_from_does_not_bring_it_back(room: Newsroom) -> None:
