@@ -85,10 +85,17 @@ class Scribe:
         return self.submit(operation, actor=actor, request_id=request_id).result()
 
     def close(self) -> None:
-        """Have everything answered that was asked for, and end the process; in a thread beside the loop."""
+        """Have everything answered that was asked for, and end the process; in a thread beside the loop.
+
+        One that does not answer in time, as when its disk hangs, is ended like one that was lost.
+        """
         idle: Future[None] = Future()
         self._loop.call_soon_threadsafe(self._close, idle)
-        idle.result()
+        try:
+            idle.result(END_SECONDS)
+        except TimeoutError:
+            self._loop.call_soon_threadsafe(self._lose)
+            idle.result()
         self._bury(END_SECONDS)
 
     def _close(self, idle: Future[None]) -> None:

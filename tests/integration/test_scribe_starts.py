@@ -1,4 +1,4 @@
-"""The process that writes when the system has no room for it."""
+"""The process that writes when the system has no room for it, or does not let it go on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from api import scribe as scribes
 from publisher.errors import StoreError
 from tests.integration.scribes import DEADLINE, asked, facts, note, pid, writing
 
@@ -50,3 +51,20 @@ def test_one_that_cannot_be_started_anew_is_said_and_tried_again(tmp_path: Path)
 
     asyncio.run(story())
     assert {"first", "last"} <= facts(path)
+
+
+def test_closing_does_not_wait_for_ever_for_one_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scribes, "END_SECONDS", 0.2)
+    path = tmp_path / "content.db"
+
+    async def story() -> None:
+        async with writing(path) as scribe:
+            await asked(scribe, partial(note, name="first"))
+            os.kill(pid(scribe), signal.SIGSTOP)
+            hanging = asked(scribe, partial(note, name="hanging"))
+            await asyncio.wait_for(asyncio.to_thread(scribe.close), DEADLINE)
+            with pytest.raises(StoreError, match="may be written or not"):
+                await hanging
+
+    asyncio.run(story())
+    assert "first" in facts(path)
