@@ -22,8 +22,9 @@ IDLE_SECONDS = 150
 they end it first."""
 END_SECONDS = 4
 """How long answers under way are waited for at the end; `publisher up` kills what takes longer than 5 s."""
-MOST_DESCRIPTORS = 65_536
-"""How many files and connections the process may have open at most, where the system lets it."""
+MOST_DESCRIPTORS = 8_192
+"""How many files and connections the process may have open at most, where the system lets it. A connection may hold a
+head of 64 KiB: half a gigabyte, if all of them do."""
 
 
 class _Server(uvicorn.Server):
@@ -52,9 +53,9 @@ def serve(application: str, host: str, port: int) -> None:
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=END_SECONDS,
     )
-    most, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_DESCRIPTORS if allowed == resource.RLIM_INFINITY else min(MOST_DESCRIPTORS, allowed)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, wanted), allowed))
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = MOST_DESCRIPTORS if allowed == resource.RLIM_INFINITY else min(MOST_DESCRIPTORS, allowed)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, allowed))
     config.load()  # which takes a second: until it is done, a signal ends this process as any other
     server = _Server(config)
     for number in (signal.SIGTERM, signal.SIGINT):
