@@ -141,13 +141,14 @@ def _named(examples: Iterable[Any]) -> Node:
 def _say_refusals(operation: Node, handler: HTTPRouteHandler, codes: list[str]) -> None:
     """The refusals that every route of a kind may answer, `codes` among them; what the route says itself stays."""
     if "requestBody" in operation:
-        codes += ["invalid", "body_too_large", "unsupported_media_type"]
+        codes += ["invalid", "too_slow", "body_too_large", "unsupported_media_type"]
     elif not takes_any(handler) or any(parameter["in"] != "path" for parameter in operation.get("parameters", ())):
         codes.append("invalid")
     if operation["security"]:
         codes.append("unauthenticated")
     if operation["security"] or "requestBody" in operation:
         codes.append("store_failed")
+    codes += ["head_too_large", "unavailable"]
     if any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", ())) and _needs_version(
         handler
     ):
@@ -167,7 +168,6 @@ def _say_refusals(operation: Node, handler: HTTPRouteHandler, codes: list[str]) 
         meanings = (MEANINGS[example["summary"]] for example in added.values())
         response["description"] = " ".join([response["description"], *meanings]).strip()
         media["examples"] |= added
-    responses["431"] = {"description": "The head of the request is too large. The server says so without a body."}
     operation["responses"] = dict(sorted(responses.items()))
 
 
@@ -175,8 +175,6 @@ def _say_headers(operation: Node, handler: HTTPRouteHandler) -> None:
     takes_key = any(parameter["name"] == HEADER for parameter in operation.get("parameters", ()))
     for status, response in operation["responses"].items():
         spec = (handler.responses or {}).get(int(status))
-        if status == "431":
-            continue
         named = spec.headers if isinstance(spec, Answer) else _OF_REFUSALS.get(int(status), ())
         if status == "409" and takes_key:
             named = ("Retry-After",)

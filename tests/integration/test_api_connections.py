@@ -35,6 +35,18 @@ def test_head_answers_what_get_does_but_the_body_and_the_connection_goes_on(own_
     assert "Traceback" not in own_api_server.log.read_text()
 
 
+def test_what_the_server_says_by_itself_is_in_the_document(api_server: Server) -> None:
+    with api_server.client(None) as client:
+        paths = client.get("/openapi.json").json()["paths"]
+    operations = [item for path in paths.values() for item in path.values() if "responses" in item]
+    assert len(operations) > 50
+    for each in operations:
+        told = {"431": "head_too_large", "503": "unavailable"} | ({"408": "too_slow"} if "requestBody" in each else {})
+        for status, code in told.items():
+            content = each["responses"][status]["content"]["application/problem+json"]
+            assert code in {example["value"]["code"] for example in content["examples"].values()}, each["operationId"]
+
+
 def begun(server: Server, sent: int, length: int) -> socket.socket:
     """A connection on which an editor has sent so much of a new review of this length."""
     host, _, port = server.url.removeprefix("http://").partition(":")
