@@ -380,5 +380,3 @@ def test_an_endless_answer_ends_with_its_client(behind: bytes, how: str, monkeyp
         writer.transport.abort()
 
     run(story)
-
-    run(story)
