@@ -75,7 +75,7 @@ def overtaken(first: Victim, second: Victim, boundary: int) -> bool:
     head = second.site.head(second.region)
     late = first.live("go")
     code = late["error"].split(" ")[0]
-    assert code in ("lease_lost", "lease_held", ""), late
+    assert code in ("lease_lost", "lease_held", "diverged", ""), late
     bodies, _ = second.region.held()
     assert checks.torn(bodies, second.site.room.site.url) == []
     assert checks.fallen([head, second.site.head(second.region)]) == []
