@@ -50,26 +50,30 @@ NextVersion = Annotated[
     int,
     PathParameter(description="The number of a version.", examples=[Example(summary="The second", value=2)]),
 ]
-IfMatch = Annotated[
-    str | None,
-    HeaderParameter(
+
+
+def _if_match(description: str) -> Any:
+    return HeaderParameter(
         name="If-Match",
-        description='The `ETag` of what you read, such as `"3"`: the change is refused when another came between. '
-        "`*` changes whatever is there. Without it, 428.",
+        description=description,
         examples=[Example(summary="The version that was read", value='"3"')],
         required=False,
         schema_extra={"pattern": patterns.ENTITY_TAGS},
+    )
+
+
+IfMatch = Annotated[
+    str | None,
+    _if_match(
+        'The `ETag` of what you read, such as `"3"`: the change is refused when another came between. '
+        "`*` changes whatever is there. Without it, 428."
     ),
 ]
 MayMatch = Annotated[
     str | None,
-    HeaderParameter(
-        name="If-Match",
-        description="The `ETag` of what you read: the change is refused (412) when another came between. Without it, "
-        "the last change stands.",
-        examples=[Example(summary="The version that was read", value='"3"')],
-        required=False,
-        schema_extra={"pattern": patterns.ENTITY_TAGS},
+    _if_match(
+        "The `ETag` of what you read: the change is refused (412) when another came between. Without it, "
+        "the last change stands."
     ),
 ]
 IfNoneMatch = Annotated[

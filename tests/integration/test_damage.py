@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -200,12 +201,9 @@ def test_up_does_not_start_a_worker_again_and_again_that_meets_damage(name: str,
     told_of(said, path, name)
 
 
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [("ledger.db", torn), ("ledger.db", garbage), ("ledger.db", truncated), ("content.db", garbage)],
-)
-def test_a_worker_that_meets_damage_while_it_runs_ends_and_says_so(name: str, damage: Damage, shell: Shell) -> None:
-    said, path = shell.folder / "worker.log", shell.folder / "data" / name
+@contextmanager
+def at_work(shell: Shell, said: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker of its own process that has begun, and writes its log to `said`; it is ended, be it by force."""
     with said.open("w") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "publisher", "worker"], cwd=shell.folder, stderr=log,
@@ -213,13 +211,23 @@ def test_a_worker_that_meets_damage_while_it_runs_ends_and_says_so(name: str, da
         )  # fmt: skip
     try:
         until(lambda: "not delivered yet" in said.read_text(encoding="utf-8"), "the worker is at work")
+        yield worker
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [("ledger.db", torn), ("ledger.db", garbage), ("ledger.db", truncated), ("content.db", garbage)],
+)
+def test_a_worker_that_meets_damage_while_it_runs_ends_and_says_so(name: str, damage: Damage, shell: Shell) -> None:
+    said, path = shell.folder / "worker.log", shell.folder / "data" / name
+    with at_work(shell, said) as worker:
         damage(path, TABLES[name])
         (shell.folder / "dos.md").write_text(POST.replace("La luz", "Dos"), encoding="utf-8")
         shell("import", "dos.md", answer=DAMAGED if name == "content.db" else 0)
         assert worker.wait(60) == DAMAGED
-    finally:
-        worker.kill()
-        worker.wait()
     lines = said.read_text(encoding="utf-8").splitlines()
     told_of(lines[-1], path, name)
     assert [
@@ -230,13 +238,7 @@ def test_a_worker_that_meets_damage_while_it_runs_ends_and_says_so(name: str, da
 
 def test_a_worker_goes_on_without_its_memory_of_jobs_and_says_so_once(shell: Shell) -> None:
     said, path = shell.folder / "worker.log", shell.folder / "data/jobs.db"
-    with said.open("w") as log:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "publisher", "worker"], cwd=shell.folder, stderr=log,
-            env=shell.environ | {"LOGS_FORMAT": "text"},
-        )  # fmt: skip
-    try:
-        until(lambda: "not delivered yet" in said.read_text(encoding="utf-8"), "the worker is at work")
+    with at_work(shell, said) as worker:
         garbage(path, "")
         until(lambda: "cannot look for jobs" in said.read_text(encoding="utf-8"), "it meets the damage")
         (shell.folder / "dos.md").write_text(POST.replace("La luz", "Dos"), encoding="utf-8")
@@ -245,7 +247,6 @@ def test_a_worker_goes_on_without_its_memory_of_jobs_and_says_so_once(shell: She
         tries = said.read_text(encoding="utf-8").count("not delivered yet")
         until(lambda: said.read_text(encoding="utf-8").count("not delivered yet") > tries + 2, "it goes on trying")
         assert worker.poll() is None
-    finally:
         worker.terminate()
         assert worker.wait(60) == 0
     (line,) = [line for line in said.read_text(encoding="utf-8").splitlines() if "cannot look for jobs" in line]
